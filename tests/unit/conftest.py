@@ -1,0 +1,24 @@
+"""Lets the unit tests import the collection by its full name from a plain checkout."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def _link_collection() -> Path:
+    """Give the checkout the path that collections are imported by (the link that `make setup` makes).
+
+    :returns: the folder to put on ``sys.path``.
+    """
+    root = REPOSITORY / ".lab" / "collections"
+    link = root / "ansible_collections" / "bramble" / "kube"
+    if not link.exists():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to("../../../..")
+    return root
+
+
+sys.path.insert(0, str(_link_collection()))
