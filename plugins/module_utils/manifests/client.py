@@ -1,0 +1,322 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""HTTP to one API server: connections kept open, JSON in and out, faults told apart from answers."""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import json
+import os
+import socket
+import ssl
+import tempfile
+import threading
+from typing import Any, Iterator
+from urllib.parse import quote, unquote, urlsplit
+
+from .auth import Endpoint, _basic
+from .errors import ApiError, ClusterError
+
+JSON = "application/json"
+APPLY_PATCH = "application/apply-patch+yaml"
+USER_AGENT = "bramble.kube manifest_push"
+FIELD_MANAGER = "bramble.kube"
+
+
+class Fault(Exception):
+    """No answer, or half of one: refused, reset, timed out, TLS not finished. Asking again is safe."""
+
+
+class Client:
+    """A pool of kept-open connections, one for each thread that asks at a time."""
+
+    def __init__(self, endpoint: Endpoint, request_timeout: float = 30.0) -> None:
+        self.endpoint = endpoint
+        self.request_timeout = request_timeout
+        self.requests = 0
+        self._idle: list[http.client.HTTPConnection] = []
+        self._lock = threading.Lock()
+        self._authorization = endpoint.authorization
+        address = urlsplit(endpoint.server)
+        if address.scheme not in ("http", "https") or not address.hostname:
+            raise ClusterError(f"{endpoint.server} is no API server address; write https://host:6443.")
+        self._host = address.hostname
+        self._port = address.port or (443 if address.scheme == "https" else 80)
+        self._prefix = address.path.rstrip("/")
+        self._tls = _tls_context(endpoint) if address.scheme == "https" else None
+
+    # One request ---------------------------------------------------------------------------------------------------
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, Any] | None = None,
+        body: Any = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+        parse: bool = True,
+    ) -> tuple[int, Any]:
+        """Ask once.
+
+        :param body: a dict to send as JSON, or bytes to send as they are.
+        :param parse: False leaves the body of a success unread as JSON; None is returned in its place.
+        :returns: status and the decoded body.
+        :raises Fault: when no whole answer came.
+        :raises ApiError: when the answer is not a success.
+        """
+        target, headers, data = self._prepare(path, query, body, content_type, accept)
+        status, answer_headers, content = self._exchange(method, target, headers, data)
+        if status == 401 and self.endpoint.refresh is not None:
+            renewed = self.endpoint.refresh()
+            if renewed and renewed != headers.get("Authorization"):
+                self._authorization = headers["Authorization"] = renewed
+                status, answer_headers, content = self._exchange(method, target, headers, data)
+        if status >= 300:
+            raise _api_error(status, answer_headers, content)
+        return status, json.loads(content) if parse and content else None
+
+    def get(self, path: str, query: dict[str, Any] | None = None, accept: str = JSON) -> Any:
+        """The decoded body of a GET."""
+        return self.request("GET", path, query, accept=accept)[1]
+
+    def watch(self, path: str, query: dict[str, Any], timeout: float) -> Iterator[dict]:
+        """The events of a watch, until the server ends it or `timeout` seconds pass without one.
+
+        :raises Fault: when the connection breaks.
+        """
+        query = dict(query, watch="1", timeoutSeconds=max(1, int(timeout)))
+        target, headers, _data = self._prepare(path, query, None, JSON, JSON)
+        connection = self._connect(timeout + 5)
+        try:
+            with self._lock:
+                self.requests += 1
+            connection.request("GET", target, headers=headers)
+            answer = connection.getresponse()
+            if answer.status >= 300:
+                raise _api_error(answer.status, answer.headers, answer.read())
+            while True:
+                line = answer.readline()
+                if not line:
+                    return
+                if line.strip():
+                    yield json.loads(line)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise Fault(_fault_sentence(error, self.endpoint.server)) from None
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    # Inside --------------------------------------------------------------------------------------------------------
+
+    def _prepare(
+        self, path: str, query: dict[str, Any] | None, body: Any, content_type: str, accept: str
+    ) -> tuple[str, dict[str, str], bytes | None]:
+        target = self._prefix + path
+        if query:
+            target += "?" + "&".join(
+                "{}={}".format(key, quote(str(value), safe=""))
+                for key, value in query.items()
+                if value not in (None, "")
+            )
+        headers = {"Accept": accept, "User-Agent": USER_AGENT}
+        if self._authorization:
+            headers["Authorization"] = self._authorization
+        data = None
+        if body is not None:
+            data = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode("utf-8")
+            headers["Content-Type"] = content_type
+        return target, headers, data
+
+    def _exchange(
+        self, method: str, target: str, headers: dict[str, str], data: bytes | None
+    ) -> tuple[int, Any, bytes]:
+        """Send and receive over a kept-open connection, or a new one where the server has closed the old."""
+        while True:
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
+                self.requests += 1
+            reused = connection is not None
+            if connection is None:
+                connection = self._connect(self.request_timeout)
+            try:
+                self._send(connection, method, target, headers, data)
+                answer = connection.getresponse()
+            except (
+                ConnectionError,
+                ssl.SSLEOFError,
+                http.client.RemoteDisconnected,
+                http.client.CannotSendRequest,
+            ) as error:
+                connection.close()
+                if reused:
+                    # The server dropped an idle connection: no fault, and every request here may be repeated.
+                    continue
+                raise Fault(_fault_sentence(error, self.endpoint.server)) from None
+            except (OSError, http.client.HTTPException) as error:
+                connection.close()
+                raise Fault(_fault_sentence(error, self.endpoint.server)) from None
+            try:
+                content = answer.read()
+            except (OSError, http.client.HTTPException) as error:
+                connection.close()
+                raise Fault(_fault_sentence(error, self.endpoint.server)) from None
+            if answer.will_close:
+                connection.close()
+            else:
+                with self._lock:
+                    self._idle.append(connection)
+            return answer.status, answer.headers, content
+
+    def _send(self, connection: Any, method: str, target: str, headers: dict[str, str], data: bytes | None) -> None:
+        connection.putrequest(method, target, skip_accept_encoding=True)
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        for name, value in self.endpoint.headers:
+            connection.putheader(name, value)
+        if data is not None:
+            connection.putheader("Content-Length", str(len(data)))
+        connection.endheaders(data)
+
+    def _connect(self, timeout: float) -> http.client.HTTPConnection:
+        """Open a connection, through the proxy where there is one."""
+        proxy = self.endpoint.proxy if not _bypasses(self._host, self.endpoint.no_proxy) else ""
+        host, port = self._host, self._port
+        connection: http.client.HTTPConnection
+        if proxy:
+            via = urlsplit(proxy if "//" in proxy else "http://" + proxy)
+            if via.scheme not in ("http", "https"):
+                raise ClusterError(f"The proxy {via.scheme} is not an HTTP proxy; other kinds are not supported.")
+            host, port = via.hostname or "", via.port or 8080
+        try:
+            if self._tls is not None:
+                connection = _TlsConnection(host, port, timeout, self._tls, self.endpoint.tls_server_name or self._host)
+            else:
+                connection = http.client.HTTPConnection(host, port, timeout=timeout)
+            if proxy:
+                headers = dict(self.endpoint.proxy_headers)
+                if via.username:
+                    headers["Proxy-Authorization"] = _basic(unquote(via.username), unquote(via.password or ""))
+                connection.set_tunnel(self._host, self._port, headers)
+            connection.connect()
+        except ssl.SSLCertVerificationError as error:
+            raise ClusterError(
+                f"{self.endpoint.server} shows a certificate that is not trusted: {error.verify_message}. Set ca_cert, or a kubeconfig with the cluster's CA."
+            ) from None
+        except (OSError, http.client.HTTPException) as error:
+            raise Fault(_fault_sentence(error, self.endpoint.server)) from None
+        if connection.sock is not None:
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+
+class _TlsConnection(http.client.HTTPConnection):
+    """HTTPS whose certificate may be checked against another name than the one that is dialled."""
+
+    def __init__(self, host: str, port: int, timeout: float, context: ssl.SSLContext, server_name: str) -> None:
+        super().__init__(host, port, timeout=timeout)
+        self._context = context
+        self._server_name = server_name
+
+    def connect(self) -> None:
+        """Dial, through the tunnel if one is set, then speak TLS."""
+        super().connect()
+        self.sock = self._context.wrap_socket(self.sock, server_hostname=self._server_name)
+
+
+def _tls_context(endpoint: Endpoint) -> ssl.SSLContext:
+    """TLS settings for an endpoint; the certificate is verified unless told otherwise."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        if not endpoint.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        elif endpoint.ca_data:
+            context.load_verify_locations(cadata=endpoint.ca_data)
+        elif endpoint.ca_file:
+            context.load_verify_locations(cafile=endpoint.ca_file)
+        else:
+            context.load_default_certs()
+        if endpoint.cert_file or endpoint.cert_data:
+            _load_client_certificate(context, endpoint)
+    except (OSError, ssl.SSLError, ValueError) as error:
+        raise ClusterError(f"A certificate or key for {endpoint.server} cannot be loaded: {error}.") from None
+    return context
+
+
+def _load_client_certificate(context: ssl.SSLContext, endpoint: Endpoint) -> None:
+    """OpenSSL reads client certificates from files only, so text is put into private files for that moment."""
+    made: list[str] = []
+
+    def as_file(path: str, text: str) -> str:
+        if not text:
+            return path
+        handle, name = tempfile.mkstemp(prefix="bramble-kube-")  # mkstemp makes it with mode 0600
+        made.append(name)
+        with os.fdopen(handle, "w", encoding="ascii") as stream:
+            stream.write(text)
+        return name
+
+    try:
+        certificate = as_file(endpoint.cert_file, endpoint.cert_data)
+        key = as_file(endpoint.key_file, endpoint.key_data)
+        context.load_cert_chain(certificate, key or None)
+    finally:
+        for name in made:
+            os.unlink(name)
+
+
+def _bypasses(host: str, no_proxy: str) -> bool:
+    """Whether `no_proxy` (hosts, domains, addresses, networks, comma-separated) names this host."""
+    for entry in (part.strip().lower() for part in no_proxy.split(",")):
+        if not entry:
+            continue
+        if entry == "*" or host == entry or host.endswith("." + entry.lstrip(".")):
+            return True
+        try:
+            if ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False):
+                return True
+        except ValueError:
+            continue
+    return False
+
+
+def _fault_sentence(error: Exception, server: str) -> str:
+    """What went wrong on the way, as a person says it."""
+    if isinstance(error, ConnectionRefusedError):
+        what = "connection refused"
+    elif isinstance(error, socket.gaierror):
+        what = "the host name cannot be resolved"
+    elif isinstance(error, (TimeoutError, socket.timeout)):
+        what = "TLS handshake timeout" if "handshake" in str(error) else "no answer in time"
+    elif isinstance(error, (http.client.IncompleteRead, http.client.RemoteDisconnected, ssl.SSLEOFError)):
+        what = "the connection ended in the middle"
+    elif isinstance(error, ConnectionError):
+        what = "the connection was reset"
+    else:
+        what = str(error) or type(error).__name__
+    return f"{server}: {what}"
+
+
+def _api_error(status: int, headers: Any, content: bytes) -> ApiError:
+    body: Any = None
+    try:
+        body = json.loads(content)
+    except ValueError:
+        pass
+    if not isinstance(body, dict):
+        body = {"message": content.decode("utf-8", "replace").strip()[:300]}
+    retry_after = None
+    value = headers.get("Retry-After")
+    if value and value.isdigit():
+        retry_after = float(value)
+    return ApiError(status, body, retry_after)

@@ -1,0 +1,49 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The errors that every step of a push raises: one sentence for a person, no traceback."""
+
+from __future__ import annotations
+
+
+class ManifestError(Exception):
+    """Bad input: what is wrong, where, and what would be right. Raised before anything is changed."""
+
+
+class ClusterError(Exception):
+    """The API server cannot be used: its address, its certificate or the credentials are wrong."""
+
+
+class Unreachable(ClusterError):
+    """Nothing answers at the API server's address, or no cluster is configured yet."""
+
+
+class ApiError(Exception):
+    """An answer of the API server that is not a success.
+
+    :ivar status: HTTP status code.
+    :ivar body: the ``Status`` object as the server sent it, or a dict with ``message``.
+    :ivar retry_after: seconds that the server asked to wait for, or None.
+    """
+
+    def __init__(self, status: int, body: dict, retry_after: float | None = None) -> None:
+        self.status = status
+        self.body = body
+        self.retry_after = retry_after
+        super().__init__(self.message)
+
+    @property
+    def reason(self) -> str:
+        """The machine-readable reason, such as ``NotFound``."""
+        return str(self.body.get("reason") or "")
+
+    @property
+    def message(self) -> str:
+        """The server's own sentence."""
+        return str(self.body.get("message") or "").strip() or "HTTP status %d" % self.status
+
+    @property
+    def causes(self) -> list[dict]:
+        """The single findings, such as one for each field in conflict."""
+        details = self.body.get("details") or {}
+        return list(details.get("causes") or [])

@@ -1,0 +1,285 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Reads manifests: files, folders, globs, URLs and inline objects, into objects that know where they came from."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from typing import Any, Iterable, Iterator
+
+from .errors import ManifestError
+
+try:
+    import yaml
+
+    try:
+        from yaml import CSafeLoader as Loader
+    except ImportError:
+        from yaml import SafeLoader as Loader  # type: ignore[assignment]
+    HAS_YAML = True
+except ImportError:
+    HAS_YAML = False
+
+SUFFIXES = (".yaml", ".yml", ".json")
+_CHECKSUM = re.compile(r"^(sha256|sha384|sha512):([0-9a-fA-F]+)$")
+
+
+@dataclass
+class Item:
+    """One object of the set.
+
+    :ivar object: the object as a plain dict.
+    :ivar source: file, URL or ``definition``.
+    :ivar index: number of the document in that source, from 0.
+    :ivar text: the source's text, to find line numbers when they are needed; empty for inline objects.
+    """
+
+    object: dict
+    source: str
+    index: int
+    text: str = ""
+
+    @property
+    def where(self) -> str:
+        """Where a person finds the object: ``file:line``."""
+        if not self.text:
+            return "%s, object %d" % (self.source, self.index + 1)
+        return "%s:%d" % (self.source, line_of_document(self.text, self.index))
+
+    @property
+    def api_version(self) -> str:
+        """The object's apiVersion."""
+        return self.object["apiVersion"]
+
+    @property
+    def kind(self) -> str:
+        """The object's kind."""
+        return self.object["kind"]
+
+    @property
+    def group(self) -> str:
+        """The API group, empty for the core group."""
+        return self.api_version.rpartition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """The object's name."""
+        return self.object["metadata"]["name"]
+
+    @property
+    def namespace(self) -> str:
+        """The object's namespace, empty when it has none."""
+        return self.object["metadata"].get("namespace") or ""
+
+    @property
+    def label(self) -> str:
+        """The object as a person names it: ``Deployment kubeflow/operator``."""
+        return "{} {}{}".format(self.kind, self.namespace + "/" if self.namespace else "", self.name)
+
+    @property
+    def identity(self) -> tuple[str, str, str, str]:
+        """What makes the object unique on a cluster: group, kind, namespace, name."""
+        return (self.group, self.kind, self.namespace, self.name)
+
+
+def line_of_document(text: str, index: int) -> int:
+    """Line (from 1) where the content of document ``index`` of a YAML or JSON text starts."""
+    found = -1
+    after_start = False
+    for event in yaml.parse(text, Loader=Loader):
+        if isinstance(event, yaml.DocumentStartEvent):
+            found += 1
+            after_start = found == index
+        elif after_start:
+            return event.start_mark.line + 1
+    return 1
+
+
+def load(src: Iterable[Any], definition: Any, validate_certs: bool = True) -> list[Item]:
+    """Read a whole set.
+
+    :param src: paths, globs, folders, or dicts with ``url`` and ``checksum``.
+    :param definition: objects, a text, or a list of either; None for none.
+    :returns: the objects in the order of the sources, ``List`` kinds unfolded.
+    :raises ManifestError: with file and line.
+    """
+    items: list[Item] = []
+    for entry in src:
+        for name, text in _read_source(entry, validate_certs):
+            items.extend(parse(text, name))
+    if definition is not None:
+        items.extend(_inline(definition))
+    _refuse_duplicates(items)
+    return items
+
+
+def parse(text: str, source: str) -> list[Item]:
+    """Turn the text of one source into objects.
+
+    :raises ManifestError: naming file and line of what is wrong.
+    """
+    documents: Iterable[Any]
+    stripped = text.lstrip()
+    try:
+        if stripped.startswith("{"):
+            try:
+                documents = [json.loads(text)]
+            except ValueError:
+                # Several JSON documents, or flow-style YAML.
+                documents = list(yaml.load_all(text, Loader=Loader))
+        else:
+            documents = list(yaml.load_all(text, Loader=Loader))
+    except yaml.YAMLError as error:
+        raise ManifestError(_yaml_sentence(error, source)) from None
+    items: list[Item] = []
+    for index, document in enumerate(documents):
+        if document is None:
+            continue
+        items.extend(_unfold(document, Item({}, source, index, text)))
+    return items
+
+
+def _yaml_sentence(error: Any, source: str) -> str:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    line = mark.line + 1 if mark is not None else 1
+    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    context = getattr(error, "context", None)
+    return "%s:%d is not valid YAML: %s%s." % (source, line, problem, f" ({context})" if context else "")
+
+
+def _unfold(document: Any, place: Item) -> Iterator[Item]:
+    """Check one document's form, and take a ``List`` apart."""
+    if not isinstance(document, dict):
+        raise ManifestError(
+            f"{place.where} is a {type(document).__name__} where a Kubernetes object (a mapping with apiVersion, kind and metadata) belongs."
+        )
+    kind = document.get("kind")
+    api_version = document.get("apiVersion")
+    if not isinstance(kind, str) or not kind:
+        raise ManifestError(f"{place.where} has no kind.")
+    if not isinstance(api_version, str) or not api_version:
+        raise ManifestError(f"{place.where}, a {kind}, has no apiVersion.")
+    if kind.endswith("List") and isinstance(document.get("items"), list):
+        for entry in document["items"]:
+            yield from _unfold(entry, place)
+        return
+    metadata = document.get("metadata")
+    if not isinstance(metadata, dict) or not metadata.get("name"):
+        if isinstance(metadata, dict) and metadata.get("generateName"):
+            raise ManifestError(
+                f"{place.where}, a {kind}, has generateName: the server would make one more object at every run; give it a name."
+            )
+        raise ManifestError(f"{place.where}, a {kind}, has no metadata.name.")
+    for field in ("name", "namespace"):
+        value = metadata.get(field)
+        if value is not None and not isinstance(value, str):
+            raise ManifestError(
+                f"{place.where}, a {kind}, has metadata.{field} {value!r}, which is not text; put it in quotes."
+            )
+    yield Item(document, place.source, place.index, place.text)
+
+
+def _refuse_duplicates(items: list[Item]) -> None:
+    seen: dict[tuple, Item] = {}
+    for item in items:
+        first = seen.setdefault(item.identity, item)
+        if first is not item:
+            raise ManifestError(f"{item.label} is in the set twice: at {first.where} and at {item.where}; keep one.")
+
+
+def _inline(definition: Any) -> Iterator[Item]:
+    entries = definition if isinstance(definition, list) else [definition]
+    for index, entry in enumerate(entries):
+        if isinstance(entry, str):
+            yield from parse(entry, "definition")
+        elif isinstance(entry, dict):
+            yield from _unfold(entry, Item({}, "definition", index))
+        elif entry is not None:
+            raise ManifestError(
+                "definition, object %d, is a %s where an object or its YAML text belongs."
+                % (index + 1, type(entry).__name__)
+            )
+
+
+def _read_source(entry: Any, validate_certs: bool) -> Iterator[tuple[str, str]]:
+    if isinstance(entry, dict):
+        unknown = sorted(set(entry) - {"url", "checksum"})
+        if unknown or "url" not in entry:
+            raise ManifestError(
+                "src has an entry with the keys {}: an entry is a path, or has url and checksum.".format(
+                    ", ".join(sorted(entry))
+                )
+            )
+        yield entry["url"], _download(entry["url"], entry.get("checksum"), validate_certs)
+        return
+    path = os.path.expanduser(str(entry))
+    if re.match(r"^https?://", path):
+        yield path, _download(path, None, validate_certs)
+        return
+    for name in _expand(path):
+        yield name, _read_file(name)
+
+
+def _read_file(name: str) -> str:
+    try:
+        with open(name, encoding="utf-8") as stream:
+            return stream.read()
+    except OSError as error:
+        raise ManifestError(f"src {name} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise ManifestError("src %s is not UTF-8 text: byte %d is wrong." % (name, error.start)) from None
+
+
+def _expand(path: str) -> list[str]:
+    """Files behind a path: itself, a folder's manifests (all levels, by name), or what a glob finds."""
+    if os.path.isdir(path):
+        found = []
+        for folder, folders, names in os.walk(path):
+            folders.sort()
+            found.extend(os.path.join(folder, name) for name in sorted(names) if name.endswith(SUFFIXES))
+        if not found:
+            raise ManifestError(f"src {path} is a folder without .yaml, .yml or .json files.")
+        return found
+    if os.path.exists(path):
+        return [path]
+    if glob.has_magic(path):
+        found = sorted(name for name in glob.glob(path, recursive=True) if os.path.isfile(name))
+        if not found:
+            raise ManifestError(f"src {path} matches no file.")
+        return found
+    raise ManifestError(f"src {path} does not exist.")
+
+
+def _download(url: str, checksum: Any, validate_certs: bool) -> str:
+    """Fetch a manifest, and accept it only with the checksum that was asked for."""
+    match = _CHECKSUM.match(str(checksum or ""))
+    if not match:
+        raise ManifestError(
+            f"src {url} needs a checksum: write {{url: …, checksum: 'sha256:…'}}, so that what was read is what is pushed."
+        )
+    import ssl
+    import urllib.error
+    import urllib.request
+
+    context = ssl.create_default_context()
+    if not validate_certs:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    try:
+        with urllib.request.urlopen(url, timeout=60, context=context) as answer:
+            content = answer.read()
+    except (OSError, ValueError) as error:
+        raise ManifestError("src {} cannot be fetched: {}.".format(url, getattr(error, "reason", error))) from None
+    found = hashlib.new(match.group(1), content).hexdigest()
+    if found != match.group(2).lower():
+        raise ManifestError(f"src {url} has the checksum {match.group(1)}:{found}, not the one asked for.")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ManifestError(f"src {url} is not UTF-8 text.") from None

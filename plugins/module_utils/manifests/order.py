@@ -1,0 +1,170 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The order of a push: in which wave each kind goes, and which kinds have no namespace."""
+
+from __future__ import annotations
+
+from typing import Iterable
+
+from .load import Item
+
+NAMESPACES, DEFINITIONS, POLICY, ACCOUNTS, CONFIGURATION, STORAGE, SERVICES, WORKLOADS, CUSTOM, WEBHOOKS = range(10)
+
+WAVE_NAMES = (
+    "namespaces",
+    "resource definitions",
+    "cluster-wide policy and RBAC",
+    "service accounts",
+    "configuration and secrets",
+    "storage",
+    "services",
+    "workloads",
+    "custom resources",
+    "webhooks",
+)
+
+# (group, kind) → wave. Kinds that are not here are custom resources.
+WAVES: dict[tuple[str, str], int] = {
+    ("", "Namespace"): NAMESPACES,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): DEFINITIONS,
+    ("scheduling.k8s.io", "PriorityClass"): POLICY,
+    ("node.k8s.io", "RuntimeClass"): POLICY,
+    ("networking.k8s.io", "IngressClass"): POLICY,
+    ("policy", "PodSecurityPolicy"): POLICY,
+    ("", "ResourceQuota"): POLICY,
+    ("", "LimitRange"): POLICY,
+    ("networking.k8s.io", "NetworkPolicy"): POLICY,
+    ("flowcontrol.apiserver.k8s.io", "FlowSchema"): POLICY,
+    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): POLICY,
+    ("certificates.k8s.io", "CertificateSigningRequest"): POLICY,
+    ("certificates.k8s.io", "ClusterTrustBundle"): POLICY,
+    ("resource.k8s.io", "DeviceClass"): POLICY,
+    ("rbac.authorization.k8s.io", "ClusterRole"): POLICY,
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): POLICY,
+    ("rbac.authorization.k8s.io", "Role"): POLICY,
+    ("rbac.authorization.k8s.io", "RoleBinding"): POLICY,
+    ("", "Node"): POLICY,
+    ("", "ServiceAccount"): ACCOUNTS,
+    ("", "ConfigMap"): CONFIGURATION,
+    ("", "Secret"): CONFIGURATION,
+    ("storage.k8s.io", "StorageClass"): STORAGE,
+    ("storage.k8s.io", "CSIDriver"): STORAGE,
+    ("storage.k8s.io", "CSINode"): STORAGE,
+    ("storage.k8s.io", "CSIStorageCapacity"): STORAGE,
+    ("storage.k8s.io", "VolumeAttachment"): STORAGE,
+    ("storage.k8s.io", "VolumeAttributesClass"): STORAGE,
+    ("", "PersistentVolume"): STORAGE,
+    ("", "PersistentVolumeClaim"): STORAGE,
+    ("", "Service"): SERVICES,
+    ("", "Endpoints"): SERVICES,
+    ("discovery.k8s.io", "EndpointSlice"): SERVICES,
+    ("networking.k8s.io", "ServiceCIDR"): SERVICES,
+    ("networking.k8s.io", "IPAddress"): SERVICES,
+    ("", "Pod"): WORKLOADS,
+    ("", "PodTemplate"): WORKLOADS,
+    ("", "ReplicationController"): WORKLOADS,
+    ("apps", "Deployment"): WORKLOADS,
+    ("apps", "DaemonSet"): WORKLOADS,
+    ("apps", "StatefulSet"): WORKLOADS,
+    ("apps", "ReplicaSet"): WORKLOADS,
+    ("apps", "ControllerRevision"): WORKLOADS,
+    ("extensions", "Deployment"): WORKLOADS,
+    ("extensions", "DaemonSet"): WORKLOADS,
+    ("extensions", "ReplicaSet"): WORKLOADS,
+    ("batch", "Job"): WORKLOADS,
+    ("batch", "CronJob"): WORKLOADS,
+    ("autoscaling", "HorizontalPodAutoscaler"): WORKLOADS,
+    ("policy", "PodDisruptionBudget"): WORKLOADS,
+    ("networking.k8s.io", "Ingress"): WORKLOADS,
+    ("extensions", "Ingress"): WORKLOADS,
+    ("extensions", "NetworkPolicy"): POLICY,
+    ("extensions", "PodSecurityPolicy"): POLICY,
+    ("resource.k8s.io", "ResourceClaim"): WORKLOADS,
+    ("resource.k8s.io", "ResourceClaimTemplate"): WORKLOADS,
+    ("coordination.k8s.io", "Lease"): WORKLOADS,
+    ("apiregistration.k8s.io", "APIService"): WEBHOOKS,
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): WEBHOOKS,
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): WEBHOOKS,
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): WEBHOOKS,
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"): WEBHOOKS,
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicy"): WEBHOOKS,
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding"): WEBHOOKS,
+}
+
+# Kinds of Kubernetes itself that live outside namespaces (kubectl api-resources --namespaced=false).
+CLUSTER_SCOPED: frozenset[tuple[str, str]] = frozenset(
+    [
+        ("", "Namespace"),
+        ("", "Node"),
+        ("", "PersistentVolume"),
+        ("admissionregistration.k8s.io", "MutatingAdmissionPolicy"),
+        ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding"),
+        ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"),
+        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
+        ("apiextensions.k8s.io", "CustomResourceDefinition"),
+        ("apiregistration.k8s.io", "APIService"),
+        ("certificates.k8s.io", "CertificateSigningRequest"),
+        ("certificates.k8s.io", "ClusterTrustBundle"),
+        ("flowcontrol.apiserver.k8s.io", "FlowSchema"),
+        ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"),
+        ("networking.k8s.io", "IPAddress"),
+        ("networking.k8s.io", "IngressClass"),
+        ("networking.k8s.io", "ServiceCIDR"),
+        ("node.k8s.io", "RuntimeClass"),
+        ("policy", "PodSecurityPolicy"),
+        ("extensions", "PodSecurityPolicy"),
+        ("rbac.authorization.k8s.io", "ClusterRole"),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
+        ("resource.k8s.io", "DeviceClass"),
+        ("resource.k8s.io", "ResourceSlice"),
+        ("scheduling.k8s.io", "PriorityClass"),
+        ("storage.k8s.io", "CSIDriver"),
+        ("storage.k8s.io", "CSINode"),
+        ("storage.k8s.io", "StorageClass"),
+        ("storage.k8s.io", "VolumeAttachment"),
+        ("storage.k8s.io", "VolumeAttributesClass"),
+    ]
+)
+
+
+def wave_of(item: Item) -> int:
+    """The wave in which an object is pushed; kinds that Kubernetes does not have itself are custom resources."""
+    return WAVES.get((item.group, item.kind), CUSTOM)
+
+
+def waves(items: Iterable[Item]) -> list[tuple[int, list[Item]]]:
+    """The objects by wave, empty waves left out, the order of the input kept within a wave."""
+    by_wave: dict[int, list[Item]] = {}
+    for item in items:
+        by_wave.setdefault(wave_of(item), []).append(item)
+    return sorted(by_wave.items(), key=lambda pair: pair[0])
+
+
+def known_scope(group: str, kind: str, definitions: dict[tuple[str, str], bool]) -> bool | None:
+    """Whether a kind is namespaced, as far as it is known without asking a server.
+
+    :param definitions: the same for the kinds that the set's own CRDs define, from `defined_scopes`.
+    :returns: True (namespaced), False (cluster-wide), or None (only the server knows).
+    """
+    if (group, kind) in definitions:
+        return definitions[group, kind]
+    if (group, kind) in CLUSTER_SCOPED:
+        return False
+    if (group, kind) in WAVES:
+        return True
+    return None
+
+
+def defined_scopes(items: Iterable[Item]) -> dict[tuple[str, str], bool]:
+    """(group, kind) → namespaced, for every CustomResourceDefinition in the set."""
+    scopes: dict[tuple[str, str], bool] = {}
+    for item in items:
+        if item.kind == "CustomResourceDefinition":
+            spec = item.object.get("spec") or {}
+            kind = (spec.get("names") or {}).get("kind")
+            if kind:
+                scopes[spec.get("group", ""), kind] = spec.get("scope") != "Cluster"
+    return scopes

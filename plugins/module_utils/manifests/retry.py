@@ -1,0 +1,177 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Which failures are worth another try, how long to wait, and how a wave of tasks is worked through."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any, Callable, Iterable, TypeVar
+
+from .client import Fault
+from .errors import ApiError
+
+Result = TypeVar("Result")
+FIRST_DELAY = 0.1
+LONGEST_DELAY = 5.0
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether the same request may succeed later.
+
+    Faults of the connection, 429, and answers 5xx (etcd changing its leader, a webhook whose Pod is not up yet) pass.
+    409 passes unless it is a conflict between field managers; a namespace that is being deleted goes away in the end.
+    501 and 505 never change.
+    """
+    if isinstance(error, Fault):
+        return True
+    if not isinstance(error, ApiError):
+        return False
+    if error.status == 409:
+        return not any(cause.get("reason") == "FieldManagerConflict" for cause in error.causes)
+    if error.status == 403:
+        return any(cause.get("reason") == "NamespaceTerminating" for cause in error.causes)
+    return error.status == 429 or (error.status >= 500 and error.status not in (501, 505))
+
+
+def delay_before(attempt: int, error: Exception, rng: Callable[[], float] = random.random) -> float:
+    """Seconds to wait before try number `attempt` + 1: doubled each time, with jitter, never less than the server asks."""
+    ceiling = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(attempt, 10))
+    wait = ceiling * (0.5 + rng() / 2)
+    asked = getattr(error, "retry_after", None)
+    if asked is not None:
+        wait = max(wait, asked + rng() * FIRST_DELAY)
+    return wait
+
+
+def call(ask: Callable[[], Result], timeout: float, clock: Callable[[], float] = time.monotonic) -> Result:
+    """Ask until there is an answer, for at most `timeout` seconds; the last error is raised."""
+    start = clock()
+    attempt = 0
+    while True:
+        try:
+            return ask()
+        except (Fault, ApiError) as error:
+            wait = delay_before(attempt, error)
+            if not is_transient(error) or clock() + wait - start > timeout:
+                raise
+        time.sleep(wait)
+        attempt += 1
+
+
+@dataclass
+class Outcome:
+    """What became of one task: a value, or the error of its last try."""
+
+    task: Any
+    value: Any = None
+    error: Exception | None = None
+    tries: int = 1
+
+
+class Wave:
+    """Works through tasks with several threads; one that fails for now goes back into the queue, the others go on.
+
+    While the server does not answer at all, only one thread tries at a time, and when that has lasted `timeout`
+    seconds, what is left fails with the last fault, without a wait for each.
+    """
+
+    def __init__(self, attempt: Callable[[Any], Any], workers: int, timeout: float) -> None:
+        self._attempt = attempt
+        self._workers = workers
+        self._timeout = timeout
+        self._changed = threading.Condition()
+        self._queue: list[tuple[float, int, int, float, Any]] = []
+        self._order = itertools.count()
+        self._open = 0
+        self._down_since: float | None = None
+        self._probing = False
+        self._last_fault: Exception | None = None
+        self._outcomes: list[Outcome] = []
+        self._broken: BaseException | None = None
+
+    def run(self, tasks: Iterable[Any]) -> list[Outcome]:
+        """Do all tasks; the outcomes come in the order in which they ended."""
+        for task in tasks:
+            heapq.heappush(self._queue, (0.0, next(self._order), 0, 0.0, task))
+        self._open = len(self._queue)
+        if not self._open:
+            return []
+        count = min(self._workers, self._open)
+        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(count - 1)]
+        for thread in threads:
+            thread.start()
+        self._work()
+        for thread in threads:
+            thread.join()
+        if self._broken is not None:
+            raise self._broken
+        return self._outcomes
+
+    def _work(self) -> None:
+        try:
+            while True:
+                entry = self._next()
+                if entry is None:
+                    return
+                self._try(*entry)
+        except BaseException as error:
+            with self._changed:
+                self._broken = self._broken or error
+                self._changed.notify_all()
+
+    def _next(self) -> tuple[int, float, Any, bool] | None:
+        """The next task that may be tried now: number of earlier tries, time of the first, task, is it the probe."""
+        with self._changed:
+            while True:
+                if self._broken is not None or self._open == 0:
+                    return None
+                now = time.monotonic()
+                if self._down_since is not None and now - self._down_since > self._timeout:
+                    self._give_up()
+                    return None
+                held = self._down_since is not None and self._probing
+                if self._queue and not held and self._queue[0][0] <= now:
+                    _due, _order, tries, first, task = heapq.heappop(self._queue)
+                    probe = self._down_since is not None
+                    self._probing = self._probing or probe
+                    return tries, first or now, task, probe
+                wait = self._queue[0][0] - now if self._queue and not held else None
+                self._changed.wait(wait)
+
+    def _try(self, tries: int, first: float, task: Any, probe: bool) -> None:
+        value = error = None
+        try:
+            value = self._attempt(task)
+        except (Fault, ApiError) as caught:
+            error = caught
+        with self._changed:
+            if probe:
+                self._probing = False
+            if isinstance(error, Fault):
+                self._last_fault = error
+                self._down_since = self._down_since or time.monotonic()
+            else:
+                self._down_since = None
+            if error is not None and is_transient(error):
+                due = time.monotonic() + delay_before(tries, error)
+                if due - first <= self._timeout:
+                    heapq.heappush(self._queue, (due, next(self._order), tries + 1, first, task))
+                    self._changed.notify_all()
+                    return
+            self._outcomes.append(Outcome(task, value, error, tries + 1))
+            self._open -= 1
+            if self._open == 0 or probe or error is not None:
+                self._changed.notify_all()
+
+    def _give_up(self) -> None:
+        for _due, _order, tries, _first, task in self._queue:
+            self._outcomes.append(Outcome(task, None, self._last_fault, tries))
+        self._open -= len(self._queue)
+        self._queue.clear()
+        self._changed.notify_all()

@@ -1,0 +1,122 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""From the module's parameters to its result: the one place that knows both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import auth, load, push, shape
+from .client import Client, Fault
+from .errors import ClusterError, ManifestError, Unreachable
+from .result import FAILED, UNCHANGED, Report
+
+
+def run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[str, Any]]:
+    """Push what the parameters say.
+
+    :returns: whether the module fails, and its result.
+    """
+    try:
+        return _run(params, check, diff)
+    except (ManifestError, ClusterError, Fault) as error:
+        return True, {"msg": str(error), "changed": False}
+    finally:
+        # Ansible returns the parameters with the result; a Secret among them must not be there.
+        params["definition"] = _masked(params.get("definition"))
+
+
+def _run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[str, Any]]:
+    for option in ("workers", "timeout", "wait_timeout"):
+        if params[option] < 1:
+            raise ManifestError("%s is %d; it must be at least 1." % (option, params[option]))
+    items = load.load(params["src"], params["definition"], params.get("validate_certs") is not False)
+    items = shape.choose(items, params["select"] or "", params["exclude"] or "")
+    for item in items:
+        shape.settle(item)
+    shape.set_labels(items, params["labels"])
+    shape.set_images(items, params["images"])
+    options = push.Options(
+        namespace=params["namespace"] or "",
+        force_conflicts=params["force_conflicts"],
+        wait=params["wait"],
+        wait_timeout=float(params["wait_timeout"]),
+        workers=params["workers"],
+        timeout=float(params["timeout"]),
+        check=check,
+        want_live=diff or params["return_objects"] == "full",
+    )
+    try:
+        client = Client(auth.endpoint(params))
+        if check:
+            options.timeout = min(options.timeout, 3.0)
+        report = push.Push(client, items, options).run()
+        client.close()
+    except Unreachable as error:
+        if not check:
+            raise
+        report = push.would_create_all(items, options, str(error))
+    return _result(report, params["return_objects"], check)
+
+
+def _result(report: Report, detail: str, check: bool) -> tuple[bool, dict[str, Any]]:
+    listed = [entry for entry in report.entries if detail != "changed" or entry.action != UNCHANGED]
+    result: dict[str, Any] = {
+        "changed": report.changed,
+        "counts": report.counts,
+        "objects": [],
+        "requests": report.requests,
+        "warnings": report.warnings,
+    }
+    for entry in listed:
+        fields = entry.summary()
+        if detail == "full" and entry.live is not None:
+            fields["object"] = _masked(entry.live)
+        result["objects"].append(fields)
+    if report.rewritten:
+        result["rewritten"] = report.rewritten
+    failures = report.failures
+    if failures:
+        result["msg"] = "%d of %d objects were not applied: %s." % (
+            len(failures),
+            len(report.entries),
+            "; ".join(failures[:10]) + ("; and %d more" % (len(failures) - 10) if len(failures) > 10 else ""),
+        )
+    elif report.not_ready:
+        result["not_ready"] = report.not_ready
+        result["msg"] = "%d objects are not ready in time: %s." % (
+            len(report.not_ready),
+            "; ".join(report.not_ready[:10]),
+        )
+    else:
+        counts = {action: number for action, number in report.counts.items() if number and action != FAILED}
+        result["msg"] = ", ".join(
+            "%d %s%s" % (number, "would be " if check else "", action) for action, number in counts.items()
+        )
+    return bool(failures or report.not_ready), result
+
+
+MASK = "********"
+
+
+def _masked(value: Any) -> Any:
+    """A copy with the values of every Secret masked; YAML text that holds a Secret is masked whole."""
+    if isinstance(value, list):
+        return [_masked(entry) for entry in value]
+    if isinstance(value, str):
+        return MASK if "Secret" in value else value
+    if not isinstance(value, dict):
+        return value
+    if value.get("kind") == "Secret":
+        masked = dict(value)
+        for section in ("data", "stringData"):
+            if isinstance(masked.get(section), dict):
+                masked[section] = dict.fromkeys(masked[section], MASK)
+        metadata = masked.get("metadata")
+        if isinstance(metadata, dict) and metadata.get("annotations"):
+            masked["metadata"] = dict(metadata, annotations=dict.fromkeys(metadata["annotations"], MASK))
+        return masked
+    if isinstance(value.get("items"), list):
+        return dict(value, items=[_masked(entry) for entry in value["items"]])
+    return value

@@ -1,0 +1,312 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Waits until objects are ready: one watch for each kind and namespace, and a reason for each that is not."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, Iterable
+
+from .client import Client, Fault
+from .discovery import Resource
+from .errors import ApiError
+from .load import Item
+from .retry import call, delay_before, is_transient
+
+Verdict = "tuple[bool, str]"
+Predicate = Callable[[dict], "tuple[bool, str]"]
+
+
+def _condition(document: dict, name: str) -> dict:
+    for condition in (document.get("status") or {}).get("conditions") or []:
+        if condition.get("type") == name:
+            return condition
+    return {}
+
+
+def _needs(document: dict, name: str) -> tuple[bool, str]:
+    condition = _condition(document, name)
+    if condition.get("status") == "True":
+        return True, ""
+    why = condition.get("message") or condition.get("reason") or "not reported yet"
+    return False, f"condition {name}: {why}"
+
+
+def _observed(document: dict) -> bool:
+    """Whether the controller has seen this generation."""
+    seen = (document.get("status") or {}).get("observedGeneration")
+    return seen is None or seen >= document["metadata"].get("generation", 0)
+
+
+def deployment(document: dict) -> tuple[bool, str]:
+    """Every replica updated and available, none of the old left (as `kubectl rollout status`)."""
+    spec, status = document.get("spec") or {}, document.get("status") or {}
+    wanted = spec.get("replicas", 1)
+    if status.get("observedGeneration", -1) < document["metadata"].get("generation", 0):
+        return False, "its controller has not seen it yet"
+    if _condition(document, "Progressing").get("reason") == "ProgressDeadlineExceeded":
+        return False, _condition(document, "Progressing").get("message") or "its progress deadline is exceeded"
+    updated, available, total = (status.get(key) or 0 for key in ("updatedReplicas", "availableReplicas", "replicas"))
+    if updated < wanted:
+        return False, "%d of %d replicas updated" % (updated, wanted)
+    if total > updated:
+        return False, "%d old replicas are not gone yet" % (total - updated)
+    if available < updated:
+        return False, "%d of %d replicas available" % (available, wanted)
+    return True, ""
+
+
+def stateful_set(document: dict) -> tuple[bool, str]:
+    """Every replica ready and of the newest revision."""
+    spec, status = document.get("spec") or {}, document.get("status") or {}
+    wanted = spec.get("replicas", 1)
+    if status.get("observedGeneration", -1) < document["metadata"].get("generation", 0):
+        return False, "its controller has not seen it yet"
+    ready = status.get("readyReplicas") or 0
+    if ready < wanted:
+        return False, "%d of %d replicas ready" % (ready, wanted)
+    strategy = spec.get("updateStrategy") or {}
+    if strategy.get("type", "RollingUpdate") != "RollingUpdate":
+        return True, ""
+    partition = (strategy.get("rollingUpdate") or {}).get("partition") or 0
+    updated = status.get("updatedReplicas") or 0
+    if status.get("updateRevision") != status.get("currentRevision") and updated < wanted - partition:
+        return False, "%d of %d replicas updated" % (updated, wanted - partition)
+    return True, ""
+
+
+def daemon_set(document: dict) -> tuple[bool, str]:
+    """Updated and available on every node that should run it."""
+    spec, status = document.get("spec") or {}, document.get("status") or {}
+    if status.get("observedGeneration", -1) < document["metadata"].get("generation", 0):
+        return False, "its controller has not seen it yet"
+    wanted = status.get("desiredNumberScheduled") or 0
+    updated = status.get("updatedNumberScheduled") or 0
+    if (spec.get("updateStrategy") or {}).get("type", "RollingUpdate") == "RollingUpdate" and updated < wanted:
+        return False, "updated on %d of %d nodes" % (updated, wanted)
+    available = status.get("numberAvailable") or 0
+    if available < wanted:
+        return False, "available on %d of %d nodes" % (available, wanted)
+    return True, ""
+
+
+def job(document: dict) -> tuple[bool, str]:
+    """Complete; a Job that Failed never is."""
+    failed = _condition(document, "Failed")
+    if failed.get("status") == "True":
+        return False, "failed: %s" % (failed.get("message") or failed.get("reason"))
+    done = _condition(document, "Complete").get("status") == "True"
+    status = document.get("status") or {}
+    return done, "" if done else "%d active, %d succeeded" % (status.get("active") or 0, status.get("succeeded") or 0)
+
+
+def definition(document: dict) -> tuple[bool, str]:
+    """A CRD: names accepted, and established."""
+    if _condition(document, "NamesAccepted").get("status") == "False":
+        return _needs(document, "NamesAccepted")
+    return _needs(document, "Established")
+
+
+def claim(document: dict) -> tuple[bool, str]:
+    """Bound."""
+    phase = (document.get("status") or {}).get("phase")
+    return phase == "Bound", "" if phase == "Bound" else "phase %s" % (phase or "not reported yet")
+
+
+def pod(document: dict) -> tuple[bool, str]:
+    """Ready, or Succeeded."""
+    phase = (document.get("status") or {}).get("phase")
+    if phase == "Succeeded":
+        return True, ""
+    if phase == "Failed":
+        status = document["status"]
+        return False, "failed: %s" % (
+            status.get("message") or status.get("reason") or "a container ended with an error"
+        )
+    ready, why = _needs(document, "Ready")
+    return ready, "" if ready else trouble_of_pod(document) or why
+
+
+def namespace(document: dict) -> tuple[bool, str]:
+    """Active."""
+    phase = (document.get("status") or {}).get("phase")
+    return phase == "Active", "" if phase == "Active" else f"phase {phase}"
+
+
+def any_kind(document: dict) -> tuple[bool, str]:
+    """Any kind that reports Ready or Available; one that reports no conditions is ready as it is."""
+    conditions = {entry.get("type") for entry in (document.get("status") or {}).get("conditions") or []}
+    for name in ("Ready", "Available"):
+        if name in conditions:
+            ready, why = _needs(document, name)
+            if ready and not _observed(document):
+                return False, "its controller has not seen the newest form yet"
+            return ready, why
+    return True, ""
+
+
+PREDICATES: dict[tuple[str, str], Predicate] = {
+    ("apps", "Deployment"): deployment,
+    ("apps", "StatefulSet"): stateful_set,
+    ("apps", "DaemonSet"): daemon_set,
+    ("batch", "Job"): job,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): definition,
+    ("", "PersistentVolumeClaim"): claim,
+    ("", "Pod"): pod,
+    ("", "Namespace"): namespace,
+    ("apiregistration.k8s.io", "APIService"): lambda document: _needs(document, "Available"),
+}
+# Kinds with conditions that say nothing about being ready.
+NEVER_WAITED = frozenset([("policy", "PodDisruptionBudget"), ("autoscaling", "HorizontalPodAutoscaler")])
+
+
+def predicate_for(item: Item) -> Predicate | None:
+    """What being ready means for this kind; None where there is nothing to wait for."""
+    key = (item.group, item.kind)
+    if key in NEVER_WAITED:
+        return None
+    if key in PREDICATES:
+        return PREDICATES[key]
+    from .order import CUSTOM, wave_of
+
+    return any_kind if wave_of(item) == CUSTOM else None
+
+
+def trouble_of_pod(document: dict) -> str:
+    """A Pod's own last reason: which image cannot be pulled, which container crashes, why it is not scheduled."""
+    status = document.get("status") or {}
+    for entry in (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or []):
+        waiting = (entry.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") in ("ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"):
+            return "{}: image {} of container {}{}".format(
+                waiting["reason"],
+                entry.get("image"),
+                entry.get("name"),
+                ": " + waiting["message"] if waiting.get("message") else "",
+            )
+        if waiting.get("reason") and waiting["reason"] not in ("ContainerCreating", "PodInitializing"):
+            last = (entry.get("lastState") or {}).get("terminated") or {}
+            return "{}: container {}{}".format(
+                waiting["reason"],
+                entry.get("name"),
+                " ended with exit code {}".format(last["exitCode"]) if "exitCode" in last else "",
+            )
+    scheduled = _condition(document, "PodScheduled")
+    if scheduled.get("status") == "False":
+        return "not scheduled: %s" % (scheduled.get("message") or scheduled.get("reason"))
+    for entry in status.get("containerStatuses") or []:
+        if (entry.get("state") or {}).get("waiting", {}).get("reason"):
+            return "{}: container {}".format(entry["state"]["waiting"]["reason"], entry.get("name"))
+    return ""
+
+
+def wait(
+    client: Client,
+    targets: Iterable[tuple[Item, Resource, Predicate]],
+    timeout: float,
+    keep: Callable[[Item, dict], None] | None = None,
+) -> dict[int, str]:
+    """Wait until every target is ready.
+
+    :param timeout: seconds, for all together.
+    :param keep: called with the live form of each object that has become ready.
+    :returns: for each object that is not ready, ``id(item)`` → what it still waits for; empty when all are ready.
+    """
+    groups: dict[tuple[str, str, str], tuple[Resource, dict[str, tuple[Item, Predicate]]]] = {}
+    for item, resource, predicate in targets:
+        key = (resource.api_version, resource.kind, item.namespace)
+        groups.setdefault(key, (resource, {}))[1][item.name] = (item, predicate)
+    if not groups:
+        return {}
+    deadline = time.monotonic() + timeout
+    left: dict[int, str] = {}
+    with ThreadPoolExecutor(min(32, len(groups))) as pool:
+        jobs = [
+            pool.submit(_wait_group, client, resource, key[2], wanted, deadline, keep)
+            for key, (resource, wanted) in groups.items()
+        ]
+        for done in jobs:
+            left.update(done.result())
+    return left
+
+
+def _wait_group(
+    client: Client,
+    resource: Resource,
+    space: str,
+    wanted: dict[str, tuple[Item, Predicate]],
+    deadline: float,
+    keep: Callable[[Item, dict], None] | None,
+) -> dict[int, str]:
+    """Follow one kind in one namespace: a LIST, then its watch, again after each interruption."""
+    open_: dict[str, str] = dict.fromkeys(wanted, "not found on the server")
+    path = resource.collection(space)
+    query: dict[str, Any] = {}
+    if len(wanted) == 1:
+        query["fieldSelector"] = "metadata.name=" + next(iter(wanted))
+
+    def look(document: dict) -> None:
+        name = document["metadata"]["name"]
+        if name not in open_:
+            return
+        item, predicate = wanted[name]
+        ready, why = predicate(document)
+        if ready:
+            del open_[name]
+            if keep is not None:
+                keep(item, document)
+        else:
+            open_[name] = why or "not ready"
+
+    attempt = 0
+    while open_ and time.monotonic() < deadline:
+        try:
+            listed = client.get(path, query)
+            for entry in listed.get("items") or []:
+                look(entry)
+            version = listed["metadata"]["resourceVersion"]
+            while open_ and time.monotonic() < deadline:
+                left = deadline - time.monotonic()
+                for event in client.watch(path, dict(query, resourceVersion=version, allowWatchBookmarks="true"), left):
+                    attempt = 0
+                    document = event.get("object") or {}
+                    if event.get("type") == "ERROR":
+                        version = ""
+                        break
+                    version = document["metadata"]["resourceVersion"]
+                    if event.get("type") == "DELETED" and document["metadata"]["name"] in open_:
+                        open_[document["metadata"]["name"]] = "it was deleted"
+                    elif event.get("type") in ("ADDED", "MODIFIED"):
+                        look(document)
+                    if not open_ or time.monotonic() >= deadline:
+                        break
+                if not version:
+                    break
+        except (Fault, ApiError) as error:
+            if not is_transient(error) and getattr(error, "status", 0) != 410:
+                for name in open_:
+                    open_[name] = f"cannot be watched: {error}"
+                break
+            time.sleep(max(0.0, min(delay_before(attempt, error), deadline - time.monotonic())))
+            attempt += 1
+    return {id(wanted[name][0]): why for name, why in open_.items()}
+
+
+def explain_pods(client: Client, item: Item, live: dict | None) -> str:
+    """The last reason of a workload's own Pods, for an object that did not become ready in time."""
+    selector = ((live or item.object).get("spec") or {}).get("selector") or {}
+    labels = selector.get("matchLabels") if isinstance(selector, dict) else None
+    if not labels or not item.namespace:
+        return ""
+    query = {"labelSelector": ",".join("{}={}".format(*pair) for pair in sorted(labels.items())), "limit": 50}
+    try:
+        pods = call(lambda: client.get(f"/api/v1/namespaces/{item.namespace}/pods", query), 5.0)
+    except (Fault, ApiError):
+        return ""
+    for document in pods.get("items") or []:
+        trouble = trouble_of_pod(document)
+        if trouble:
+            return "Pod {}: {}".format(document["metadata"]["name"], trouble)
+    return ""

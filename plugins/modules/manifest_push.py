@@ -1,0 +1,266 @@
+#!/usr/bin/python
+
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: manifest_push
+short_description: Push Kubernetes manifests, fast and safely
+version_added: "0.1.0"
+author:
+  - bramble.kube contributors (@bramble-kube)
+description:
+  - Brings a set of Kubernetes objects to a cluster in the right order, concurrently, over a few connections that stay open.
+  - Server-side apply with the field manager C(bramble.kube). Objects that are as the manifests want them are not written.
+  - Runs on the laptop (C(delegate_to=localhost)).
+extends_documentation_fragment:
+  - bramble.kube.api_options
+options:
+  src:
+    description:
+      - "Manifests: files, folders (all C(.yaml), C(.yml) and C(.json) files below), globs, or dictionaries with C(url) and C(checksum) (C(sha256:…))."
+    type: list
+    elements: raw
+    default: []
+  definition:
+    description: Objects, YAML text, or a list of either.
+    type: raw
+    aliases: [resource_definition]
+  namespace:
+    description:
+      - Namespace for namespaced objects that name none. The default is the context's, else C(default).
+    type: str
+  apply_set:
+    description:
+      - Name of the set, as a ConfigMap in O(namespace), by which objects that left the manifests are found (KEP-3659).
+    type: str
+  apply_set_takeover:
+    description: Whether to take over an apply set that another tool made.
+    type: bool
+    default: false
+  prune:
+    description: Whether to delete objects of O(apply_set) that are no longer in the manifests.
+    type: bool
+    default: false
+  method:
+    description:
+      - How objects are written. V(auto) is server-side apply, or a three-way client-side apply on servers before 1.22.
+    type: str
+    choices: [auto, server_side, client_side]
+    default: auto
+  force_conflicts:
+    description: Whether to take over fields that another manager (a person with C(kubectl edit), another tool) holds.
+    type: bool
+    default: false
+  modernize:
+    description: Whether to rewrite objects of API versions that this server does not serve any more.
+    type: bool
+    default: true
+  select:
+    description: JMESPath expression on one object; only objects for which it is true are pushed.
+    type: str
+  exclude:
+    description: JMESPath expression on one object; objects for which it is true are left out.
+    type: str
+  images:
+    description:
+      - "Image references to replace: a whole reference, a repository, or a prefix that ends in C(/), and what takes its place."
+    type: dict
+    default: {}
+  labels:
+    description: Labels to add to every object.
+    type: dict
+    default: {}
+  wait:
+    description: Whether to wait until the objects are ready.
+    type: bool
+    default: false
+  wait_timeout:
+    description: Seconds to wait for all objects together.
+    type: int
+    default: 300
+  wait_for:
+    description:
+      - Further conditions to wait for, with O(wait). An object is meant by O(wait_for[].kind) and O(wait_for[].name).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      kind:
+        description: Kind of the object.
+        type: str
+        required: true
+      name:
+        description: Name of the object; all of the kind in the set without it.
+        type: str
+      namespace:
+        description: Namespace of the object.
+        type: str
+      expression:
+        description: JMESPath expression on the live object that becomes true.
+        type: str
+        required: true
+  workers:
+    description: Number of connections that are used at a time.
+    type: int
+    default: 8
+  timeout:
+    description:
+      - Seconds for which faults (no connection, no answer, 429, 5xx) are answered by another try, from the first try of each object.
+    type: int
+    default: 120
+  return_objects:
+    description:
+      - Which objects the result lists. V(changed) lists what was created, updated, pruned or failed, V(all) also what was unchanged,
+        V(full) adds each object as it is on the server.
+    type: str
+    choices: [changed, all, full]
+    default: changed
+requirements:
+  - PyYAML
+  - jmespath (for O(select), O(exclude) and O(wait_for))
+  - kubernetes (for exec plugins, auth-providers and several kubeconfigs)
+  - openshift (for servers before 1.22)
+attributes:
+  check_mode:
+    support: full
+    description: The server itself tells what would change (dry-run); what only an earlier step would bring is shown as created.
+  diff_mode:
+    support: full
+    description: A unified diff for each object; the values of Secrets are masked.
+"""
+
+EXAMPLES = r"""
+- name: Give the cluster its Pod network
+  bramble.kube.manifest_push:
+    kubeconfig: "{{ master_kubeconfig }}"
+    src: flannel.yaml
+    wait: true
+  delegate_to: localhost
+
+- name: Push a folder as a set, and delete what left it
+  bramble.kube.manifest_push:
+    src:
+      - manifests/
+    namespace: kubeflow
+    apply_set: kubeflow
+    prune: true
+    images:
+      docker.io/: registry.example/hub/
+"""
+
+RETURN = r"""
+objects:
+  description: What happened to the objects, see O(return_objects).
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - {kind: Deployment, name: web, namespace: default, api_version: apps/v1, action: created}
+counts:
+  description: Number of objects by action.
+  returned: always
+  type: dict
+  sample: {created: 1, updated: 0, unchanged: 24, pruned: 0, failed: 0}
+requests:
+  description: Number of HTTP requests.
+  returned: always
+  type: int
+  sample: 9
+rewritten:
+  description: Objects whose API version was rewritten, with what was changed.
+  returned: when there are any
+  type: list
+  elements: dict
+not_ready:
+  description: One sentence for each object that was not ready in time.
+  returned: when there are any
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import load, run
+
+AUTH_OPTIONS = {
+    "kubeconfig": {"type": "raw"},
+    "context": {"type": "str"},
+    "host": {"type": "str"},
+    "api_key": {"type": "str", "no_log": True},
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "validate_certs": {"type": "bool", "aliases": ["verify_ssl"]},
+    "ca_cert": {"type": "path", "aliases": ["ssl_ca_cert"]},
+    "client_cert": {"type": "path", "aliases": ["cert_file"]},
+    "client_key": {"type": "path", "aliases": ["key_file"], "no_log": False},
+    "proxy": {"type": "str"},
+    "no_proxy": {"type": "str"},
+    "proxy_headers": {
+        "type": "dict",
+        "options": {
+            "proxy_basic_auth": {"type": "str", "no_log": True},
+            "basic_auth": {"type": "str", "no_log": True},
+            "user_agent": {"type": "str"},
+        },
+    },
+    "persist_config": {"type": "bool"},
+    "impersonate_user": {"type": "str"},
+    "impersonate_groups": {"type": "list", "elements": "str"},
+}
+
+
+def main() -> None:
+    """Read the options, push, report."""
+    module = AnsibleModule(
+        argument_spec=dict(
+            AUTH_OPTIONS,
+            src={"type": "list", "elements": "raw", "default": []},
+            definition={"type": "raw", "aliases": ["resource_definition"]},
+            namespace={"type": "str"},
+            apply_set={"type": "str"},
+            apply_set_takeover={"type": "bool", "default": False},
+            prune={"type": "bool", "default": False},
+            method={"type": "str", "choices": ["auto", "server_side", "client_side"], "default": "auto"},
+            force_conflicts={"type": "bool", "default": False},
+            modernize={"type": "bool", "default": True},
+            select={"type": "str"},
+            exclude={"type": "str"},
+            images={"type": "dict", "default": {}},
+            labels={"type": "dict", "default": {}},
+            wait={"type": "bool", "default": False},
+            wait_timeout={"type": "int", "default": 300},
+            wait_for={
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "kind": {"type": "str", "required": True},
+                    "name": {"type": "str"},
+                    "namespace": {"type": "str"},
+                    "expression": {"type": "str", "required": True},
+                },
+            },
+            workers={"type": "int", "default": 8},
+            timeout={"type": "int", "default": 120},
+            return_objects={"type": "str", "choices": ["changed", "all", "full"], "default": "changed"},
+        ),
+        required_one_of=[("src", "definition")],
+        supports_check_mode=True,
+        # The parameters may hold Secrets in the middle of definitions, where no option's own no_log could reach them.
+        no_log=True,
+    )
+    if not load.HAS_YAML:
+        module.fail_json(msg=missing_required_lib("PyYAML"))
+    failed, result = run.run(module.params, check=module.check_mode, diff=module._diff)
+    for warning in result.pop("warnings", []):
+        module.warn(warning)
+    if failed:
+        module.fail_json(**result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
