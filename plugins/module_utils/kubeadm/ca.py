@@ -1,0 +1,89 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The hash by which a joining node recognises a cluster's CA, from PEM text alone.
+
+A Pi has neither the cryptography library nor a need for it: the hash covers one element of the certificate, which
+is found by walking over its neighbours.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+
+_PEM = re.compile(r"-----BEGIN (?:TRUSTED )?CERTIFICATE-----(.*?)-----END (?:TRUSTED )?CERTIFICATE-----", re.DOTALL)
+_SEQUENCE, _EXPLICIT_0 = 0x30, 0xA0
+
+
+class CertificateError(ValueError):
+    """The text holds no certificate, or one that is damaged."""
+
+
+def _element(data: bytes, start: int) -> tuple[int, int, int]:
+    """Read the header of the DER element at ``start``.
+
+    :returns: its tag, where its content starts, and where it ends (X.690, 8.1).
+    """
+    try:
+        tag, length = data[start], data[start + 1]
+        content = start + 2
+        if length & 0x80:
+            size = length & 0x7F
+            if not 1 <= size <= 4:
+                raise CertificateError("a certificate is damaged: an element has no definite length")
+            length = int.from_bytes(data[content : content + size], "big")
+            content += size
+    except IndexError as error:
+        raise CertificateError("a certificate is damaged: it ends too early") from error
+    if content + length > len(data):
+        raise CertificateError("a certificate is damaged: it ends too early")
+    return tag, content, content + length
+
+
+def _expect(data: bytes, start: int, wanted: int) -> tuple[int, int]:
+    tag, content, end = _element(data, start)
+    if tag != wanted:
+        raise CertificateError("a certificate is damaged: its parts are not those of an X.509 certificate")
+    return content, end
+
+
+def public_key_info(der: bytes) -> bytes:
+    """Cut the SubjectPublicKeyInfo (RFC 5280, 4.1) out of a DER certificate.
+
+    :raises CertificateError: when the bytes are no certificate.
+    """
+    position, _unused_end = _expect(der, 0, _SEQUENCE)
+    position, _unused_end = _expect(der, position, _SEQUENCE)
+    tag, _unused_content, end = _element(der, position)
+    if tag == _EXPLICIT_0:  # version; absent in version 1 certificates
+        position = end
+    for _unused_part in ("serialNumber", "signature", "issuer", "validity", "subject"):
+        position = _element(der, position)[2]
+    _unused_content, end = _expect(der, position, _SEQUENCE)
+    return der[position:end]
+
+
+def ca_cert_hashes(pem: str) -> list[str]:
+    """Hash the public key of each certificate in a PEM text, in kubeadm's form, "sha256:…".
+
+    As cmd/kubeadm/app/util/pubkeypin/pubkeypin.go does (RFC 7469). A CA bundle (old and new CA while one replaces the
+    other) gives several; the same key twice gives one.
+
+    :raises CertificateError: when there is no certificate, or one cannot be read.
+    """
+    hashes: list[str] = []
+    for body in _PEM.findall(pem):
+        try:
+            der = base64.b64decode("".join(body.split()), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise CertificateError("a certificate is damaged: its text is not base64") from error
+        pin = "sha256:" + hashlib.sha256(public_key_info(der)).hexdigest()
+        if pin not in hashes:
+            hashes.append(pin)
+    if not hashes:
+        raise CertificateError("there is no certificate in the text (-----BEGIN CERTIFICATE-----)")
+    return hashes

@@ -1,0 +1,67 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Kubernetes release numbers: reading, comparing, and what this collection sets up."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+#: The oldest release in the community's package repository, which is the oldest that can be installed.
+OLDEST_MINOR = (1, 24)
+
+_RELEASE = re.compile(
+    r"(?P<major>\d+)\.(?P<minor>\d+)\.(?P<patch>\d+)(?:-(?P<pre>[0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?"
+)
+
+
+@dataclass(frozen=True, order=True)
+class Version:
+    """One Kubernetes release; ``pre`` is empty for a final one ("alpha.1" and the like otherwise)."""
+
+    major: int
+    minor: int
+    patch: int
+    final: bool = True
+    pre: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.patch}" + (f"-{self.pre}" if self.pre else "")
+
+    @property
+    def minor_release(self) -> str:
+        """The release as the package repository names it, "1.37"."""
+        return f"{self.major}.{self.minor}"
+
+
+def parse_version(text: str) -> Version:
+    """Read "1.37.2", "v1.37.2" or "v1.9.7-beta.0+abc".
+
+    :raises ValueError: when the text is something else, in words for a person.
+    """
+    match = _RELEASE.fullmatch(text.strip().removeprefix("v"))
+    if not match:
+        raise ValueError(f"{text!r} is not a Kubernetes release: three numbers with dots, such as 1.37.2, are")
+    return _from_match(match)
+
+
+def _from_match(match: re.Match) -> Version:
+    pre = match["pre"] or ""
+    return Version(int(match["major"]), int(match["minor"]), int(match["patch"]), not pre, pre)
+
+
+def parse_kubeadm_version(output: str) -> Version:
+    """Find the release in what ``kubeadm version`` prints, with ``-o short`` or without, from 1.9 on.
+
+    Formats: cmd/kubeadm/app/cmd/version.go ("kubeadm version: &version.Info{... GitVersion:"v1.9.7", ...}").
+
+    :raises ValueError: when there is none.
+    """
+    match = re.search(
+        r'(?:GitVersion: ?"?|gitVersion"?: ?"?|^)v(' + _RELEASE.pattern + ")", output.strip(), re.MULTILINE
+    )
+    if not match:
+        raise ValueError("kubeadm did not print its version")
+    return _from_match(match)
