@@ -1,0 +1,17 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The one exception that the ksonnet utilities raise for anything that a user can put right."""
+
+from __future__ import annotations
+
+from typing import Iterable
+
+
+class KsonnetError(Exception):
+    """One sentence saying what is wrong, where, and what would be right."""
+
+
+def listed(names: Iterable[str], none: str = "none") -> str:
+    """Names for a message, sorted and separated by commas; ``none`` when there are none."""
+    return ", ".join(sorted(names)) or none

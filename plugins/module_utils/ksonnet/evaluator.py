@@ -1,0 +1,286 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Evaluate jsonnet with a binding from PyPI, confined to given folders and limited in depth, memory and time.
+
+The evaluation happens in a forked child: limits set there cannot harm the module, and a crash of native code
+(stack, memory) ends the child alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import re
+import resource
+import select
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from typing import Any, Callable, Mapping, Sequence
+
+from .errors import KsonnetError, listed
+from .native import NATIVE_FUNCTIONS
+
+#: Order of preference: fastest first (docs/ksonnet.md has the comparison). Import name of each PyPI package.
+BINDINGS = {"rjsonnet": "rjsonnet", "gojsonnet": "_gojsonnet", "jsonnet": "_jsonnet"}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an evaluation may use: stack frames, MiB of memory, seconds."""
+
+    depth: int = 500
+    memory_mb: int = 2048
+    seconds: float = 60.0
+
+
+@dataclass
+class Sandbox:
+    """The files that jsonnet code may import.
+
+    :param roots: folders below which every imported file must lie, symbolic links resolved
+    :param search: folders searched, in this order, after the importing file's own
+    :param rename: import prefix to folder: ``{"registry/package": "/app/vendor/registry/package@1.0"}``
+    """
+
+    roots: Sequence[str]
+    search: Sequence[str] = ()
+    rename: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._roots = [os.path.realpath(root) for root in self.roots]
+        self._cache: dict[str, str] = {}
+
+    def allows(self, path: str) -> bool:
+        real = os.path.realpath(path)
+        return any(real == root or real.startswith(root + os.sep) for root in self._roots)
+
+    def _candidates(self, base: str, name: str) -> list[str]:
+        if os.path.isabs(name):
+            return [name]
+        found = [os.path.join(base, name)]
+        for folder in self.search:
+            found.append(os.path.join(folder, name))
+        for prefix, folder in self.rename.items():
+            if name.startswith(prefix + "/"):
+                found.append(folder + name[len(prefix) :])
+        return found
+
+    def read(self, base: str, name: str) -> tuple[str, str]:
+        """Path and text of the file that ``import "name"`` in a file of folder ``base`` means."""
+        for path in self._candidates(base, name):
+            if not os.path.isfile(path):
+                continue
+            path = os.path.normpath(path)
+            if not self.allows(path):
+                raise KsonnetError(
+                    f"import of {name!r} is refused: it lies outside the app and its libraries "
+                    "(copy it into the app, or add its folder to library_dirs)"
+                )
+            if path not in self._cache:
+                try:
+                    with open(path, encoding="utf-8", newline="") as stream:
+                        self._cache[path] = stream.read()
+                except (OSError, UnicodeDecodeError) as exc:
+                    raise KsonnetError(f"import of {name!r} failed: {exc}") from exc
+            return path, self._cache[path]
+        raise KsonnetError(f"import of {name!r} found nothing, neither beside the importing file nor in the libraries")
+
+
+def available(wanted: str = "auto") -> list[str]:
+    """Names of the bindings to try, best first. Nothing is imported here."""
+    names = list(BINDINGS) if wanted == "auto" else [wanted]
+    return [name for name in names if importlib.util.find_spec(BINDINGS[name])]
+
+
+def _call(binding: str, name: str, code: str, codes: Mapping[str, str], sandbox: Sandbox, depth: int) -> str:
+    """One evaluation; native functions and importer are given in the form that each binding wants."""
+    module = importlib.import_module(BINDINGS[binding])
+    if binding == "rjsonnet":
+        return module.evaluate_snippet(
+            name,
+            code,
+            max_stack=depth,
+            ext_codes=dict(codes),
+            import_callback=sandbox.read,
+            native_callbacks=NATIVE_FUNCTIONS,
+            gc=False,  # a child that lives for one evaluation has nothing to give back
+        )
+
+    def read(base: str, path: str) -> tuple[str, bytes]:
+        found, text = sandbox.read(base, path)
+        return found, text.encode("utf-8")
+
+    return module.evaluate_snippet(
+        name,
+        code,
+        max_stack=depth,
+        ext_codes=dict(codes),
+        import_callback=read,
+        native_callbacks=NATIVE_FUNCTIONS,
+    )
+
+
+class Evaluator:
+    """Evaluates snippets with one sandbox. Only to be used inside :func:`limited`."""
+
+    def __init__(self, sandbox: Sandbox, limits: Limits, bindings: Sequence[str]) -> None:
+        self.sandbox = sandbox
+        self.limits = limits
+        self.bindings = bindings
+
+    def evaluate(self, name: str, code: str, codes: Mapping[str, str]) -> Any:
+        """Value of jsonnet ``code`` (as plain data), known as file ``name``, with external ``codes``."""
+        try:
+            return json.loads(_call(self.bindings[0], name, code, codes, self.sandbox, self.limits.depth))
+        except Exception as exc:  # the bindings raise RuntimeError; a callback's exception may come through
+            message = self._better_trace(name, code, codes) or str(exc)
+            raise JsonnetError(message) from exc
+
+    def _better_trace(self, name: str, code: str, codes: Mapping[str, str]) -> str:
+        """The same error told by another binding: rjsonnet leaves the innermost line out of some traces."""
+        for binding in self.bindings[1:2] if self.bindings[0] == "rjsonnet" else []:
+            try:
+                _call(binding, name, code, codes, self.sandbox, self.limits.depth)
+            except Exception as exc:
+                return str(exc)
+        return ""
+
+
+class JsonnetError(KsonnetError):
+    """An error of jsonnet code, with the trace that the binding gave."""
+
+    _PLACE = re.compile(
+        r"(?P<file>/[^\s:]*|<extvar:[^>]*>|[^\s:()]+\.(?:jsonnet|libsonnet|json)):(?P<line>\d+)(?::(?P<column>\d+))?"
+    )
+    _RANGE = re.compile(r"(?P<file>/[^\s:]*):\((?P<line>\d+):(?P<column>\d+)\)")
+
+    def places(self) -> list[tuple[str, int]]:
+        """Files and lines of the trace, innermost first."""
+        text = str(self)
+        found = [(m.start(), m["file"], int(m["line"])) for rx in (self._PLACE, self._RANGE) for m in rx.finditer(text)]
+        return [(name, line) for _start, name, line in sorted(found)]
+
+    def reason(self) -> str:
+        """The message alone: no trace, no label such as RUNTIME ERROR."""
+        lines = [line.strip() for line in str(self).strip().splitlines() if line.strip()]
+        first = lines[0] if lines else "unknown error"
+        first = re.sub(r"^(RUNTIME|STATIC) ERROR: ", "", first)
+        first = self._PLACE.sub("", first, count=1) if self._PLACE.match(first) else first
+        for noise in ("import_callback error: ", "importer error: ", "KsonnetError: ", "runtime error: "):
+            first = first.replace(noise, "")
+        first = re.sub(r"^couldn't open import \".*?\": ", "", first)
+        return re.sub(r"^[-\s:\d]+", "", first).strip() or "unknown error"
+
+
+def limited(work: Callable[[], Any], limits: Limits) -> Any:
+    """Result of ``work()``, run in a forked child under ``limits``; it must be JSON data.
+
+    KsonnetError raised there is raised here again; any limit hit becomes a KsonnetError that names the limit.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as noise:
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(reader)
+            _child(work, limits, writer, noise.fileno())
+        os.close(writer)
+        answer, timed_out = _read_all(reader, pid, limits.seconds)
+        _pid, status = os.waitpid(pid, 0)
+        noise.seek(0)
+        said = noise.read(4000).decode("utf-8", "replace")
+    if timed_out or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU):
+        raise KsonnetError(
+            f"the evaluation took longer than {limits.seconds:g} seconds and was stopped; "
+            "if the app needs that long, raise limits.seconds"
+        )
+    if not answer:
+        detail = said.strip().splitlines()[0][:200] if said.strip() else f"exit status {status}"
+        raise KsonnetError(
+            f"the evaluation needed more than {limits.memory_mb} MiB of memory, or nested too deep, and was stopped "
+            f"({detail}); if the app needs that much, raise limits.memory_mb"
+        )
+    result = json.loads(answer)
+    if "jsonnet" in result:
+        raise JsonnetError(result["jsonnet"])
+    if "error" in result:
+        raise KsonnetError(result["error"])
+    return result["ok"]
+
+
+def _child(work: Callable[[], Any], limits: Limits, writer: int, noise: int) -> None:
+    """Never returns."""
+    code = 1
+    try:
+        os.dup2(noise, 1)
+        os.dup2(noise, 2)
+        _set_limits(limits)
+        try:
+            answer = {"ok": work()}
+        except JsonnetError as exc:
+            answer = {"jsonnet": str(exc)}
+        except KsonnetError as exc:
+            answer = {"error": str(exc)}
+        data = json.dumps(answer).encode("utf-8")
+        with os.fdopen(writer, "wb") as stream:
+            stream.write(data)
+        code = 0
+    except MemoryError:
+        pass
+    except BaseException as exc:
+        os.write(noise, repr(exc).encode("utf-8", "replace"))
+    finally:
+        os._exit(code)
+
+
+def _set_limits(limits: Limits) -> None:
+    """RLIMIT_DATA rather than RLIMIT_AS: Go's runtime reserves far more addresses than it uses."""
+    size = limits.memory_mb * 1024 * 1024
+    for name, value in (("RLIMIT_DATA", size), ("RLIMIT_CORE", 0), ("RLIMIT_CPU", int(limits.seconds) + 1)):
+        kind = getattr(resource, name, None)
+        if kind is None:
+            continue
+        hard = resource.getrlimit(kind)[1]
+        if hard != resource.RLIM_INFINITY:
+            value = min(value, hard)
+        try:
+            resource.setrlimit(kind, (value, hard))
+        except (ValueError, OSError):  # a platform that has the name but not the limit
+            continue
+
+
+def _read_all(reader: int, pid: int, seconds: float) -> tuple[bytes, bool]:
+    """What the child wrote, and whether it had to be killed for taking too long."""
+    end = time.monotonic() + seconds
+    chunks = []
+    try:
+        while True:
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([reader], [], [], left)[0]:
+                os.kill(pid, signal.SIGKILL)
+                return b"", True
+            chunk = os.read(reader, 1 << 20)
+            if not chunk:
+                return b"".join(chunks), False
+            chunks.append(chunk)
+    finally:
+        os.close(reader)
+
+
+def pick(wanted: str = "auto") -> list[str]:
+    """The bindings to use, best first; raises KsonnetError when none is installed."""
+    names = available(wanted)
+    if not names:
+        raise KsonnetError(
+            f"no jsonnet evaluator is installed for this Python ({sys.executable}): pip install "
+            + (BINDINGS and "rjsonnet" if wanted == "auto" else wanted)
+            + f" (one of {listed(BINDINGS)})"
+        )
+    return names

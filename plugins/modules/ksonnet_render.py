@@ -1,0 +1,283 @@
+#!/usr/bin/python
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ksonnet_render
+short_description: Render a ksonnet app to Kubernetes objects without ks
+version_added: "0.1.0"
+description:
+  - Gives the objects that C(ks show ENVIRONMENT) gives for a ksonnet app, without C(ks), Go or a network.
+  - Reads apps of apiVersion 0.0.1, 0.1.0, 0.2.0 and 0.3.0, with components in jsonnet, YAML and JSON.
+  - The app's code runs in a child process with limits on depth, memory and time, and can read only the files of the
+    app and of I(library_dirs).
+author:
+  - bramble.kube contributors (@bramble-kube)
+requirements:
+  - rjsonnet, gojsonnet or jsonnet (from PyPI)
+  - PyYAML
+attributes:
+  check_mode:
+    description: Renders, and says whether I(dest) would change.
+    support: full
+  diff_mode:
+    description: Shows the change of I(dest).
+    support: full
+options:
+  app_dir:
+    description: Folder of the app, the one with C(app.yaml).
+    type: path
+    required: true
+  environment:
+    description: Name of the environment to render.
+    type: str
+    required: true
+  components:
+    description:
+      - Render only these components, as C(ks show -c) does. A component of a module is C(module.component).
+      - All of the environment's components if empty.
+    type: list
+    elements: str
+    default: []
+  params:
+    description:
+      - Parameters over those that the app's files set, for this rendering only. No file is touched.
+      - A mapping of component names to mappings of parameter names to values.
+    type: dict
+    default: {}
+  dest:
+    description:
+      - File to write the objects to; it is left alone if it holds them already.
+      - Its folder must exist.
+    type: path
+  format:
+    description:
+      - How I(dest) is written.
+      - C(yaml) is one document per object, C(json) one object of kind List.
+    type: str
+    choices: [yaml, json]
+    default: yaml
+  ext_vars:
+    description: Further external variables (strings) for the app's C(std.extVar), as C(ks show --ext-str) takes them.
+    type: dict
+    default: {}
+  library_dirs:
+    description: Further folders to search for imports, and to allow imports from, as C(ks show --jpath) takes them.
+    type: list
+    elements: path
+    default: []
+  ks_version:
+    description:
+      - Which ks to render like, where they differ.
+      - C(auto) follows the app. apiVersion 0.2.0 and 0.3.0 means C(0.13); 0.1.0 means C(0.11) if the environment's
+        parameters read C(std.extVar("__ksonnet/params")) and else C(0.9); 0.0.1 means C(0.9).
+      - C(0.9) renders jsonnet components alone and all modules; C(0.11) renders YAML and JSON components too, and of
+        the modules only the environment's targets; C(0.13) also labels objects with C(ksonnet.io/component) and sorts
+        them by kind.
+    type: str
+    choices: [auto, "0.9", "0.11", "0.13"]
+    default: auto
+  evaluator:
+    description: The PyPI package that evaluates jsonnet; C(auto) takes the fastest that is installed.
+    type: str
+    choices: [auto, rjsonnet, gojsonnet, jsonnet]
+    default: auto
+  limits:
+    description: What the evaluation may use.
+    type: dict
+    default: {}
+    suboptions:
+      depth:
+        description: Stack frames of jsonnet.
+        type: int
+        default: 500
+      memory_mb:
+        description: MiB of memory.
+        type: int
+        default: 2048
+      seconds:
+        description: Seconds.
+        type: float
+        default: 60
+extends_documentation_fragment:
+  - ansible.builtin.files
+seealso:
+  - module: bramble.kube.ksonnet_app
+  - module: bramble.kube.manifest_push
+"""
+
+EXAMPLES = r"""
+- name: Render Kubeflow's app for this cluster
+  bramble.kube.ksonnet_render:
+    app_dir: ~/kubeflow-app
+    environment: default
+  delegate_to: localhost
+  register: kubeflow
+
+- name: Render one component with another image, and keep the result as a file
+  bramble.kube.ksonnet_render:
+    app_dir: ~/kubeflow-app
+    environment: prod
+    components: [kubeflow-core]
+    params:
+      kubeflow-core:
+        jupyterHubImage: registry.lan:5000/jupyterhub:1.0.1
+    dest: manifests/kubeflow.yaml
+    mode: "0644"
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+objects:
+  description: The objects, in order.
+  returned: success
+  type: list
+  elements: dict
+count:
+  description: How many objects there are.
+  returned: success
+  type: int
+  sample: 25
+components:
+  description: The components that were rendered.
+  returned: success
+  type: list
+  elements: str
+  sample: [kubeflow-core]
+dest:
+  description: The file with the objects.
+  returned: when I(dest) is given
+  type: str
+ks_version:
+  description: The ks that was followed.
+  returned: success
+  type: str
+  sample: "0.9"
+evaluator:
+  description: The PyPI package that evaluated the app.
+  returned: success
+  type: str
+  sample: rjsonnet
+"""
+
+import os
+import tempfile
+import traceback
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+try:
+    import yaml  # noqa: F401
+
+    YAML_ERROR = None
+except ImportError:
+    YAML_ERROR = traceback.format_exc()
+else:
+    from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.errors import KsonnetError
+    from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.evaluator import Limits, available
+    from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.render import Request, render, to_text
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "app_dir": {"type": "path", "required": True},
+            "environment": {"type": "str", "required": True},
+            "components": {"type": "list", "elements": "str", "default": []},
+            "params": {"type": "dict", "default": {}},
+            "dest": {"type": "path"},
+            "format": {"type": "str", "choices": ["yaml", "json"], "default": "yaml"},
+            "ext_vars": {"type": "dict", "default": {}},
+            "library_dirs": {"type": "list", "elements": "path", "default": []},
+            "ks_version": {"type": "str", "choices": ["auto", "0.9", "0.11", "0.13"], "default": "auto"},
+            "evaluator": {"type": "str", "choices": ["auto", "rjsonnet", "gojsonnet", "jsonnet"], "default": "auto"},
+            "limits": {
+                "type": "dict",
+                "default": {},
+                "options": {
+                    "depth": {"type": "int", "default": 500},
+                    "memory_mb": {"type": "int", "default": 2048},
+                    "seconds": {"type": "float", "default": 60},
+                },
+            },
+        },
+        add_file_common_args=True,
+        supports_check_mode=True,
+    )
+    if YAML_ERROR:
+        module.fail_json(msg=missing_required_lib("PyYAML"), exception=YAML_ERROR)
+    p = module.params
+    if not available(p["evaluator"]):
+        module.fail_json(msg=missing_required_lib("rjsonnet" if p["evaluator"] == "auto" else p["evaluator"]))
+    limits = {key: value for key, value in (p["limits"] or {}).items() if value is not None}
+    try:
+        result = render(
+            Request(
+                app_dir=p["app_dir"],
+                environment=p["environment"],
+                components=p["components"],
+                params=p["params"],
+                ext_vars={name: str(value) for name, value in p["ext_vars"].items()},
+                library_dirs=p["library_dirs"],
+                ks_version=p["ks_version"],
+                evaluator=p["evaluator"],
+                limits=Limits(**limits),
+            )
+        )
+    except KsonnetError as exc:
+        module.fail_json(msg=str(exc))
+    for warning in result.warnings:
+        module.warn(warning)
+    answer = {
+        "changed": False,
+        "objects": result.objects,
+        "count": len(result.objects),
+        "components": result.components,
+        "ks_version": result.ks_version,
+        "evaluator": result.evaluator,
+    }
+    if p["dest"]:
+        answer.update(write(module, p["dest"], to_text(result.objects, p["format"])))
+    module.exit_json(**answer)
+
+
+def write(module: AnsibleModule, dest: str, text: str) -> dict:
+    """Bring the file to this text; nothing is written when it has it."""
+    if os.path.isdir(dest):
+        module.fail_json(
+            msg=f"dest {dest} is a folder; name a file in it, such as {os.path.join(dest, 'objects.yaml')}"
+        )
+    if not os.path.isdir(os.path.dirname(os.path.abspath(dest))):
+        module.fail_json(msg=f"the folder of dest {dest} does not exist; make it first")
+    before = None
+    if os.path.exists(dest):
+        try:
+            with open(dest, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+                before = stream.read()
+        except OSError as exc:
+            module.fail_json(msg=f"dest {dest} cannot be read: {exc}")
+    changed = before != text
+    if changed and not module.check_mode:
+        handle, temporary = tempfile.mkstemp(dir=module.tmpdir)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+        module.atomic_move(temporary, dest)
+    answer = {"dest": dest}
+    if module._diff:
+        answer["diff"] = {
+            "before_header": dest,
+            "after_header": dest,
+            "before": before or "",
+            "after": text,
+        }
+    if not module.check_mode or os.path.exists(dest):
+        arguments = module.load_file_common_arguments(module.params, path=dest)
+        changed = module.set_fs_attributes_if_different(arguments, changed)
+    answer["changed"] = changed
+    return answer
+
+
+if __name__ == "__main__":
+    main()
