@@ -1,0 +1,292 @@
+"""Command line, schedule and progress of the lab's software build."""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from labsoftware import products as table
+from labsoftware.cache import Cache, link
+from labsoftware.golang import host_go
+from labsoftware.images import LocalRegistry
+from labsoftware.product import BuildError, Product, Work, closure, keys
+
+REPOSITORY = Path(__file__).parents[3]
+HEARTBEAT_SECONDS = 30
+# Measured: module cache, build cache and results of one Kubernetes release and everything else, and 2 GB for comfort.
+FIRST_BUILD_GB = 14
+MORE_BUILD_GB = 6
+
+
+def say(text: str) -> None:
+    print(f"software: {text}", flush=True)
+
+
+def clock(seconds: float) -> str:
+    """'3:07' of 187.2."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="lab/software/build",
+        description="Build the packages and images that the lab's virtual Pis install, as far as they are out of date.",
+    )
+    parser.add_argument(
+        "--kubernetes",
+        metavar="VERSION",
+        action="append",
+        help="Kubernetes release, repeatable (default: KUBEADM_VERSION, or kubeadm_version of the role kubeadm)",
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 2, help="products built at a time (default: one for each core)"
+    )
+    parser.add_argument(
+        "--list", action="store_true", help="print the products and whether they are up to date, build nothing"
+    )
+    parser.add_argument(
+        "--trim", action="store_true", help="afterwards, delete compiler caches and results that nothing needs any more"
+    )
+    parser.add_argument(
+        "product",
+        nargs="*",
+        help=f"only these products and what they need (default: all but {', '.join(table.ON_DEMAND)})",
+    )
+    return parser.parse_args(argv)
+
+
+def install_host_packages() -> None:
+    """Install the Debian packages that the build calls, if some are missing."""
+    lines = (table.SOFTWARE / "host-packages").read_text(encoding="utf-8").splitlines()
+    names = [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
+    if not shutil.which("go"):
+        names.append("golang-go")
+    query = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *names]
+    known = subprocess.run(query, capture_output=True, text=True, check=False).stdout
+    missing = [name for name in names if f"{name} installed\n" not in known]
+    if not missing:
+        return
+    say(f"installing {' '.join(missing)}")
+    sudo = [] if os.geteuid() == 0 else ["sudo"]
+    for command in (
+        ["apt-get", "-qq", "update"],
+        ["apt-get", "-qq", "install", "--yes", "--no-install-recommends", *missing],
+    ):
+        result = subprocess.run(
+            [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", *command],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if result.returncode:
+            raise BuildError(f"'{' '.join(command)}' failed: {result.stderr.strip().splitlines()[-1:]}")
+
+
+def check_disk(cache: Cache, to_compile: int) -> None:
+    """A clear sentence before a build that would fill the disk."""
+    needed = FIRST_BUILD_GB if not (cache.root / "gobuild").exists() else MORE_BUILD_GB
+    free = shutil.disk_usage(cache.root).free / 1e9
+    if to_compile and free < needed:
+        raise BuildError(
+            f"{cache.root} has {free:.1f} GB free, the build needs about {needed} GB (compiler caches included);"
+            " make room, set BRAMBLE_LAB_CACHE to a folder on a larger disk, or try 'lab/software/build --trim' first"
+        )
+
+
+def lock(cache: Cache) -> IO[str]:
+    """One build at a time in one cache."""
+    cache.root.mkdir(parents=True, exist_ok=True)
+    file = (cache.root / ".software.lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say("another build is at work in this cache, waiting for it")
+        fcntl.flock(file, fcntl.LOCK_EX)
+    return file
+
+
+def up_to_date(cache: Cache, product: Product, folder: Path) -> bool:
+    return folder.is_dir() and product.published(cache, folder)
+
+
+def make_links(cache: Cache, product: Product, folder: Path) -> None:
+    for path, target in product.links.items():
+        link(cache.root / path, folder / target)
+
+
+def weights(products: Mapping[str, Product]) -> dict[str, int]:
+    """Seconds from the start of a product to the end of all that waits for it: the longest way goes first."""
+    users: dict[str, list[str]] = {name: [] for name in products}
+    for name, product in products.items():
+        for need in product.needs:
+            if need in users:
+                users[need].append(name)
+    known: dict[str, int] = {}
+
+    def weight(name: str) -> int:
+        if name not in known:
+            known[name] = products[name].seconds + max((weight(user) for user in users[name]), default=0)
+        return known[name]
+
+    return {name: weight(name) for name in products}
+
+
+def make(work: Work, folder: Path) -> None:
+    """Build one product beside its place and put it there when it is whole."""
+    shutil.rmtree(work.out, ignore_errors=True)
+    work.out.mkdir(parents=True)
+    work.log.parent.mkdir(parents=True, exist_ok=True)
+    work.log.write_text("", encoding="utf-8")
+    work.product.build(work)
+    shutil.rmtree(folder, ignore_errors=True)
+    work.out.rename(folder)
+
+
+class Build:
+    """One run: products that are out of date, in parallel, each after what it needs."""
+
+    def __init__(self, cache: Cache, chosen: Mapping[str, Product], folders: Mapping[str, Path], jobs: int) -> None:
+        self.cache, self.chosen, self.folders, self.jobs = cache, chosen, folders, jobs
+        stale = {n for n, p in chosen.items() if not up_to_date(cache, p, folders[n])}
+        self.todo = {name: chosen[name] for name in chosen if name in stale}
+
+    def work(self, name: str) -> Work:
+        product, folder = self.chosen[name], self.folders[name]
+        out = folder.with_name(f".{folder.name}.new")
+        needs = {need: self.folders[need] for need in product.needs}
+        return Work(self.cache, product, out, needs, self.cache.logs / f"{name}.log", self.jobs)
+
+    def run(self) -> None:
+        weight = weights(self.todo)
+        waiting = sorted(self.todo, key=lambda name: -weight[name])
+        running: dict[concurrent.futures.Future[None], tuple[str, float]] = {}
+        built: set[str] = set()
+        beat = time.monotonic()
+        started = 0
+        with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
+            while waiting or running:
+                ready = [
+                    n for n in waiting if all(need in built or need not in self.todo for need in self.chosen[n].needs)
+                ]
+                for name in ready[: self.jobs - len(running)]:
+                    waiting.remove(name)
+                    started += 1
+                    say(f"[{started}/{len(self.todo)}] {name} ...")
+                    running[pool.submit(make, self.work(name), self.folders[name])] = (name, time.monotonic())
+                done, _ = concurrent.futures.wait(running, timeout=5, return_when=concurrent.futures.FIRST_COMPLETED)
+                for future in done:
+                    name, since = running.pop(future)
+                    try:
+                        future.result()
+                    except (BuildError, OSError, ValueError) as error:
+                        for other in running:
+                            other.cancel()
+                        waiting.clear()
+                        self.explain(name, error)
+                        raise BuildError(
+                            f"{name} could not be built; nothing that is already built is lost, run this again"
+                        ) from error
+                    built.add(name)
+                    make_links(self.cache, self.chosen[name], self.folders[name])
+                    say(f"[{len(built)}/{len(self.todo)}] {name} done in {clock(time.monotonic() - since)}")
+                if done:
+                    beat = time.monotonic()
+                elif time.monotonic() - beat >= HEARTBEAT_SECONDS:
+                    beat = time.monotonic()
+                    at_work = ", ".join(f"{name} ({clock(beat - since)})" for name, since in running.values())
+                    say(f"[{len(built)}/{len(self.todo)}] still at {at_work}")
+
+    def explain(self, name: str, error: Exception) -> None:
+        """The last lines of the log, where the cause usually stands."""
+        log = self.cache.logs / f"{name}.log"
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+        for line in lines[-20:]:
+            say(f"  | {line}")
+        say(f"{error} (log: {log})")
+
+
+def trim(cache: Cache, folders: Mapping[str, Path]) -> None:
+    """Delete what a later build can make again: Go's caches, and results for other recipes of the products at hand."""
+    before = shutil.disk_usage(cache.root).free
+    keep = {folder.name for folder in folders.values()}
+    for name in folders:
+        for folder in (cache.artifacts / name).glob("*"):
+            if folder.name not in keep:
+                shutil.rmtree(folder, ignore_errors=True)
+    for name in ("gobuild", "gomod"):
+        # Not by rmtree: modules that another Go has unpacked are read-only folders.
+        if (cache.root / name).exists():
+            subprocess.run(["chmod", "-R", "u+w", cache.root / name], check=False)
+            shutil.rmtree(cache.root / name, ignore_errors=True)
+    say(f"trimmed {(shutil.disk_usage(cache.root).free - before) / 1e9:.1f} GB")
+
+
+def main(argv: Sequence[str]) -> int:
+    options = arguments(argv)
+    try:
+        return run(options)
+    except BuildError as error:
+        say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted; what is already built is kept")
+        return 130
+    finally:
+        LocalRegistry.stop()
+
+
+def run(options: argparse.Namespace) -> int:
+    begin = time.monotonic()
+    cache = Cache.from_environment(os.environ)
+    default = os.environ.get("KUBEADM_VERSION") or table.default_release(REPOSITORY)
+    wanted_releases = options.kubernetes or ([default] if default else [])
+    if not wanted_releases:
+        raise BuildError(
+            "which Kubernetes? roles/kubeadm/defaults/main.yml has no kubeadm_version, so name one: --kubernetes 1.37.2"
+        )
+    for version in wanted_releases:
+        table.check_release(version)
+    if options.jobs < 1:
+        raise BuildError(f"--jobs {options.jobs}: at least 1")
+    install_host_packages()
+    products = table.all_products(wanted_releases, default or wanted_releases[0], host_go())
+    unknown = [name for name in options.product if name not in products]
+    if unknown:
+        raise BuildError(f"no product named {', '.join(unknown)}; there are: {', '.join(products)}")
+    chosen = closure(products, options.product or table.wanted(products))
+    key = keys(chosen)
+    folders = {name: cache.artifacts / name / key[name] for name in chosen}
+    with lock(cache):
+        build = Build(cache, chosen, folders, options.jobs)
+        if options.list:
+            for name in chosen:
+                print(f"{'out of date' if name in build.todo else 'up to date':12} {name}")
+            return 0
+        check_disk(cache, sum(product.compiles for product in build.todo.values()))
+        for name, product in chosen.items():
+            if name not in build.todo:
+                make_links(cache, product, folders[name])
+        if build.todo:
+            say(f"{len(build.todo)} of {len(chosen)} products to build, in {cache.root}")
+            build.run()
+        if options.trim:
+            trim(cache, folders)
+    say(
+        f"Kubernetes {', '.join(wanted_releases)}: {len(chosen)} products up to date"
+        f" ({clock(time.monotonic() - begin)})"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,129 @@
+"""Programs from Go modules: which Go is used, and the product that one folder of `modules/` stands for."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from labsoftware.cache import Cache
+from labsoftware.product import BuildError, Product, Work
+
+# From 1.21 on, Go fetches the newer Go that a module asks for by itself (https://go.dev/doc/toolchain).
+OLDEST_GO = (1, 21)
+
+
+def parse_go_version(text: str) -> tuple[int, ...]:
+    """(1, 26, 8) of 'go version go1.26.8 linux/amd64'."""
+    found = re.search(r"\bgo(\d+(?:\.\d+)+)", text)
+    if not found:
+        raise BuildError(f"'go version' printed {text.strip()!r}, in which there is no version")
+    return tuple(int(part) for part in found.group(1).split("."))
+
+
+def host_go() -> str:
+    """Version of the Go that is installed, as '1.26.8'; BuildError with the way out if it is none or too old."""
+    if not shutil.which("go"):
+        raise BuildError("Go is not installed; on Debian: apt-get install golang-go")
+    version = parse_go_version(subprocess.run(["go", "version"], capture_output=True, text=True, check=True).stdout)
+    text = ".".join(map(str, version))
+    if version < OLDEST_GO:
+        raise BuildError(
+            f"Go {text} is installed, but 1.21 or newer is needed (it then fetches the release that a module wants"
+            " by itself); on Debian 12: apt-get install -t bookworm-backports golang-go"
+        )
+    return text
+
+
+def required(go_mod: str, module: str) -> str:
+    """Version (without its v and +incompatible) that the text of a go.mod requires of a module."""
+    found = re.search(rf"^(?:require|\t)\s*{re.escape(module)} v(\S+)", go_mod, re.MULTILINE)
+    if not found:
+        raise BuildError(f"no requirement of {module} in go.mod")
+    return found.group(1).removesuffix("+incompatible")
+
+
+def go_environment(cache: Cache, architecture: str, cgo: bool) -> dict[str, str]:
+    """Settings for the go command: caches of the lab's own, nothing of the user's own flags."""
+    return {
+        "GOMODCACHE": str(cache.root / "gomod"),
+        "GOCACHE": str(cache.root / "gobuild"),
+        "GOFLAGS": "-mod=readonly -modcacherw -buildvcs=false",
+        "GOTOOLCHAIN": "auto",
+        "GOWORK": "off",
+        "GOOS": "linux",
+        "GOARCH": architecture,
+        "CGO_ENABLED": "1" if cgo else "0",
+    }
+
+
+def go_product(
+    name: str,
+    folder: Path,
+    packages: Mapping[str, str],
+    *,
+    go: str,
+    architecture: str = "amd64",
+    cgo: bool = False,
+    tags: str = "",
+    ldflags: str = "",
+    gcflags: str = "",
+    files: Mapping[str, str] | None = None,
+    links: Mapping[str, str] | None = None,
+    seconds: int = 30,
+    outputs: Mapping[str, Sequence[str]] | None = None,
+) -> Product:
+    """Programs of one go.mod.
+
+    packages: import path -> file name of the program (architecture other than amd64: in a folder of that name).
+    files: file name in the result -> 'module/path:path inside that module', for unit files and the like.
+    outputs: file name in the result -> a command of the result whose output it gets, which proves that it runs, too.
+    """
+    files, outputs = files or {}, outputs or {}
+    static = " -linkmode external -extldflags -static" if cgo else ""
+    flags = f"-s -w{static} {ldflags}".rstrip()
+
+    def build(work: Work) -> None:
+        environment = go_environment(work.cache, architecture, cgo)
+        with work.scratch() as scratch:
+            work.run(
+                *("go", "build", "-trimpath", "-p", str(work.jobs), "-tags", tags, "-ldflags", flags),
+                *(["-gcflags", gcflags] if gcflags else []),
+                *("-o", f"{scratch}{os.sep}", *packages),
+                cwd=folder,
+                env=environment,
+            )
+            for package, program in packages.items():
+                (work.out / program).parent.mkdir(exist_ok=True)
+                (scratch / program_name(package)).rename(work.out / program)
+        for program, source in files.items():
+            module, _, path = source.partition(":")
+            directory = work.run("go", "list", "-m", "-f", "{{.Dir}}", module, cwd=folder, env=environment).strip()
+            copy = shutil.copytree if Path(directory, path).is_dir() else shutil.copyfile
+            copy(Path(directory, path), work.out / program)
+        for name, command in outputs.items():
+            (work.out / name).write_text(work.run(work.out / command[0], *command[1:]), encoding="utf-8")
+
+    return Product(
+        name=name,
+        build=build,
+        recipe=(
+            *(f"go {go}", architecture, f"cgo {cgo}", tags, flags, gcflags),
+            *(repr(sorted(table.items())) for table in (packages, files, outputs)),
+        ),
+        inputs=(folder,),
+        seconds=seconds,
+        links=links or {},
+        compiles=True,
+    )
+
+
+def program_name(package: str) -> str:
+    """Name that `go build` gives the program of an import path: its last element, major version suffixes skipped."""
+    elements = package.split("/")
+    if re.fullmatch(r"v[2-9]\d*", elements[-1]):
+        elements.pop()
+    return elements[-1]

@@ -1,0 +1,120 @@
+"""What the driver builds: products, each a folder of files that depends on a recipe, input files and other products."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from labsoftware.cache import Cache, content_key
+
+
+class BuildError(Exception):
+    """Something a person has to know, in a sentence."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Product:
+    """One thing to build.
+
+    `build` fills a new folder; it is called again only when `recipe`, a file of `inputs` or a needed product changed.
+    `published` says whether what the product put outside its folder (into `served/`) is still there.
+    `links` are stable names: path below the cache -> file in the product's folder.
+    """
+
+    name: str
+    build: Callable[[Work], None]
+    recipe: tuple[str, ...] = ()
+    inputs: tuple[Path, ...] = ()
+    needs: tuple[str, ...] = ()
+    seconds: int = 1
+    links: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    published: Callable[[Cache, Path], bool] = lambda cache, folder: True
+    compiles: bool = False
+
+
+def keys(products: Mapping[str, Product]) -> dict[str, str]:
+    """Content key of each product; it covers the keys of everything that the product needs."""
+    known: dict[str, str] = {}
+
+    def key(name: str) -> str:
+        if name not in known:
+            product = products[name]
+            recipe = [name, *product.recipe, *(f"{need} {key(need)}" for need in product.needs)]
+            known[name] = content_key(recipe, product.inputs)
+        return known[name]
+
+    for name in products:
+        key(name)
+    return known
+
+
+def closure(products: Mapping[str, Product], wanted: Sequence[str]) -> dict[str, Product]:
+    """The wanted products and all that they need, directly or not."""
+    chosen: dict[str, Product] = {}
+
+    def add(name: str) -> None:
+        if name not in chosen:
+            for need in products[name].needs:
+                add(need)
+            chosen[name] = products[name]
+
+    for name in wanted:
+        add(name)
+    return chosen
+
+
+@dataclasses.dataclass
+class Work:
+    """What a product's build function gets: its new folder, the folders of its needs, and a log."""
+
+    cache: Cache
+    product: Product
+    out: Path
+    folders: Mapping[str, Path]
+    log: Path
+    jobs: int
+
+    def file(self, reference: str) -> Path:
+        """The file that `product:path` names."""
+        product, _, path = reference.partition(":")
+        found = self.folders[product] / path
+        if not found.exists():
+            raise BuildError(f"{self.product.name}: {product} made no file {path}")
+        return found
+
+    def run(self, *command: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+        """Run a command at low priority; returns what it prints, everything goes to the log as well."""
+        arguments = ["nice", "-n", "10", *map(str, command)]
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write("$ " + " ".join(map(str, command)) + "\n")
+            log.flush()
+            result = subprocess.run(
+                arguments,
+                cwd=cwd,
+                env={**os.environ, **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                check=False,
+            )
+            log.write(result.stdout)
+        if result.returncode != 0:
+            raise BuildError(f"{self.product.name}: {command[0]} ended with code {result.returncode}")
+        return result.stdout
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder for in-between files, on the same file system as the result."""
+        folder = self.out.with_name(self.out.name + ".scratch")
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,559 @@
+"""The table of what is built. Versions stand in `modules/*/go.mod` and nowhere else."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from labsoftware.aptrepo import flat_repository, pool_repository, signing_key
+from labsoftware.cache import Cache
+from labsoftware.debs import Deb, debs_product
+from labsoftware.golang import go_product, required
+from labsoftware.images import APPLETS, Image, debian_layer, image_product
+from labsoftware.product import BuildError, Product, Work
+
+SOFTWARE = Path(__file__).parent.parent
+MODULES = SOFTWARE / "modules"
+
+DEBIAN = {"trixie": 13, "bookworm": 12, "bullseye": 11}
+LAYER_RELEASE = "trixie"
+BINARIES = (
+    "kubeadm",
+    "kubelet",
+    "kubectl",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kube-proxy",
+)
+# The etcd that each minor release of Kubernetes comes with; kubeadm's own table must agree when the image is made.
+ETCD = {"1.35": "3.6", "1.36": "3.6", "1.37": "3.7"}
+# Built only when asked for by name.
+ON_DEMAND = ("ko",)
+
+
+def minor(version: str) -> str:
+    """'1.37' of '1.37.2'."""
+    return ".".join(version.split(".")[:2])
+
+
+def releases() -> list[str]:
+    """Kubernetes releases that there are modules for, oldest first."""
+    found = [p.name.partition("-")[2] for p in MODULES.glob("kubernetes-*")]
+    return sorted(found, key=lambda version: [int(part) for part in version.split(".")])
+
+
+def check_release(version: str) -> None:
+    """BuildError if this Kubernetes release cannot be built."""
+    if version not in releases():
+        raise BuildError(
+            f"Kubernetes {version} is not among those that the lab can build ({', '.join(releases())});"
+            f" 'lab/software/add-kubernetes {version}' adds it if its Go module exists"
+        )
+    if minor(version) not in ETCD:
+        raise BuildError(f"Kubernetes {version}: name its etcd release in the table ETCD of labsoftware/products.py")
+
+
+def default_release(repository: Path) -> str | None:
+    """`kubeadm_version` in the defaults of the role kubeadm, which is where the project keeps it."""
+    defaults = repository / "roles" / "kubeadm" / "defaults" / "main.yml"
+    if not defaults.exists():
+        return None
+    found = re.search(
+        r"^kubeadm_version:\s*[\"']?(\d+\.\d+\.\d+)[\"']?\s*(?:#.*)?$",
+        defaults.read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    return found.group(1) if found else None
+
+
+def version_of(folder: str, module: str) -> str:
+    """Version of a module in modules/<folder>/go.mod, without its v."""
+    return required((MODULES / folder / "go.mod").read_text(encoding="utf-8"), module)
+
+
+def all_products(kubernetes: list[str], default: str, go: str) -> dict[str, Product]:
+    """Every product by name, for these Kubernetes releases; the tools of `default` get the plain names in bin/."""
+    products: dict[str, Product] = {}
+
+    def add(product: Product) -> None:
+        products[product.name] = product
+
+    for product in (*_tools(go), *_node_software(go), *_kubeflow(go), signing_key()):
+        add(product)
+    for architecture in ("amd64", "arm64"):
+        packages = ("iptables", "nftables", "conntrack", "iproute2", "busybox-static")
+        suffix = "" if architecture == "amd64" else f"-{architecture}"
+        add(debian_layer(f"layer-net{suffix}", LAYER_RELEASE, architecture, packages))
+        add(
+            go_product(
+                f"pause{suffix}",
+                SOFTWARE / "pause",
+                {"bramble.kube/lab/pause": "pause"},
+                go=go,
+                architecture=architecture,
+                seconds=3,
+            )
+        )
+    for series in sorted({ETCD[minor(version)] for version in kubernetes}):
+        add(_etcd(series, go, link=series == ETCD[minor(default)]))
+    for version in kubernetes:
+        for product in _kubernetes(version, go, default=version == default):
+            add(product)
+    for product in (*_docker_packages(), *_network_images()):
+        add(product)
+    return products
+
+
+def _tools(go: str) -> list[Product]:
+    """What the lab itself runs."""
+    return [
+        go_product(
+            "crane",
+            MODULES / "crane",
+            {"github.com/google/go-containerregistry/cmd/crane": "crane"},
+            go=go,
+            links={"bin/crane": "crane"},
+            seconds=15,
+        ),
+        go_product(
+            "registry",
+            MODULES / "registry",
+            {"github.com/distribution/distribution/v3/cmd/registry": "registry"},
+            go=go,
+            links={"bin/registry": "registry"},
+            seconds=90,
+        ),
+        go_product("ko", MODULES / "ko", {"github.com/google/ko": "ko"}, go=go, links={"bin/ko": "ko"}, seconds=60),
+    ]
+
+
+def _etcd(series: str, go: str, link: bool) -> Product:
+    packages = {
+        "go.etcd.io/etcd/server/v3": "etcd",
+        "go.etcd.io/etcd/etcdctl/v3": "etcdctl",
+        "go.etcd.io/etcd/etcdutl/v3": "etcdutl",
+    }
+    links = {f"bin/{program}": program for program in packages.values()} if link else {}
+    return go_product(
+        f"etcd-{series}",
+        MODULES / f"etcd-{series}",
+        packages,
+        go=go,
+        links=links,
+        seconds=45,
+        outputs={"version": ("etcd", "--version")},
+    )
+
+
+def _node_software(go: str) -> list[Product]:
+    """Container runtime, engine and network programs of a node."""
+    containerd = "github.com/containerd/containerd/v2"
+    moby = "github.com/moby/moby/v2"
+    cli = "github.com/docker/cli"
+    plugins = "github.com/containernetworking/plugins"
+    flannel = "github.com/flannel-io/flannel"
+    docker_version = version_of("docker-cli", cli)
+    build_time = "2026-01-01T00:00:00.000000000+00:00"
+    cni = {
+        "main": ("bridge", "dummy", "host-device", "ipvlan", "loopback", "macvlan", "ptp", "tap", "vlan"),
+        "ipam": ("dhcp", "host-local", "static"),
+        "meta": ("bandwidth", "firewall", "portmap", "sbr", "tuning", "vrf"),
+    }
+
+    def buildversion(folder: str) -> str:
+        return f"-X {plugins}/pkg/utils/buildversion.BuildVersion=v{version_of(folder, plugins)}"
+
+    made = [
+        go_product(
+            "containerd",
+            MODULES / "containerd",
+            {f"{containerd}/cmd/{p}": p for p in ("containerd", "containerd-shim-runc-v2", "ctr")},
+            go=go,
+            ldflags=f"-X {containerd}/version.Version=v{version_of('containerd', containerd)}",
+            files={"containerd.service": f"{containerd}:containerd.service"},
+            seconds=60,
+            outputs={"version": ("containerd", "--version")},
+        ),
+        # runc enters namespaces in C before Go runs, and filters system calls by libseccomp.
+        go_product(
+            "runc",
+            MODULES / "runc",
+            {"github.com/opencontainers/runc": "runc"},
+            go=go,
+            cgo=True,
+            tags="seccomp netgo osusergo",
+            seconds=15,
+            outputs={"version": ("runc", "--version")},
+        ),
+        go_product(
+            "docker-engine",
+            MODULES / "docker-engine",
+            {f"{moby}/cmd/{p}": p for p in ("dockerd", "docker-proxy")},
+            go=go,
+            cgo=True,
+            tags="netgo osusergo no_systemd exclude_graphdriver_btrfs",
+            ldflags=f"-X {moby}/dockerversion.Version={docker_version} -X {moby}/dockerversion.BuildTime={build_time}"
+            f" -X {moby}/dockerversion.GitCommit=v{version_of('docker-engine', moby)}",
+            files={f"docker.{kind}": f"{moby}:contrib/init/systemd/docker.{kind}" for kind in ("service", "socket")},
+            seconds=130,
+            outputs={"version": ("dockerd", "--version")},
+        ),
+        go_product(
+            "docker-cli",
+            MODULES / "docker-cli",
+            {f"{cli}/cmd/docker": "docker"},
+            go=go,
+            tags="osusergo",
+            # Docker's client has no go.mod, so that Go takes it for a program of Go 1.16; its vendor.mod says 1.26.
+            gcflags=f"{cli}/...=-lang=go1.26",
+            ldflags=f"-X {cli}/cli/version.Version={docker_version} -X {cli}/cli/version.BuildTime={build_time}"
+            f" -X {cli}/cli/version.GitCommit=v{docker_version}",
+            seconds=40,
+            outputs={"version": ("docker", "--version")},
+        ),
+        # Programs in a folder of their own: the package takes the whole folder.
+        go_product(
+            "cni-plugins",
+            MODULES / "cni-plugins",
+            {f"{plugins}/plugins/{kind}/{name}": f"bin/{name}" for kind, names in cni.items() for name in names},
+            go=go,
+            ldflags=buildversion("cni-plugins"),
+            seconds=15,
+        ),
+        go_product(
+            "flannel",
+            MODULES / "flannel",
+            {flannel: "flanneld", f"{flannel}/cmd/install_conf": "install-conf"},
+            go=go,
+            cgo=True,
+            tags="netgo osusergo",
+            ldflags=f"-X {flannel}/pkg/version.Version=v{version_of('flannel', flannel)}",
+            files={
+                "mk-docker-opts.sh": f"{flannel}:dist/mk-docker-opts.sh",
+                "kube-flannel.yml": f"{flannel}:Documentation/kube-flannel.yml",
+            },
+            seconds=40,
+        ),
+        go_product(
+            "coredns",
+            MODULES / "coredns",
+            {"github.com/coredns/coredns": "coredns"},
+            go=go,
+            seconds=85,
+            outputs={"version": ("coredns", "-version")},
+        ),
+    ]
+    for architecture in ("amd64", "arm64"):
+        suffix = "" if architecture == "amd64" else f"-{architecture}"
+        made.append(
+            go_product(
+                f"cni-flannel{suffix}",
+                MODULES / "cni-flannel",
+                {f"{plugins}/plugins/meta/flannel": "flannel"},
+                go=go,
+                architecture=architecture,
+                ldflags=buildversion("cni-flannel"),
+                seconds=8,
+            )
+        )
+    return made
+
+
+def _kubernetes(version: str, go: str, default: bool) -> list[Product]:
+    """Programs, packages, repository and images of one Kubernetes release."""
+    module = "k8s.io/kubernetes"
+    name = f"kubernetes-{version}"
+    folder = MODULES / name
+    about = "k8s.io/component-base/version"
+    ldflags = " ".join(
+        f"-X {about}.{variable}={value}"
+        for variable, value in {
+            "gitVersion": f"v{version}",
+            "gitMajor": version.split(".")[0],
+            "gitMinor": version.split(".")[1],
+            "gitTreeState": "clean",
+            "buildDate": "2026-01-01T00:00:00Z",
+        }.items()
+    )
+    links = {f"bin/{version}/{program}": program for program in (*BINARIES, "agnhost")}
+    if default:
+        links |= {f"bin/{program}": program for program in (*BINARIES, "agnhost")}
+    etcd = ETCD[minor(version)]
+    made = [
+        go_product(
+            name,
+            folder,
+            {**{f"{module}/cmd/{p}": p for p in BINARIES}, f"{module}/test/images/agnhost": "agnhost"},
+            go=go,
+            ldflags=ldflags,
+            files={"agnhost-version": f"{module}:test/images/agnhost/VERSION"},
+            links=links,
+            seconds=400,
+            outputs={"images": ("kubeadm", "config", "images", "list", "--kubernetes-version", f"v{version}")},
+        ),
+        go_product(
+            f"{name}-arm64",
+            folder,
+            {f"{module}/cmd/kube-proxy": "kube-proxy"},
+            go=go,
+            architecture="arm64",
+            ldflags=ldflags,
+            seconds=90,
+        ),
+        debs_product(
+            f"debs-{name}",
+            (
+                Deb("kubeadm", f"{version}-1.1", {"usr/bin/kubeadm": f"{name}:kubeadm"}),
+                Deb("kubelet", f"{version}-1.1", {"usr/bin/kubelet": f"{name}:kubelet"}),
+                Deb("kubectl", f"{version}-1.1", {"usr/bin/kubectl": f"{name}:kubectl"}),
+            ),
+        ),
+        flat_repository(
+            f"apt-{name}",
+            f"core:/stable:/v{minor(version)}/deb",
+            (f"debs-{name}", "debs-kubernetes-cni"),
+            f"isv:kubernetes:core:stable:v{minor(version)}",
+        ),
+    ]
+
+    def listed(image: str, tag_begins: str = "") -> callable:
+        """The name that this release's kubeadm gives to an image."""
+
+        def read(work: Work) -> str:
+            for line in work.file(f"{name}:images").read_text(encoding="utf-8").split():
+                if re.search(rf"/{image}:{re.escape(tag_begins)}", line):
+                    return line
+            raise BuildError(
+                f"kubeadm {version} lists no image {image}:{tag_begins}*; see the table ETCD in products.py"
+            )
+
+        return read
+
+    def image(short: str, **values: object) -> None:
+        made.append(image_product(Image(name=f"image-{short}-{version}", needs=(name,), **values)))
+
+    for component in ("kube-apiserver", "kube-controller-manager", "kube-scheduler"):
+        image(
+            component,
+            reference=listed(component),
+            programs={f"/usr/local/bin/{component}": f"{name}:{component}"},
+            entrypoint=(f"/usr/local/bin/{component}",),
+        )
+    image(
+        "kube-proxy",
+        reference=listed("kube-proxy"),
+        base="layer-net{arch}",
+        programs={"/usr/local/bin/kube-proxy": name + "{arch}:kube-proxy"},
+        entrypoint=("/usr/local/bin/kube-proxy",),
+        architectures=("amd64", "arm64"),
+    )
+    image(
+        "coredns",
+        reference=listed("coredns"),
+        programs={"/coredns": "coredns:coredns"},
+        entrypoint=("/coredns",),
+        user="65532:65532",
+        capabilities={"/coredns": "net_bind_service"},
+    )
+    image(
+        "pause",
+        reference=listed("pause"),
+        programs={"/pause": "pause{arch}:pause"},
+        entrypoint=("/pause",),
+        user="65535:65535",
+        architectures=("amd64", "arm64"),
+    )
+    image(
+        "etcd",
+        reference=listed("etcd", f"{etcd}."),
+        programs={f"/usr/local/bin/{p}": f"etcd-{etcd}:{p}" for p in ("etcd", "etcdctl", "etcdutl")},
+        entrypoint=("/usr/local/bin/etcd",),
+    )
+    image(
+        "agnhost",
+        reference=lambda work: (
+            "registry.k8s.io/e2e-test-images/agnhost:"
+            + work.file(f"{name}:agnhost-version").read_text(encoding="utf-8").strip()
+        ),
+        base="layer-net",
+        programs={"/agnhost": f"{name}:agnhost"},
+        links={"/agnhost-2": "agnhost"},
+        entrypoint=("/agnhost",),
+        command=("pause",),
+    )
+    return made
+
+
+def _docker_packages() -> list[Product]:
+    """kubernetes-cni for the Kubernetes repositories; Docker's packages and repository for each Debian release."""
+    cni = version_of("cni-plugins", "github.com/containernetworking/plugins")
+    containerd = version_of("containerd", "github.com/containerd/containerd/v2")
+    docker = version_of("docker-cli", "github.com/docker/cli")
+    units = "usr/lib/systemd/system"
+    made = [
+        debs_product("debs-kubernetes-cni", (Deb("kubernetes-cni", f"{cni}-1.1", {"opt/cni/bin": "cni-plugins:bin"}),))
+    ]
+    for codename, number in DEBIAN.items():
+        build = f"1~debian.{number}~{codename}"
+        runtime = {f"usr/bin/{p}": f"containerd:{p}" for p in ("containerd", "containerd-shim-runc-v2", "ctr")}
+        unit = f"{units}/containerd.service"
+        made.append(
+            debs_product(
+                f"debs-docker-{codename}",
+                (
+                    Deb(
+                        "containerd.io",
+                        f"{containerd}-{build}",
+                        {**runtime, "usr/bin/runc": "runc:runc", unit: "containerd:containerd.service"},
+                        replace={unit: {"/usr/local/bin/containerd": "/usr/bin/containerd"}},
+                    ),
+                    Deb(
+                        "docker-ce",
+                        f"5:{docker}-{build}",
+                        {
+                            **{f"usr/bin/{p}": f"docker-engine:{p}" for p in ("dockerd", "docker-proxy")},
+                            **{f"{units}/docker.{k}": f"docker-engine:docker.{k}" for k in ("service", "socket")},
+                        },
+                    ),
+                    Deb("docker-ce-cli", f"5:{docker}-{build}", {"usr/bin/docker": "docker-cli:docker"}),
+                ),
+                seconds=12,
+            )
+        )
+    suites = {codename: f"debs-docker-{codename}" for codename in DEBIAN}
+    made.append(pool_repository("apt-docker", "linux/debian", suites, "stable", "Docker"))
+    return made
+
+
+def _network_images() -> list[Product]:
+    """Images that no Kubernetes release names."""
+    flannel = version_of("flannel", "github.com/flannel-io/flannel")
+    plugin = version_of("cni-plugins", "github.com/containernetworking/plugins")
+
+    def busybox(work: Work) -> str:
+        packages = work.file("layer-net:packages").read_text(encoding="utf-8")
+        return "docker.io/library/busybox:" + re.search(
+            r"^busybox-static_(?:\d+%3a)?(\d+\.\d+)", packages, re.MULTILINE
+        ).group(1)
+
+    def plugin_reference(work: Work) -> str:
+        """The tag that flannel's own manifest names, so that this manifest finds it."""
+        manifest = work.file("flannel:kube-flannel.yml").read_text(encoding="utf-8")
+        found = re.search(r"image: (ghcr\.io/flannel-io/flannel-cni-plugin:\S+)", manifest)
+        if not found:
+            raise BuildError(f"flannel {flannel}'s manifest names no flannel-cni-plugin image (plugins {plugin})")
+        return found.group(1)
+
+    return [
+        image_product(
+            Image(
+                name="image-flannel",
+                reference=f"ghcr.io/flannel-io/flannel:v{flannel}",
+                base="layer-net",
+                programs={
+                    "/opt/bin/flanneld": "flannel:flanneld",
+                    "/opt/bin/install-conf": "flannel:install-conf",
+                    "/opt/bin/mk-docker-opts.sh": "flannel:mk-docker-opts.sh",
+                },
+                entrypoint=("/opt/bin/flanneld",),
+            )
+        ),
+        image_product(
+            Image(
+                name="image-flannel-cni-plugin",
+                reference=plugin_reference,
+                needs=("flannel",),
+                base="layer-net{arch}",
+                programs={"/flannel": "cni-flannel{arch}:flannel"},
+                architectures=("amd64", "arm64"),
+            )
+        ),
+        image_product(
+            Image(
+                name="image-busybox",
+                reference=busybox,
+                needs=("layer-net",),
+                programs={"/bin/busybox": "layer-net:busybox"},
+                links={f"/bin/{applet}": "busybox" for applet in APPLETS},
+                command=("sh",),
+            )
+        ),
+    ]
+
+
+def _kubeflow(go: str) -> list[Product]:
+    """The training operator: its image, and its manifests as a folder and under the path that GitHub serves."""
+    module = "github.com/kubeflow/training-operator"
+    version = version_of("training-operator", module)
+    made = []
+    for architecture in ("amd64", "arm64"):
+        first = architecture == "amd64"
+        made.append(
+            go_product(
+                "training-operator" if first else f"training-operator-{architecture}",
+                MODULES / "training-operator",
+                {f"{module}/cmd/training-operator.v1": "manager"},
+                go=go,
+                architecture=architecture,
+                files={"manifests": f"{module}:manifests"} if first else {},
+                links={"manifests/training-operator": "manifests"} if first else {},
+                seconds=80,
+            )
+        )
+
+    def reference(work: Work) -> str:
+        kustomization = work.file("training-operator:manifests/overlays/standalone/kustomization.yaml")
+        found = re.search(r"newTag:\s*\"?([\w.-]+)", kustomization.read_text(encoding="utf-8"))
+        if not found:
+            raise BuildError("the training operator's standalone overlay names no image tag")
+        return f"docker.io/kubeflow/training-operator:{found.group(1)}"
+
+    made.append(
+        image_product(
+            Image(
+                name="image-training-operator",
+                reference=reference,
+                programs={"/manager": "training-operator{arch}:manager"},
+                entrypoint=("/manager",),
+                architectures=("amd64", "arm64"),
+            )
+        )
+    )
+    archive = f"kubeflow/training-operator/archive/refs/tags/v{version}.tar.gz"
+
+    def build_archive(work: Work) -> None:
+        with work.scratch() as scratch:
+            top = f"training-operator-{version}"
+            shutil.copytree(work.file("training-operator:manifests"), scratch / top / "manifests")
+            work.run("chmod", "-R", "u+w,go+r", scratch / top)
+            tar = ("tar", "--create", "--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0")
+            work.run(
+                *tar, "--use-compress-program=gzip --no-name", "--file", work.out / "archive.tar.gz", "-C", scratch, top
+            )
+        place = work.cache.www / archive
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(work.out / "archive.tar.gz", place.with_suffix(".new"))
+        place.with_suffix(".new").replace(place)
+
+    def archive_there(cache: Cache, folder: Path) -> bool:
+        place = cache.www / archive
+        return place.exists() and place.stat().st_size == (folder / "archive.tar.gz").stat().st_size
+
+    made.append(
+        Product(
+            name="manifests-training-operator",
+            build=build_archive,
+            recipe=(archive, "1"),
+            needs=("training-operator",),
+            published=archive_there,
+        )
+    )
+    return made
+
+
+def wanted(products: Mapping[str, Product]) -> list[str]:
+    """What is built when nobody asks for anything in particular: all but what is on demand."""
+    return [name for name in products if name not in ON_DEMAND]

@@ -1,0 +1,3 @@
+module bramble.kube/lab/pause
+
+go 1.25
