@@ -8,8 +8,9 @@ from __future__ import annotations
 import copy
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Mapping
+from typing import Any
 
 from . import yamlio
 from .errors import KsonnetError, listed
@@ -89,7 +90,7 @@ def load(root: str) -> App:
     api_version = str(spec.get("apiVersion", ""))
     if api_version not in API_VERSIONS:
         raise KsonnetError(
-            f"{path} has apiVersion {api_version or '(none)'!s}, which is not known; known are {', '.join(API_VERSIONS)}"
+            f"{path} has apiVersion {api_version or '(none)'}, which is not known; known are {', '.join(API_VERSIONS)}"
         )
     for key in ("environments", "registries", "libraries"):
         _check_mapping(spec.get(key), f"{key} in {path}")
@@ -156,7 +157,7 @@ def _environments(spec: Mapping[str, Any], override: Mapping[str, Any], path: st
 
 
 def _environments_001(root: str) -> dict[str, Environment]:
-    """Before 0.1.0 each environment's folder has a spec.json, and its Kubernetes version is in .metadata/swagger.json."""
+    """Before 0.1.0 each environment has a spec.json, and its Kubernetes version is in .metadata/swagger.json."""
     top = os.path.join(root, "environments")
     result = {}
     for folder, _folders, files in os.walk(top):
@@ -189,7 +190,7 @@ def _swagger_version(path: str) -> str:
 
 @dataclass(frozen=True)
 class Component:
-    """A file below components/. ``name`` has the module in front: ``web.front`` or, as ks 0.9 wrote it, ``web/front``."""
+    """A file below components/; ``module`` is the folder that it lies in, '' for components/ itself."""
 
     module: str
     name: str
@@ -206,7 +207,7 @@ _KINDS = {".jsonnet": "jsonnet", ".yaml": "yaml", ".json": "json"}
 
 def module_components(root: str, module: str) -> list[Component]:
     """Components in the folder of one module ('' is the root, 'a/b' a nested one), in order of file names."""
-    folder = os.path.join(root, "components", *module.split("/")) if module else os.path.join(root, "components")
+    folder = os.path.join(root, "components", *module.split("/"))
     try:
         names = sorted(os.listdir(folder))
     except FileNotFoundError:

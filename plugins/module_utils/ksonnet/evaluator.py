@@ -20,8 +20,9 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable
 
 from .errors import KsonnetError, listed
 from .native import NATIVE_FUNCTIONS
@@ -55,6 +56,11 @@ class Sandbox:
     def __post_init__(self) -> None:
         self._roots = [os.path.realpath(root) for root in self.roots]
         self._cache: dict[str, str] = {}
+        self.refusal = ""  # why the last import failed: some bindings garble a callback's message
+
+    def put(self, path: str, text: str) -> None:
+        """Let imports of this path give ``text`` in place of the file's own."""
+        self._cache[path] = text
 
     def allows(self, path: str) -> bool:
         real = os.path.realpath(path)
@@ -73,6 +79,13 @@ class Sandbox:
 
     def read(self, base: str, name: str) -> tuple[str, str]:
         """Path and text of the file that ``import "name"`` in a file of folder ``base`` means."""
+        try:
+            return self._find(base, name)
+        except KsonnetError as exc:
+            self.refusal = str(exc)
+            raise
+
+    def _find(self, base: str, name: str) -> tuple[str, str]:
         for path in self._candidates(base, name):
             if not os.path.isfile(path):
                 continue
@@ -134,19 +147,24 @@ class Evaluator:
         self.limits = limits
         self.bindings = bindings
 
-    def evaluate(self, name: str, code: str, codes: Mapping[str, str]) -> Any:
-        """Value of jsonnet ``code`` (as plain data), known as file ``name``, with external ``codes``."""
+    def evaluate_file(self, path: str, codes: Mapping[str, str]) -> Any:
+        """Value of a jsonnet file, as plain data, with external ``codes``."""
+        code = f"import {json.dumps(path, ensure_ascii=False)}"
+        self.sandbox.refusal = ""
         try:
-            return json.loads(_call(self.bindings[0], name, code, codes, self.sandbox, self.limits.depth))
+            return json.loads(self._call(self.bindings[0], code, codes))
         except Exception as exc:  # the bindings raise RuntimeError; a callback's exception may come through
-            message = self._better_trace(name, code, codes) or str(exc)
-            raise JsonnetError(message) from exc
+            message = self._better_trace(code, codes) or str(exc)
+            raise JsonnetError(message, self.sandbox.refusal) from exc
 
-    def _better_trace(self, name: str, code: str, codes: Mapping[str, str]) -> str:
+    def _call(self, binding: str, code: str, codes: Mapping[str, str]) -> str:
+        return _call(binding, "<snippet>", code, codes, self.sandbox, self.limits.depth)
+
+    def _better_trace(self, code: str, codes: Mapping[str, str]) -> str:
         """The same error told by another binding: rjsonnet leaves the innermost line out of some traces."""
         for binding in self.bindings[1:2] if self.bindings[0] == "rjsonnet" else []:
             try:
-                _call(binding, name, code, codes, self.sandbox, self.limits.depth)
+                self._call(binding, code, codes)
             except Exception as exc:
                 return str(exc)
         return ""
@@ -160,6 +178,10 @@ class JsonnetError(KsonnetError):
     )
     _RANGE = re.compile(r"(?P<file>/[^\s:]*):\((?P<line>\d+):(?P<column>\d+)\)")
 
+    def __init__(self, trace: str, refusal: str = "") -> None:
+        super().__init__(trace)
+        self.refusal = refusal
+
     def places(self) -> list[tuple[str, int]]:
         """Files and lines of the trace, innermost first."""
         text = str(self)
@@ -168,6 +190,8 @@ class JsonnetError(KsonnetError):
 
     def reason(self) -> str:
         """The message alone: no trace, no label such as RUNTIME ERROR."""
+        if self.refusal:
+            return self.refusal
         lines = [line.strip() for line in str(self).strip().splitlines() if line.strip()]
         first = lines[0] if lines else "unknown error"
         first = re.sub(r"^(RUNTIME|STATIC) ERROR: ", "", first)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Any
 
 from . import app as apps
 from . import yamlio
@@ -82,7 +83,7 @@ def render(request: Request) -> Result:
 
 
 def choose_profile(app: apps.App, env: apps.Environment, wanted: str) -> Profile:
-    """apiVersion 0.2.0 and 0.3.0 come from ks 0.12 and 0.13; 0.0.1 from 0.8; 0.1.0 was written by ks 0.9, 0.10 and 0.11.
+    """apiVersion 0.2.0 and 0.3.0 come from ks 0.12 and 0.13, 0.0.1 from 0.8, 0.1.0 from 0.9, 0.10 and 0.11.
 
     The latter two wrote environments that read their parameters from std.extVar("__ksonnet/params"), which ks 0.9
     cannot evaluate.
@@ -125,7 +126,8 @@ class Renderer:
             if os.path.isfile(os.path.join(self.env_dir, name)):
                 return os.path.join(self.env_dir, name)
         raise KsonnetError(
-            f"environment {self.env.name!r} is in app.yaml, but environments/{self.env.path}/main.jsonnet does not exist"
+            f"environment {self.env.name!r} is in app.yaml, "
+            f"but environments/{self.env.path}/main.jsonnet does not exist"
         )
 
     def _modules(self) -> list[str]:
@@ -137,7 +139,8 @@ class Renderer:
         for target in targets:
             if target and target not in known and not self._is_component_file(target):
                 raise KsonnetError(
-                    f"target {target!r} of environment {self.env.name!r} is no module; there are: {listed(m or '/' for m in known)}"
+                    f"target {target!r} of environment {self.env.name!r} is no module; "
+                    f"there are: {listed(m or '/' for m in known)}"
                 )
         if self.profile.module_params:
             return sorted(set(targets))
@@ -154,7 +157,8 @@ class Renderer:
             shown = [c for c in shown if c.kind == "jsonnet"]
             if skipped:
                 self.warnings.append(
-                    f"not rendered, because ks 0.9 did not (ks_version: '0.11' does): {listed(os.path.relpath(c.path, self.app.root) for c in skipped)}"
+                    "not rendered, because ks 0.9 did not (ks_version: '0.11' does): "
+                    + listed(os.path.relpath(c.path, self.app.root) for c in skipped)
                 )
         if not self.request.components:
             return shown
@@ -234,13 +238,10 @@ class Renderer:
         for component in chosen:
             modules.setdefault(component.module, []).append(component)
         result: list[dict[str, Any]] = []
-        with open(self.main, encoding="utf-8") as stream:
-            main = stream.read()
         for members in modules.values():
             code = "{" + ",".join(f"{quote(c.name)}: import {quote(c.path)}" for c in members) + "}"
-            value = self.evaluator.evaluate(
+            value = self.evaluator.evaluate_file(
                 self.main,
-                main,
                 self._codes(
                     **{COMPONENTS: code, PARAMS: self._params_code(members), ENVIRONMENTS: self._destination()}
                 ),
@@ -282,17 +283,14 @@ class Renderer:
 
     def _module_params(self, module: str, members: Sequence[apps.Component]) -> dict[str, Any]:
         """What std.extVar("__ksonnet/params") is for the module's components."""
-        folder = (
-            os.path.join(self.app.root, "components", *module.split("/"))
-            if module
-            else os.path.join(self.app.root, "components")
-        )
+        folder = os.path.join(self.app.root, "components", *module.split("/"))
         path = os.path.join(folder, "params.libsonnet")
         if not os.path.isfile(path):
             raise KsonnetError(
-                f"module {module or '/'!r} has no params.libsonnet: {os.path.relpath(path, self.app.root)} does not exist"
+                f"module {module or '/'!r} has no params.libsonnet: "
+                f"{os.path.relpath(path, self.app.root)} does not exist"
             )
-        own = self.evaluator.evaluate(path, _read(path), self._codes(**{ENVIRONMENTS: self._destination()}))
+        own = self.evaluator.evaluate_file(path, self._codes(**{ENVIRONMENTS: self._destination()}))
         if not isinstance(own, dict) or not isinstance(own.get("components"), dict):
             raise KsonnetError(f"{os.path.relpath(path, self.app.root)} must be an object with the field components")
         shared = own.get("global", {})
@@ -300,10 +298,11 @@ class Renderer:
         prefix = module.replace("/", ".") + "." if module and self.profile.labels else ""
         before = {"components": {prefix + name: values for name, values in components.items()}}
         env_path = os.path.join(self.env_dir, "params.libsonnet")
-        after = self.evaluator.evaluate(
+        # written by ks 0.9 and kept since: the relative import means the module's own parameters
+        old = 'import "../../components/params.libsonnet"'
+        self.evaluator.sandbox.put(env_path, _read(env_path).replace(old, f"std.extVar({quote(PARAMS)})"))
+        after = self.evaluator.evaluate_file(
             env_path,
-            # written by ks 0.9 and kept since: the relative import means the module's own parameters
-            _read(env_path).replace('import "../../components/params.libsonnet"', f"std.extVar({quote(PARAMS)})"),
             self._codes(**{PARAMS: json.dumps(before), ENVIRONMENTS: self._destination()}),
         )
         values = after.get("components") if isinstance(after, dict) else None
@@ -331,9 +330,8 @@ class Renderer:
             else:
                 value = json.dumps(merge_patch(self._document(component), self._own_params(component)))
             fields.append(f"{quote(component.qualified)}: {value}")
-        value = self.evaluator.evaluate(
+        value = self.evaluator.evaluate_file(
             self.main,
-            _read(self.main),
             self._codes(
                 **{
                     COMPONENTS: "{" + ",".join(fields) + "}",
@@ -358,7 +356,7 @@ class Renderer:
     def _own_params(self, component: apps.Component) -> dict[str, Any]:
         """Parameters of a YAML component straight from its module's params.libsonnet: ks patches twice."""
         path = os.path.join(os.path.dirname(component.path), "params.libsonnet")
-        own = self.evaluator.evaluate(path, _read(path), self._codes(**{ENVIRONMENTS: self._destination()}))
+        own = self.evaluator.evaluate_file(path, self._codes(**{ENVIRONMENTS: self._destination()}))
         return (own.get("components") or {}).get(component.name) or {}
 
     def _finish(
@@ -366,7 +364,9 @@ class Renderer:
     ) -> list[dict[str, Any]]:
         component = next((c for c in members if c.qualified == name), None)
         if component is not None and component.kind != "jsonnet" and isinstance(value, dict):
-            value = merge_patch(value, params["components"].get(component.name) or {})
+            # by its full name, as ks looks it up: in a module, only params given to this rendering reach it
+            for patch in [params["components"].get(name) or {}, *self._given(component)]:
+                value = merge_patch(value, patch)
         objects = flatten(value, f"component {name!r}")
         if self.profile.labels:
             for item in objects:
@@ -407,7 +407,7 @@ class Renderer:
             return ""
         try:
             self._all_at_once([])
-            self.evaluator.evaluate("params", f"import {quote(os.path.join(self.env_dir, 'params.libsonnet'))}", {})
+            self.evaluator.evaluate_file(os.path.join(self.env_dir, "params.libsonnet"), self._codes())
         except KsonnetError:
             return ""
         for component in self.chosen:
@@ -453,34 +453,53 @@ def flatten(value: Any, where: str) -> list[dict[str, Any]]:
             f"{where} gives {json.dumps(value)[:80]} where a Kubernetes object, or a list of them, is needed"
         )
     if isinstance(value.get("items"), list) and value.get("kind"):
-        kind, api_version = value["kind"], value.get("apiVersion")
-        found = []
-        for item in value["items"]:
-            if isinstance(item, dict) and not item.get("kind") and not item.get("apiVersion"):
-                suffix = "List"
-                item = {
-                    **item,
-                    "kind": kind[: -len(suffix)] if kind.endswith(suffix) else kind,
-                    "apiVersion": api_version,
-                }
-            found.extend(flatten(item, where))
-        return found
+        return [found for item in value["items"] for found in _list_item(item, value, where)]
     if value.get("kind") is not None and value.get("apiVersion") is not None:
         return [value]
-    if value.get("kind") is not None and "metadata" in value:
-        return [value]
     return [item for key in sorted(value) for item in flatten(value[key], where)]
+
+
+def _list_item(item: Any, parent: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
+    """An item without kind and apiVersion has those that its List implies."""
+    if not isinstance(item, dict) or isinstance(item.get("items"), list):
+        return flatten(item, where)
+    if not item.get("kind") and not item.get("apiVersion"):
+        kind = str(parent["kind"])
+        item = {**item, "kind": kind[:-4] if kind.endswith("List") else kind, "apiVersion": parent.get("apiVersion")}
+    return [item]
 
 
 _KIND_ORDER = {
     kind: rank
     for rank, kind in enumerate(
-        (
-            "Namespace ResourceQuota LimitRange PodSecurityPolicy Secret ConfigMap StorageClass PersistentVolume "
-            "PersistentVolumeClaim ServiceAccount CustomResourceDefinition ClusterRole ClusterRoleBinding Role "
-            "RoleBinding Service DaemonSet Pod ReplicationController ReplicaSet Deployment StatefulSet Job CronJob "
-            "Ingress APIService"
-        ).split()
+        [
+            "Namespace",
+            "ResourceQuota",
+            "LimitRange",
+            "PodSecurityPolicy",
+            "Secret",
+            "ConfigMap",
+            "StorageClass",
+            "PersistentVolume",
+            "PersistentVolumeClaim",
+            "ServiceAccount",
+            "CustomResourceDefinition",
+            "ClusterRole",
+            "ClusterRoleBinding",
+            "Role",
+            "RoleBinding",
+            "Service",
+            "DaemonSet",
+            "Pod",
+            "ReplicationController",
+            "ReplicaSet",
+            "Deployment",
+            "StatefulSet",
+            "Job",
+            "CronJob",
+            "Ingress",
+            "APIService",
+        ]
     )
 }
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Iterable
+from collections.abc import Iterable
+from typing import Any
 
 import yaml
 
@@ -45,7 +46,7 @@ Dumper.add_representer(str, _text)
 def load(text: str, where: str) -> Any:
     """The one document of a YAML or JSON text; ``where`` names it in the error."""
     try:
-        return yaml.load(text, Loader=Loader)  # noqa: S506 (Loader is a safe loader)
+        return yaml.load(text, Loader=Loader)
     except yaml.YAMLError as exc:
         raise KsonnetError(f"{where} is not valid YAML: {' '.join(str(exc).split())}") from exc
 
@@ -53,7 +54,7 @@ def load(text: str, where: str) -> Any:
 def load_all(text: str, where: str = "the text") -> list[Any]:
     """All documents of a YAML text, empty ones left out."""
     try:
-        return [doc for doc in yaml.load_all(text, Loader=Loader) if doc is not None]  # noqa: S506
+        return [doc for doc in yaml.load_all(text, Loader=Loader) if doc is not None]
     except yaml.YAMLError as exc:
         raise KsonnetError(f"{where} is not valid YAML: {' '.join(str(exc).split())}") from exc
 
