@@ -183,7 +183,7 @@ not_ready:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.bramble.kube.plugins.module_utils.manifests import load, run
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import run, yamltext
 
 AUTH_OPTIONS = {
     "kubeconfig": {"type": "raw"},
@@ -252,7 +252,7 @@ def main() -> None:
         # The parameters may hold Secrets in the middle of definitions, where no option's own no_log could reach them.
         no_log=True,
     )
-    if not load.HAS_YAML:
+    if not yamltext.HAS_YAML:
         module.fail_json(msg=missing_required_lib("PyYAML"))
     failed, result = run.run(module.params, check=module.check_mode, diff=module._diff)
     for warning in result.pop("warnings", []):

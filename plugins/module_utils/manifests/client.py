@@ -13,7 +13,8 @@ import socket
 import ssl
 import tempfile
 import threading
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from .auth import Endpoint, _basic

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable
+from typing import Any
 from urllib.parse import quote
 
 from .errors import ApiError
@@ -51,16 +52,23 @@ class Discovery:
         self._get = get
         self._versions: dict[str, dict[str, Resource]] = {}
 
-    def load(self, api_versions: Iterable[str]) -> None:
-        """Ask for several groups and versions at once."""
+    def load(self, api_versions: Iterable[str], paths: Iterable[str] = ()) -> dict[str, Any]:
+        """Ask for several groups and versions at once.
+
+        :param paths: further paths to GET along the way.
+        :returns: path → decoded answer, for those.
+        """
         missing = [version for version in dict.fromkeys(api_versions) if version not in self._versions]
-        if len(missing) < 2:
+        others = list(paths)
+        if len(missing) + len(others) < 2:
             for version in missing:
                 self._versions[version] = self._fetch(version)
-            return
-        with ThreadPoolExecutor(min(8, len(missing))) as pool:
+            return {path: self._get(path) for path in others}
+        with ThreadPoolExecutor(min(8, len(missing) + len(others))) as pool:
+            answers = [(path, pool.submit(self._get, path)) for path in others]
             for version, kinds in zip(missing, pool.map(self._fetch, missing)):
                 self._versions[version] = kinds
+            return {path: answer.result() for path, answer in answers}
 
     def _fetch(self, api_version: str) -> dict[str, Resource]:
         try:

@@ -1,12 +1,13 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Reads the live objects of a set with few requests: one LIST for each kind and namespace, GETs where those are fewer."""
+"""Reads a set's live objects with few requests: one LIST for each kind and namespace, GETs where those are fewer."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, Iterable
+from typing import Any
 
 from .discovery import Resource
 from .errors import ApiError
@@ -18,66 +19,109 @@ GETS_PER_PAGE = 20  # a page of a LIST costs a server about as much as so many G
 
 Get = Callable[..., Any]
 Visit = Callable[[Item, dict], None]
+Other = Callable[[Resource, dict], None]
 
 
-def read(get: Get, wanted: Iterable[tuple[Item, Resource]], visit: Visit, selector: str = "", workers: int = 8) -> None:
+def read(
+    get: Get,
+    wanted: Iterable[tuple[Item, Resource]],
+    visit: Visit,
+    selector: str = "",
+    other: Other | None = None,
+    workers: int = 8,
+) -> set[tuple[str, str, str]]:
     """Find the live object for each of the set's.
 
     :param get: ``get(path, query)`` returns the decoded body, retries included; raises ApiError.
     :param visit: called with each object that exists, and its live form, which is not kept here.
-    :param selector: label selector that narrows the LISTs (an apply set's own label).
+    :param selector: label selector of the set's members. With it, everything is listed, never read one by one.
+    :param other: called with each listed object that is not among the wanted ones.
+    :returns: (group, kind, namespace) of what was listed to the end.
     """
     groups: dict[tuple[str, str, str], tuple[Resource, dict[str, Item]]] = {}
     for item, resource in wanted:
         key = (resource.api_version, resource.kind, item.namespace)
         groups.setdefault(key, (resource, {}))[1][item.name] = item
-    jobs = [(resource, key[2], items) for key, (resource, items) in groups.items()]
-    if not jobs:
-        return
-    with ThreadPoolExecutor(min(workers, len(jobs))) as pool:
-        for _done in pool.map(lambda job: _read_group(get, visit, selector, *job), jobs):
-            pass
+    readers = [
+        _Group(get, visit, selector, other, resource, key[2], items) for key, (resource, items) in groups.items()
+    ]
+    listed = set()
+    if readers:
+        with ThreadPoolExecutor(min(workers, len(readers))) as pool:
+            for reader, complete in zip(readers, pool.map(_Group.read, readers)):
+                if complete:
+                    group = reader.resource.api_version.rpartition("/")[0]
+                    listed.add((group, reader.resource.kind, reader.namespace))
+    return listed
 
 
-def _read_group(
-    get: Get, visit: Visit, selector: str, resource: Resource, namespace: str, items: dict[str, Item]
-) -> None:
-    missing = dict(items)
-    if len(items) > FEW and not _list(get, visit, selector, resource, namespace, missing):
-        return
-    for name, item in missing.items():
-        try:
-            found = get(resource.path(name, namespace), None)
-        except ApiError as error:
-            if error.status == 404:
-                continue
-            raise
-        visit(item, found)
+class _Group:
+    """The wanted objects of one kind in one namespace."""
 
+    def __init__(
+        self,
+        get: Get,
+        visit: Visit,
+        selector: str,
+        other: Other | None,
+        resource: Resource,
+        namespace: str,
+        items: dict[str, Item],
+    ) -> None:
+        self.get = get
+        self.visit = visit
+        self.selector = selector
+        self.other = other
+        self.resource = resource
+        self.namespace = namespace
+        self.missing = dict(items)
 
-def _list(get: Get, visit: Visit, selector: str, resource: Resource, namespace: str, missing: dict[str, Item]) -> bool:
-    """Take from `missing` what the pages of a LIST show; True when the rest is better read one by one."""
-    token = ""
-    while True:
-        query = {"limit": PAGE, "continue": token, "labelSelector": selector}
-        try:
-            page = get(resource.collection(namespace), query)
-        except ApiError as error:
-            if error.status in (403, 405, 410):
-                # May get but not list, cannot be listed, or the list changed too much between two pages.
+    def read(self) -> bool:
+        """Read this group; True when it was listed to the end."""
+        if self.selector or len(self.missing) > FEW:
+            complete = self._list()
+            if complete is not None:
+                return complete
+        for name, item in self.missing.items():
+            try:
+                self.visit(item, self.get(self.resource.path(name, self.namespace), None))
+            except ApiError as error:
+                if error.status != 404:
+                    raise
+        return False
+
+    def _list(self) -> bool | None:
+        """Go through the pages: True at the end, False when all was found before, None when GETs are better."""
+        token = ""
+        while True:
+            query = {"limit": PAGE, "continue": token, "labelSelector": self.selector}
+            try:
+                page = self.get(self.resource.collection(self.namespace), query)
+            except ApiError as error:
+                if error.status in (403, 405, 410):
+                    # May get but not list; cannot be listed; or the list changed too much between two pages.
+                    return None
+                if error.status == 404:
+                    return False
+                raise
+            for entry in page.get("items") or []:
+                self._seen(entry)
+            token = page["metadata"].get("continue") or ""
+            if not token:
                 return True
-            if error.status == 404:
+            if self.selector:
+                continue
+            if not self.missing:
                 return False
-            raise
-        for entry in page.get("items") or []:
-            item = missing.pop(entry["metadata"]["name"], None)
-            if item is not None:
-                entry.setdefault("apiVersion", resource.api_version)
-                entry.setdefault("kind", resource.kind)
-                visit(item, entry)
-        token = page["metadata"].get("continue") or ""
-        if not token or not missing:
-            return False
-        pages = -(-int(page["metadata"].get("remainingItemCount") or 0) // PAGE)
-        if pages * GETS_PER_PAGE > len(missing):
-            return True
+            pages = -(-int(page["metadata"].get("remainingItemCount") or 0) // PAGE)
+            if pages * GETS_PER_PAGE > len(self.missing):
+                return None
+
+    def _seen(self, entry: dict) -> None:
+        item = self.missing.pop(entry["metadata"]["name"], None)
+        # Items of a LIST do not repeat these two.
+        entry["apiVersion"], entry["kind"] = self.resource.api_version, self.resource.kind
+        if item is not None:
+            self.visit(item, entry)
+        elif self.other is not None:
+            self.other(self.resource, entry)

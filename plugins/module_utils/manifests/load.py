@@ -5,26 +5,18 @@
 
 from __future__ import annotations
 
+import copy
 import glob
 import hashlib
 import json
 import os
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Iterable, Iterator
+from typing import Any
 
 from .errors import ManifestError
-
-try:
-    import yaml
-
-    try:
-        from yaml import CSafeLoader as Loader
-    except ImportError:
-        from yaml import SafeLoader as Loader  # type: ignore[assignment]
-    HAS_YAML = True
-except ImportError:
-    HAS_YAML = False
+from .yamltext import documents
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _CHECKSUM = re.compile(r"^(sha256|sha384|sha512):([0-9a-fA-F]+)$")
@@ -36,21 +28,17 @@ class Item:
 
     :ivar object: the object as a plain dict.
     :ivar source: file, URL or ``definition``.
-    :ivar index: number of the document in that source, from 0.
-    :ivar text: the source's text, to find line numbers when they are needed; empty for inline objects.
+    :ivar line: line in that source, from 1; for inline objects their number.
     """
 
     object: dict
     source: str
-    index: int
-    text: str = ""
+    line: int
 
     @property
     def where(self) -> str:
         """Where a person finds the object: ``file:line``."""
-        if not self.text:
-            return "%s, object %d" % (self.source, self.index + 1)
-        return "%s:%d" % (self.source, line_of_document(self.text, self.index))
+        return place(self.source, self.line)
 
     @property
     def api_version(self) -> str:
@@ -88,19 +76,6 @@ class Item:
         return (self.group, self.kind, self.namespace, self.name)
 
 
-def line_of_document(text: str, index: int) -> int:
-    """Line (from 1) where the content of document ``index`` of a YAML or JSON text starts."""
-    found = -1
-    after_start = False
-    for event in yaml.parse(text, Loader=Loader):
-        if isinstance(event, yaml.DocumentStartEvent):
-            found += 1
-            after_start = found == index
-        elif after_start:
-            return event.start_mark.line + 1
-    return 1
-
-
 def load(src: Iterable[Any], definition: Any, validate_certs: bool = True) -> list[Item]:
     """Read a whole set.
 
@@ -119,70 +94,62 @@ def load(src: Iterable[Any], definition: Any, validate_certs: bool = True) -> li
     return items
 
 
-def parse(text: str, source: str) -> list[Item]:
+def place(source: str, line: int) -> str:
+    """``file:line``, or which of the inline objects."""
+    return f"object {line} of definition" if source == "definition" else f"{source}:{line}"
+
+
+def parse(text: str, source: str) -> Iterator[Item]:
     """Turn the text of one source into objects.
 
     :raises ManifestError: naming file and line of what is wrong.
     """
-    documents: Iterable[Any]
-    stripped = text.lstrip()
-    try:
-        if stripped.startswith("{"):
-            try:
-                documents = [json.loads(text)]
-            except ValueError:
-                # Several JSON documents, or flow-style YAML.
-                documents = list(yaml.load_all(text, Loader=Loader))
+    if text.lstrip().startswith("{"):
+        try:
+            document = json.loads(text)
+        except ValueError:
+            pass  # Several JSON documents, or flow-style YAML.
         else:
-            documents = list(yaml.load_all(text, Loader=Loader))
-    except yaml.YAMLError as error:
-        raise ManifestError(_yaml_sentence(error, source)) from None
-    items: list[Item] = []
-    for index, document in enumerate(documents):
-        if document is None:
-            continue
-        items.extend(_unfold(document, Item({}, source, index, text)))
-    return items
+            yield from _unfold(document, source, 1)
+            return
+    for line, document in documents(text, source):
+        if document is not None:
+            yield from _unfold(document, source, line)
 
 
-def _yaml_sentence(error: Any, source: str) -> str:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    line = mark.line + 1 if mark is not None else 1
-    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    context = getattr(error, "context", None)
-    return "%s:%d is not valid YAML: %s%s." % (source, line, problem, f" ({context})" if context else "")
-
-
-def _unfold(document: Any, place: Item) -> Iterator[Item]:
+def _unfold(document: Any, source: str, line: int) -> Iterator[Item]:
     """Check one document's form, and take a ``List`` apart."""
+    where = place(source, line)
     if not isinstance(document, dict):
         raise ManifestError(
-            f"{place.where} is a {type(document).__name__} where a Kubernetes object (a mapping with apiVersion, kind and metadata) belongs."
+            f"{where} is a {type(document).__name__} where a Kubernetes object (a mapping with apiVersion, kind and "
+            "metadata) belongs."
         )
     kind = document.get("kind")
     api_version = document.get("apiVersion")
     if not isinstance(kind, str) or not kind:
-        raise ManifestError(f"{place.where} has no kind.")
+        raise ManifestError(f"{where} has no kind.")
     if not isinstance(api_version, str) or not api_version:
-        raise ManifestError(f"{place.where}, a {kind}, has no apiVersion.")
+        raise ManifestError(f"{where}, a {kind}, has no apiVersion.")
     if kind.endswith("List") and isinstance(document.get("items"), list):
         for entry in document["items"]:
-            yield from _unfold(entry, place)
+            yield from _unfold(entry, source, line)
         return
     metadata = document.get("metadata")
     if not isinstance(metadata, dict) or not metadata.get("name"):
         if isinstance(metadata, dict) and metadata.get("generateName"):
             raise ManifestError(
-                f"{place.where}, a {kind}, has generateName: the server would make one more object at every run; give it a name."
+                f"{where}, a {kind}, has generateName: the server would make one more object at every run; "
+                "give it a name."
             )
-        raise ManifestError(f"{place.where}, a {kind}, has no metadata.name.")
+        raise ManifestError(f"{where}, a {kind}, has no metadata.name.")
     for field in ("name", "namespace"):
         value = metadata.get(field)
         if value is not None and not isinstance(value, str):
             raise ManifestError(
-                f"{place.where}, a {kind}, has metadata.{field} {value!r}, which is not text; put it in quotes."
+                f"{where}, a {kind}, has the metadata.{field} {value!r}, which is not text; put it in quotes."
             )
-    yield Item(document, place.source, place.index, place.text)
+    yield Item(document, source, line)
 
 
 def _refuse_duplicates(items: list[Item]) -> None:
@@ -197,13 +164,12 @@ def _inline(definition: Any) -> Iterator[Item]:
     entries = definition if isinstance(definition, list) else [definition]
     for index, entry in enumerate(entries):
         if isinstance(entry, str):
-            yield from parse(entry, "definition")
+            yield from parse(entry, "definition" if len(entries) == 1 else f"definition[{index}]")
         elif isinstance(entry, dict):
-            yield from _unfold(entry, Item({}, "definition", index))
+            yield from _unfold(copy.deepcopy(entry), "definition", index + 1)
         elif entry is not None:
             raise ManifestError(
-                "definition, object %d, is a %s where an object or its YAML text belongs."
-                % (index + 1, type(entry).__name__)
+                f"object {index + 1} of definition is a {type(entry).__name__} where an object or its YAML text belongs."
             )
 
 

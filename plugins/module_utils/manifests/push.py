@@ -1,39 +1,23 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The push itself: discovery, live state, waves, waiting; each step's work is in the file of its name."""
+"""Carries out a plan: wave by wave, then prunes, then waits; each step's work is in the file of its name."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
 from . import apply as applying
-from . import live as living
-from . import order, shape, waiting
+from . import clientside, order, prune, shape, takeover, waiting
 from .client import Client, Fault
-from .discovery import Discovery, Resource
-from .errors import ApiError, ClusterError, ManifestError, Unreachable
+from .compare import EQUAL, UNSURE, client_side_managers
+from .discovery import Resource
+from .errors import ApiError
 from .load import Item
-from .result import CREATED, FAILED, UNCHANGED, UPDATED, Entry, Report
+from .plan import CLIENT_SIDE, Options, Plan
+from .result import CREATED, FAILED, PRUNED, UNCHANGED, UPDATED, Entry, Report
 from .retry import Wave, call
-
-
-@dataclass
-class Options:
-    """What the caller wants; the names are those of the module's options."""
-
-    namespace: str = ""
-    force_conflicts: bool = False
-    wait: bool = False
-    wait_timeout: float = 300.0
-    workers: int = 8
-    timeout: float = 120.0
-    check: bool = False
-    want_live: bool = False
-    labels: dict[str, str] = field(default_factory=dict)
-    images: dict[str, str] = field(default_factory=dict)
 
 
 def would_create_all(items: list[Item], options: Options, why: str) -> Report:
@@ -43,89 +27,51 @@ def would_create_all(items: list[Item], options: Options, why: str) -> Report:
         items, lambda item: order.known_scope(item.group, item.kind, scopes), options.namespace or "default"
     )
     report = Report(entries=[Entry(item, CREATED) for item in items])
-    report.warnings.append(f"{why} Everything is shown as it would be created from the manifests alone.")
+    report.warnings.append(f"{why} Everything is shown as it would be created, from the manifests alone.")
     return report
 
 
-class Push:
-    """One push of one set to one API server."""
+def push(client: Client, items: list[Item], options: Options) -> Report:
+    """Push one set to one API server.
 
-    def __init__(self, client: Client, items: list[Item], options: Options) -> None:
-        self.client = client
-        self.items = items
-        self.options = options
-        self.report = Report()
-        self.discovery = Discovery(self._get)
-        self.scopes = order.defined_scopes(items)
-        self.live: dict[int, dict] = {}
-        self.resources: dict[int, Resource] = {}
+    :raises ManifestError: when the set does not fit this server; nothing has been changed then.
+    :raises ClusterError: when the server cannot be used.
+    """
+    plan = Plan(client, items, options)
+    plan.make()
+    return _Push(plan).run()
 
-    def _get(self, path: str, query: dict[str, Any] | None = None) -> Any:
-        return call(lambda: self.client.get(path, query), self.options.timeout)
+
+class _Push:
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.client = plan.client
+        self.options = plan.options
+        self.report = Report(rewritten=plan.rewritten, warnings=plan.warnings)
+        self.created: set[int] = set()
 
     def run(self) -> Report:
-        """Push the set.
-
-        :raises ManifestError: before anything is changed, when the set does not fit this server.
-        :raises ClusterError: when the server cannot be used.
-        """
-        self._discover()
-        self._read_live()
-        for wave, items in order.waves(self.items):
+        waves = order.waves(self.plan.items)
+        parent_written = self.plan.apply_set is None or self._write_parent(before=True)
+        for wave, items in waves:
             if not self._push_wave(wave, items):
                 break
+            if not parent_written:
+                parent_written = self._write_parent(before=True)
+        if self.plan.apply_set is not None and parent_written:
+            self._prune()
         if self.options.wait and not self.options.check:
             self._wait_for_ready()
         self.report.requests = self.client.requests
-        position = {id(item): index for index, item in enumerate(self.items)}
-        self.report.entries.sort(key=lambda entry: position.get(id(entry.item), -1))
+        position = {id(item): index for index, item in enumerate(self.plan.items)}
+        self.report.entries.sort(key=lambda entry: position.get(id(entry.item), len(position)))
         return self.report
 
-    # Before the first change ---------------------------------------------------------------------------------------
-
-    def _discover(self) -> None:
-        """Learn paths and scopes; refuse what this server can never take."""
-        self._ask_what_is_served()
-        default = self.options.namespace or self.client.endpoint.namespace or "default"
-        shape.set_namespaces(self.items, self._namespaced, default)
-        for item in self.items:
-            resource = self.discovery.find(item.api_version, item.kind)
-            if resource is not None:
-                self.resources[id(item)] = resource
-            elif (item.group, item.kind) not in self.scopes and not self.options.check:
-                raise ManifestError(
-                    f"{item.label} at {item.where} is of a kind and version ({item.api_version}) that this server does not serve, and no CRD in the set "
-                    "defines it."
-                )
-
-    def _ask_what_is_served(self) -> None:
-        try:
-            self.discovery.load(item.api_version for item in self.items)
-        except Fault as fault:
-            raise Unreachable(f"No API server answers: {fault}.") from None
-        except ApiError as error:
-            if error.status in (401, 403):
-                raise ClusterError(
-                    f"{self.client.endpoint.server} refuses these credentials: {error.message}."
-                ) from None
-            raise ClusterError(f"{self.client.endpoint.server}: {error.message}.") from None
-
-    def _namespaced(self, item: Item) -> bool | None:
-        known = order.known_scope(item.group, item.kind, self.scopes)
-        if known is not None:
-            return known
-        resource = self.discovery.find(item.api_version, item.kind)
-        return resource.namespaced if resource else None
-
-    def _read_live(self) -> None:
-        wanted = [(item, self.resources[id(item)]) for item in self.items if id(item) in self.resources]
-        living.read(self._get, wanted, lambda item, found: self.live.__setitem__(id(item), found))
-
-    # One wave ------------------------------------------------------------------------------------------------------
+    # Waves ---------------------------------------------------------------------------------------------------------
 
     def _push_wave(self, wave: int, items: list[Item]) -> bool:
         """Push one wave; False when the server has stopped answering, so that going on is of no use."""
-        if wave == order.CUSTOM and not self.options.check:
+        if not self.options.check:
             self._find_new_kinds(items)
         todo = []
         for item in items:
@@ -134,71 +80,123 @@ class Push:
                 todo.append(item)
             else:
                 self.report.entries.append(entry)
-        outage = False
+        gone = False
         for outcome in Wave(self._apply, self.options.workers, self.options.timeout).run(todo):
-            if outcome.error is None:
-                self.report.entries.append(outcome.value)
-            elif self.options.check and getattr(outcome.error, "status", 0) == 404:
-                self.report.entries.append(Entry(outcome.task, CREATED))
-            else:
-                outage = outage or isinstance(outcome.error, Fault)
-                reason = applying.sentence(outcome.error)
-                self.report.entries.append(Entry(outcome.task, FAILED, reason, before=self.live.get(id(outcome.task))))
-        if outage:
+            gone = self._record(outcome.task, outcome.value, outcome.error) or gone
+        if gone:
             self._fail_rest()
             return False
         if wave == order.DEFINITIONS and not self.options.check:
             self._wait_for_definitions(items)
         return True
 
+    def _record(self, item: Item, entry: Entry | None, error: Exception | None) -> bool:
+        """Note what became of one object; True when the server has stopped answering."""
+        if entry is not None:
+            self.report.entries.append(entry)
+        elif self.options.check and isinstance(error, ApiError) and error.status == 404:
+            # Its namespace, or something else that an earlier step would bring, is not there yet.
+            self.report.entries.append(Entry(item, CREATED))
+        elif error is not None:
+            before = self.plan.live.get(id(item))
+            self.report.entries.append(Entry(item, FAILED, applying.sentence(error), before=before))
+        return isinstance(error, Fault)
+
     def _without_request(self, item: Item) -> Entry | None:
         """Decide without asking the server, where that is possible."""
-        if id(item) not in self.resources:
+        live = self.plan.live.get(id(item))
+        if id(item) not in self.plan.resources:
             if self.options.check:
                 return Entry(item, CREATED)
-            return Entry(item, FAILED, f"this server does not serve {item.api_version} {item.kind}")
-        if self.options.check and id(item) not in self.live and self._namespace_is_new(item):
+            return Entry(item, FAILED, f"this server does not serve {item.kind} in {item.api_version}")
+        if self.plan.verdicts.get(id(item)) == EQUAL:
+            return Entry(item, UNCHANGED, live=live, before=live)
+        if self.options.check and id(item) not in self.plan.verdicts and self._namespace_is_new(item):
             return Entry(item, CREATED)
         return None
 
     def _namespace_is_new(self, item: Item) -> bool:
-        return any(
-            other.kind == "Namespace" and other.name == item.namespace and id(other) not in self.live
-            for other in self.items
-        )
+        if not hasattr(self, "_new_namespaces"):
+            self._new_namespaces = {
+                other.name
+                for other in self.plan.items
+                if other.kind == "Namespace" and other.group == "" and id(other) not in self.plan.verdicts
+            }
+        return item.namespace in self._new_namespaces
 
     def _apply(self, item: Item) -> Entry:
-        before = self.live.get(id(item))
-        status, after = applying.apply(
-            self.client,
-            item,
-            self.resources[id(item)],
-            force=self.options.force_conflicts,
-            dry_run=self.options.check,
-            parse=before is not None or self.options.want_live,
-        )
+        """Bring one object to the server; runs in several threads."""
+        resource = self.plan.resources[id(item)]
+        before = self.plan.live.get(id(item))
+        if self.plan.method == CLIENT_SIDE:
+            status, after = clientside.apply(self.client, item, resource, before, self.options.check)
+            return self._entry(item, status, before, after)
+        if self.plan.verdicts.get(id(item)) == UNSURE and not self.options.check:
+            # Nobody but the server can tell: ask it, without a write.
+            _status, after = applying.apply(self.client, item, resource, self.options.force_conflicts, dry_run=True)
+            if before is not None and applying.same(before, after):
+                return Entry(item, UNCHANGED, live=after, before=before)
+        if before is not None and client_side_managers(before):
+            return self._apply_over_client_side(item, resource, before)
+        try:
+            status, after = applying.apply(
+                self.client,
+                item,
+                resource,
+                self.options.force_conflicts,
+                self.options.check,
+                parse=before is not None or self.options.want_live or self.plan.apply_set is not None,
+            )
+        except ApiError as error:
+            if before is None and applying.conflicts(error):
+                found = self.client.get(resource.path(item.name, item.namespace))
+                if client_side_managers(found):
+                    return self._apply_over_client_side(item, resource, found)
+            raise
+        if status == 200 and before is None and after is not None and client_side_managers(after):
+            return self._apply_over_client_side(item, resource, after)
+        if status == 200 and before is not None and after is not None and not self.options.check:
+            after = takeover.keep_last_applied(self.client, item, resource, after)
+        return self._entry(item, status, before, after)
+
+    def _apply_over_client_side(self, item: Item, resource: Resource, before: dict) -> Entry:
+        if self.options.check:
+            # The server would not write, so the managers cannot be moved first; a forced dry-run shows the same values.
+            _status, after = applying.apply(self.client, item, resource, force=True, dry_run=True)
+            return self._entry(item, 200, before, after)
+        live = takeover.take_over(self.client, item, resource, before)
+        _status, after = applying.apply(self.client, item, resource, self.options.force_conflicts)
+        after = takeover.keep_last_applied(self.client, item, resource, after)
+        entry = self._entry(item, 200, before, after)
+        if live is not before:
+            entry.action = UPDATED
+            entry.reason = "taken over from client-side apply"
+        return entry
+
+    def _entry(self, item: Item, status: int, before: dict | None, after: dict | None) -> Entry:
         if status == 201:
+            self.created.add(id(item))
             return Entry(item, CREATED, live=after)
-        if before is not None and applying.same(before, after):
+        if before is not None and after is not None and applying.same(before, after):
             return Entry(item, UNCHANGED, live=after, before=before)
-        return Entry(item, UPDATED, live=after, before=before)
+        return Entry(item, UPDATED, live=after if self.options.want_live else None, before=before)
 
     def _fail_rest(self) -> None:
         """Name what was never tried because the server was gone."""
         done = {id(entry.item) for entry in self.report.entries}
-        for item in self.items:
+        for item in self.plan.items:
             if id(item) not in done:
-                self.report.entries.append(Entry(item, FAILED, "not tried: the API server stopped answering"))
+                if self.plan.verdicts.get(id(item)) == EQUAL:
+                    self.report.entries.append(Entry(item, UNCHANGED))
+                else:
+                    self.report.entries.append(Entry(item, FAILED, "not tried, the API server had stopped answering"))
 
-    # Waiting -------------------------------------------------------------------------------------------------------
+    # Custom resources ----------------------------------------------------------------------------------------------
 
     def _wait_for_definitions(self, items: list[Item]) -> None:
         """Let the kinds of new CRDs become usable before their objects are pushed."""
-        pending = [
-            (item, self.resources[id(item)], waiting.definition)
-            for item in items
-            if any(entry.item is item and entry.action in (CREATED, UPDATED) for entry in self.report.entries)
-        ]
+        written = {id(entry.item) for entry in self.report.entries if entry.action in (CREATED, UPDATED)}
+        pending = [(item, self.plan.resources[id(item)], waiting.definition) for item in items if id(item) in written]
         left = waiting.wait(self.client, pending, self.options.timeout)
         for item, _resource, _predicate in pending:
             if id(item) in left:
@@ -206,31 +204,95 @@ class Push:
 
     def _find_new_kinds(self, items: list[Item]) -> None:
         """Discover the kinds that CRDs of this set brought; serving lags a moment behind Established."""
+        missing = [item for item in items if id(item) not in self.plan.resources]
         deadline = time.monotonic() + self.options.timeout
-        while True:
-            missing = [item for item in items if id(item) not in self.resources]
-            if not missing:
-                return
-            self.discovery.forget({item.api_version for item in missing})
-            self.discovery.load({item.api_version for item in missing})
+        while missing:
+            versions = {item.api_version for item in missing}
+            self.plan.discovery.forget(versions)
+            self.plan.discovery.load(versions)
             for item in missing:
-                resource = self.discovery.find(item.api_version, item.kind)
+                resource = self.plan.discovery.find(item.api_version, item.kind)
                 if resource is not None:
-                    self.resources[id(item)] = resource
-            if all(id(item) in self.resources for item in missing) or time.monotonic() > deadline:
+                    self.plan.resources[id(item)] = resource
+            missing = [item for item in missing if id(item) not in self.plan.resources]
+            if not missing or time.monotonic() > deadline or not self._will_be_served(missing):
                 return
-            time.sleep(0.1)
+            time.sleep(0.05)
+
+    def _will_be_served(self, items: list[Item]) -> bool:
+        """Whether the CRDs of these objects' kinds were applied, so that waiting makes sense."""
+        failed = {
+            (spec.get("group"), (spec.get("names") or {}).get("kind"))
+            for spec in (
+                entry.item.object.get("spec") or {}
+                for entry in self.report.entries
+                if entry.action == FAILED and entry.item.kind == "CustomResourceDefinition"
+            )
+        }
+        return any((item.group, item.kind) not in failed for item in items)
+
+    # Apply set -----------------------------------------------------------------------------------------------------
+
+    def _write_parent(self, before: bool) -> bool:
+        """Write the set's parent: before the push with all that was and will be in it, afterwards with what is.
+
+        :returns: False when its namespace is not there yet.
+        """
+        apply_set = self.plan.apply_set
+        if apply_set is None:
+            return True
+        group_kinds, namespaces = apply_set.wanted(self.plan.items)
+        if before or not self.options.prune:
+            group_kinds, namespaces = group_kinds | apply_set.group_kinds, namespaces | apply_set.namespaces
+        try:
+            call(
+                lambda: apply_set.write(self.client, group_kinds, namespaces, self.options.check), self.options.timeout
+            )
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+    def _prune(self) -> None:
+        if self.report.failures:
+            if self.plan.doomed:
+                self.report.warnings.append("Nothing was pruned, because some objects were not applied.")
+            return
+        if self.options.prune:
+            waves: dict[int, list[tuple[Item, Resource, dict]]] = {}
+            for doomed in self.plan.doomed:
+                waves.setdefault(order.wave_of(doomed[0]), []).append(doomed)
+            for _wave, members in sorted(waves.items(), reverse=True):
+                self._prune_wave(members)
+            if self.report.failures:
+                return
+        if not self.options.check:
+            self._write_parent(before=False)
+
+    def _prune_wave(self, members: list[tuple[Item, Resource, dict]]) -> None:
+        def delete(doomed: tuple[Item, Resource, dict]) -> Entry:
+            item, resource, document = doomed
+            prune.delete(self.client, item, resource, self.options.check)
+            return Entry(item, PRUNED, before=document)
+
+        for outcome in Wave(delete, self.options.workers, self.options.timeout).run(members):
+            if outcome.error is None:
+                self.report.entries.append(outcome.value)
+            else:
+                self.report.entries.append(Entry(outcome.task[0], FAILED, applying.sentence(outcome.error)))
+
+    # Ready ---------------------------------------------------------------------------------------------------------
 
     def _wait_for_ready(self) -> None:
         failed = {id(entry.item) for entry in self.report.entries if entry.action == FAILED}
-        targets = []
-        for item in self.items:
-            predicate = waiting.predicate_for(item)
-            if predicate is not None and id(item) not in failed and id(item) in self.resources:
-                targets.append((item, self.resources[id(item)], predicate))
+        targets: list[tuple[Item, Resource, Any]] = []
+        for item in self.plan.items:
+            predicate = waiting.predicate_for(item, self.options.wait_for)
+            if predicate is not None and id(item) not in failed and id(item) in self.plan.resources:
+                targets.append((item, self.plan.resources[id(item)], predicate))
         left = waiting.wait(self.client, targets, self.options.wait_timeout)
         for item, _resource, _predicate in targets:
             if id(item) in left:
-                why = left[id(item)]
-                pods = waiting.explain_pods(self.client, item, self.live.get(id(item)))
-                self.report.not_ready.append("{}: {}{}".format(item.label, why, "; " + pods if pods else ""))
+                pods = waiting.explain_pods(self.client, item)
+                self.report.not_ready.append(f"{item.label}: {left[id(item)]}{'; ' + pods if pods else ''}")

@@ -10,8 +10,9 @@ import itertools
 import random
 import threading
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable, TypeVar
+from typing import Any, TypeVar
 
 from .client import Fault
 from .errors import ApiError

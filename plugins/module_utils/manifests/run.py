@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import auth, load, push, shape
+from . import auth, diffing, load, push, shape, waiting
 from .client import Client, Fault
 from .errors import ClusterError, ManifestError, Unreachable
+from .masking import mask
+from .plan import Options
 from .result import FAILED, UNCHANGED, Report
 
 
@@ -24,7 +26,7 @@ def run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[str
         return True, {"msg": str(error), "changed": False}
     finally:
         # Ansible returns the parameters with the result; a Secret among them must not be there.
-        params["definition"] = _masked(params.get("definition"))
+        params["definition"] = mask(params.get("definition"))
 
 
 def _run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[str, Any]]:
@@ -37,8 +39,17 @@ def _run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[st
         shape.settle(item)
     shape.set_labels(items, params["labels"])
     shape.set_images(items, params["images"])
-    options = push.Options(
+    waiting.check_expressions(params["wait_for"])
+    if params["prune"] and not params["apply_set"]:
+        raise ManifestError("prune needs apply_set: the set's name, by which its objects are told from others.")
+    options = Options(
         namespace=params["namespace"] or "",
+        apply_set=params["apply_set"] or "",
+        apply_set_takeover=params["apply_set_takeover"],
+        prune=params["prune"],
+        method=params["method"],
+        modernize=params["modernize"],
+        wait_for=params["wait_for"],
         force_conflicts=params["force_conflicts"],
         wait=params["wait"],
         wait_timeout=float(params["wait_timeout"]),
@@ -51,13 +62,18 @@ def _run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[st
         client = Client(auth.endpoint(params))
         if check:
             options.timeout = min(options.timeout, 3.0)
-        report = push.Push(client, items, options).run()
+        report = push.push(client, items, options)
         client.close()
     except Unreachable as error:
         if not check:
             raise
         report = push.would_create_all(items, options, str(error))
-    return _result(report, params["return_objects"], check)
+    failed, result = _result(report, params["return_objects"], check)
+    if diff:
+        text = diffing.diff(report.entries)
+        if text:
+            result["diff"] = {"prepared": text}
+    return failed, result
 
 
 def _result(report: Report, detail: str, check: bool) -> tuple[bool, dict[str, Any]]:
@@ -72,7 +88,7 @@ def _result(report: Report, detail: str, check: bool) -> tuple[bool, dict[str, A
     for entry in listed:
         fields = entry.summary()
         if detail == "full" and entry.live is not None:
-            fields["object"] = _masked(entry.live)
+            fields["object"] = mask(entry.live)
         result["objects"].append(fields)
     if report.rewritten:
         result["rewritten"] = report.rewritten
@@ -95,28 +111,3 @@ def _result(report: Report, detail: str, check: bool) -> tuple[bool, dict[str, A
             "%d %s%s" % (number, "would be " if check else "", action) for action, number in counts.items()
         )
     return bool(failures or report.not_ready), result
-
-
-MASK = "********"
-
-
-def _masked(value: Any) -> Any:
-    """A copy with the values of every Secret masked; YAML text that holds a Secret is masked whole."""
-    if isinstance(value, list):
-        return [_masked(entry) for entry in value]
-    if isinstance(value, str):
-        return MASK if "Secret" in value else value
-    if not isinstance(value, dict):
-        return value
-    if value.get("kind") == "Secret":
-        masked = dict(value)
-        for section in ("data", "stringData"):
-            if isinstance(masked.get(section), dict):
-                masked[section] = dict.fromkeys(masked[section], MASK)
-        metadata = masked.get("metadata")
-        if isinstance(metadata, dict) and metadata.get("annotations"):
-            masked["metadata"] = dict(metadata, annotations=dict.fromkeys(metadata["annotations"], MASK))
-        return masked
-    if isinstance(value.get("items"), list):
-        return dict(value, items=[_masked(entry) for entry in value["items"]])
-    return value

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from .errors import ManifestError
 from .load import Item

@@ -6,17 +6,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, Iterable
+from typing import Any
 
 from .client import Client, Fault
 from .discovery import Resource
-from .errors import ApiError
+from .errors import ApiError, ManifestError
 from .load import Item
+from .order import CUSTOM, wave_of
 from .retry import call, delay_before, is_transient
 
-Verdict = "tuple[bool, str]"
-Predicate = Callable[[dict], "tuple[bool, str]"]
+Predicate = Callable[[dict], "tuple[bool, str]"]  # live object → (ready, what it waits for)
 
 
 def _condition(document: dict, name: str) -> dict:
@@ -162,16 +163,67 @@ PREDICATES: dict[tuple[str, str], Predicate] = {
 NEVER_WAITED = frozenset([("policy", "PodDisruptionBudget"), ("autoscaling", "HorizontalPodAutoscaler")])
 
 
-def predicate_for(item: Item) -> Predicate | None:
-    """What being ready means for this kind; None where there is nothing to wait for."""
-    key = (item.group, item.kind)
-    if key in NEVER_WAITED:
-        return None
-    if key in PREDICATES:
-        return PREDICATES[key]
-    from .order import CUSTOM, wave_of
+def predicate_for(item: Item, further: Iterable[dict[str, Any]] = ()) -> Predicate | None:
+    """What being ready means for an object; None where there is nothing to wait for.
 
-    return any_kind if wave_of(item) == CUSTOM else None
+    :param further: the module's ``wait_for``: dicts with kind, name, namespace and expression.
+    """
+    key = (item.group, item.kind)
+    own: Predicate | None = None
+    if key in PREDICATES:
+        own = PREDICATES[key]
+    elif key not in NEVER_WAITED and wave_of(item) == CUSTOM:
+        own = any_kind
+    expressions = [
+        entry["expression"]
+        for entry in further
+        if entry["kind"] == item.kind
+        and entry.get("name") in (None, item.name)
+        and entry.get("namespace") in (None, item.namespace)
+    ]
+    if not expressions:
+        return own
+
+    def all_hold(document: dict) -> tuple[bool, str]:
+        ready, why = own(document) if own is not None else (True, "")
+        if not ready:
+            return ready, why
+        for expression in expressions:
+            if not _holds(expression, document):
+                return False, f"not true yet: {expression}"
+        return True, ""
+
+    return all_hold
+
+
+def check_expressions(further: Iterable[dict[str, Any]]) -> None:
+    """Refuse a wrong JMESPath expression before the push, not after it.
+
+    :raises ManifestError: with the expression and what is wrong with it.
+    """
+    for entry in further:
+        try:
+            import jmespath
+            import jmespath.exceptions
+        except ImportError:
+            raise ManifestError("wait_for needs the Python library jmespath: pip install jmespath.") from None
+        try:
+            jmespath.compile(entry["expression"])
+        except jmespath.exceptions.JMESPathError as error:
+            raise ManifestError(
+                f"wait_for of {entry['kind']}: {entry['expression']} is not a JMESPath expression: "
+                f"{str(error).splitlines()[0]}."
+            ) from None
+
+
+def _holds(expression: str, document: dict) -> bool:
+    import jmespath
+    import jmespath.exceptions
+
+    try:
+        return bool(jmespath.search(expression, document))
+    except jmespath.exceptions.JMESPathError:
+        return False
 
 
 def trouble_of_pod(document: dict) -> str:
@@ -294,13 +346,15 @@ def _wait_group(
     return {id(wanted[name][0]): why for name, why in open_.items()}
 
 
-def explain_pods(client: Client, item: Item, live: dict | None) -> str:
+def explain_pods(client: Client, item: Item) -> str:
     """The last reason of a workload's own Pods, for an object that did not become ready in time."""
-    selector = ((live or item.object).get("spec") or {}).get("selector") or {}
+    selector = (item.object.get("spec") or {}).get("selector") or {}
     labels = selector.get("matchLabels") if isinstance(selector, dict) else None
+    if item.kind == "Job":
+        labels = {"job-name": item.name}
     if not labels or not item.namespace:
         return ""
-    query = {"labelSelector": ",".join("{}={}".format(*pair) for pair in sorted(labels.items())), "limit": 50}
+    query = {"labelSelector": ",".join(f"{key}={value}" for key, value in sorted(labels.items())), "limit": 50}
     try:
         pods = call(lambda: client.get(f"/api/v1/namespaces/{item.namespace}/pods", query), 5.0)
     except (Fault, ApiError):
@@ -308,5 +362,5 @@ def explain_pods(client: Client, item: Item, live: dict | None) -> str:
     for document in pods.get("items") or []:
         trouble = trouble_of_pod(document)
         if trouble:
-            return "Pod {}: {}".format(document["metadata"]["name"], trouble)
+            return f"Pod {document['metadata']['name']}: {trouble}"
     return ""

@@ -1,0 +1,209 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a push will do, found out before the first change: paths, scopes, rewrites, live objects, verdicts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import clientside, compare, modernize, order, prune, shape
+from . import live as living
+from .applyset import ID_LABEL, PART_OF_LABEL, ApplySet
+from .client import Client, Fault
+from .discovery import Discovery, Resource
+from .errors import ApiError, ClusterError, ManifestError, Unreachable
+from .load import Item
+from .retry import call
+
+SERVER_SIDE, CLIENT_SIDE, AUTO = "server_side", "client_side", "auto"
+FIRST_SERVER_SIDE = (1, 22)  # server-side apply is stable since then
+
+
+@dataclass
+class Options:
+    """What the caller wants; the names are those of the module's options."""
+
+    namespace: str = ""
+    apply_set: str = ""
+    apply_set_takeover: bool = False
+    prune: bool = False
+    method: str = AUTO
+    force_conflicts: bool = False
+    modernize: bool = True
+    wait: bool = False
+    wait_timeout: float = 300.0
+    wait_for: list[dict[str, Any]] = field(default_factory=list)
+    workers: int = 8
+    timeout: float = 120.0
+    check: bool = False
+    want_live: bool = False
+
+
+class Plan:
+    """The set with all that is known about it on this server.
+
+    :ivar resources: ``id(item)`` → how the server serves its kind; missing while a CRD of the set must bring it.
+    :ivar live: ``id(item)`` → the live object, for those that are not as the manifest wants them.
+    :ivar verdicts: ``id(item)`` → EQUAL, UNSURE or DIFFERENT, for those that exist.
+    :ivar doomed: members of the apply set that are not in the manifests any more.
+    """
+
+    def __init__(self, client: Client, items: list[Item], options: Options) -> None:
+        self.client = client
+        self.items = items
+        self.options = options
+        self.discovery = Discovery(self.get)
+        self.scopes = order.defined_scopes(items)
+        self.resources: dict[int, Resource] = {}
+        self.live: dict[int, dict] = {}
+        self.verdicts: dict[int, int] = {}
+        self.rewritten: list[dict[str, Any]] = []
+        self.warnings: list[str] = []
+        self.doomed: list[tuple[Item, Resource, dict]] = []
+        self.apply_set: ApplySet | None = None
+        self.method = options.method
+        self._listed: set[tuple[str, str, str]] = set()
+
+    def get(self, path: str, query: dict[str, Any] | None = None, accept: str = "application/json") -> Any:
+        """A GET with retries."""
+        return call(lambda: self.client.get(path, query, accept), self.options.timeout)
+
+    def make(self) -> None:
+        """Find out everything.
+
+        :raises ManifestError: when the set does not fit this server; nothing has been changed then.
+        :raises ClusterError: when the server cannot be used.
+        """
+        self._ask_server(self._discover)
+        if self.options.modernize:
+            self._modernize()
+        default = self.options.namespace or self.client.endpoint.namespace or "default"
+        shape.set_namespaces(self.items, self._namespaced, default)
+        self._find_resources()
+        if self.options.apply_set:
+            self._join_apply_set(default)
+        self._ask_server(self._read_live)
+        if self.apply_set is not None and self.options.prune:
+            self._ask_server(self._find_doomed)
+
+    # Steps ---------------------------------------------------------------------------------------------------------
+
+    def _ask_server(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Fault as fault:
+            raise Unreachable(f"No API server answers: {fault}.") from None
+        except ApiError as error:
+            if error.status == 401:
+                raise ClusterError(f"{self.client.endpoint.server} does not accept these credentials.") from None
+            raise ClusterError(f"{self.client.endpoint.server}: {error.message}.") from None
+
+    def _discover(self) -> None:
+        wanted = [item.api_version for item in self.items]
+        answers = self.discovery.load(wanted, ["/version"] if self.method == AUTO else [])
+        if self.method == AUTO:
+            self.method = method_for(answers.get("/version") or {})
+        if self.method == CLIENT_SIDE:
+            clientside.library()
+            if self.options.apply_set:
+                raise ManifestError("apply_set needs server-side apply, which this push does not use (method).")
+
+    def _modernize(self) -> None:
+        def unserved(item: Item) -> bool:
+            return (item.group, item.kind) not in self.scopes and not self.discovery.serves(item.api_version, item.kind)
+
+        before = len(self.items)
+        self.items[:], self.rewritten = modernize.modernize(self.items, unserved, self.discovery.serves)
+        if self.rewritten or len(self.items) != before:
+            self.scopes = order.defined_scopes(self.items)
+
+    def _namespaced(self, item: Item) -> bool | None:
+        known = order.known_scope(item.group, item.kind, self.scopes)
+        if known is not None:
+            return known
+        resource = self.discovery.find(item.api_version, item.kind)
+        return resource.namespaced if resource else None
+
+    def _find_resources(self) -> None:
+        for item in self.items:
+            resource = self.discovery.find(item.api_version, item.kind)
+            if resource is not None:
+                self.resources[id(item)] = resource
+            elif (item.group, item.kind) not in self.scopes and not self.options.check:
+                raise ManifestError(
+                    f"{item.label} at {item.where} is of a kind and version ({item.api_version}) that this server does "
+                    "not serve, and no CRD in the set defines it."
+                )
+
+    def _join_apply_set(self, namespace: str) -> None:
+        """Read the set's parent, refuse a stranger's, and mark every object as its member."""
+        self.apply_set = ApplySet(self.options.apply_set, namespace, self.options.apply_set_takeover)
+        for item in self.items:
+            labels = item.object["metadata"].get("labels") or {}
+            if labels.get(PART_OF_LABEL, self.apply_set.id) != self.apply_set.id or ID_LABEL in labels:
+                raise ManifestError(
+                    f"{item.label} at {item.where} carries the label of another apply set; take it out."
+                )
+        shape.set_labels(self.items, {PART_OF_LABEL: self.apply_set.id})
+        apply_set = self.apply_set
+        self._ask_server(lambda: apply_set.load(self.get))
+
+    def _read_live(self) -> None:
+        wanted = [(item, self.resources[id(item)]) for item in self.items if id(item) in self.resources]
+        selector, other = "", None
+        if self.apply_set is not None:
+            if self.apply_set.parent is None:
+                # A new set has no members yet: what is there is not its own, and is looked at one by one.
+                self._listed = living.read(self.get, wanted, self._visit)
+                return
+            selector, other = self.apply_set.selector, self._visit_other
+        self._listed = living.read(self.get, wanted, self._visit, selector, other)
+
+    def _visit(self, item: Item, found: dict) -> None:
+        """Judge one live object; only one that is not as wanted is kept in memory."""
+        if self.method == CLIENT_SIDE:
+            verdict = compare.EQUAL if clientside.patch_for(item.object, found) is None else compare.DIFFERENT
+        else:
+            verdict = compare.compare(item.object, found)
+        self.verdicts[id(item)] = verdict
+        if verdict != compare.EQUAL or self.options.want_live:
+            self.live[id(item)] = found
+
+    def _visit_other(self, resource: Resource, found: dict) -> None:
+        """A member that is not among the wanted objects of its kind and namespace."""
+        if self.apply_set is not None and self.options.prune:
+            candidate = prune.member(resource, found, self.apply_set, self._identities())
+            if candidate is not None:
+                self.doomed.append(candidate)
+
+    def _identities(self) -> set[tuple[str, str, str, str]]:
+        if not hasattr(self, "_identity_set"):
+            self._identity_set = {item.identity for item in self.items}
+        return self._identity_set
+
+    def _find_doomed(self) -> None:
+        """Look for members in the kinds and namespaces that only earlier pushes of the set used."""
+        apply_set = self.apply_set
+        if apply_set is None or apply_set.parent is None:
+            return
+        resources = {}
+        for group, kind in apply_set.group_kinds:
+            resource = prune.preferred(self.get, self.discovery, group, kind)
+            if resource is not None:
+                resources[group, kind] = resource
+        self.doomed.extend(prune.leftovers(self.get, apply_set, resources, self._identities(), self._listed))
+
+
+def method_for(version: dict[str, Any]) -> str:
+    """How objects are written to a server of this version (its answer to GET /version)."""
+    numbers = []
+    for part in (version.get("major"), version.get("minor")):
+        match = re.match(r"\d+", str(part or ""))
+        if not match:
+            return SERVER_SIDE
+        numbers.append(int(match.group()))
+    return SERVER_SIDE if tuple(numbers) >= FIRST_SERVER_SIDE else CLIENT_SIDE

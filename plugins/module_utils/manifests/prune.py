@@ -1,0 +1,107 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Deletes the members of an apply set that are no longer in the manifests, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from .applyset import PART_OF_LABEL, ApplySet
+from .client import JSON, Client
+from .discovery import Discovery, Resource
+from .errors import ApiError
+from .load import Item
+
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+PAGE = 500
+
+
+def preferred(get: Callable[[str], Any], discovery: Discovery, group: str, kind: str) -> Resource | None:
+    """The kind in the group's preferred version (or any other that has it); None when the server has it no more."""
+    if group == "":
+        return discovery.find("v1", kind)
+    try:
+        answer = get("/apis/" + group)
+    except ApiError as error:
+        if error.status == 404:
+            return None
+        raise
+    versions = [answer["preferredVersion"]["groupVersion"]]
+    versions += [entry["groupVersion"] for entry in answer["versions"] if entry["groupVersion"] not in versions]
+    for version in versions:
+        found = discovery.find(version, kind)
+        if found is not None:
+            return found
+    return None
+
+
+def leftovers(
+    get: Callable[..., Any],
+    apply_set: ApplySet,
+    resources: dict[tuple[str, str], Resource],
+    wanted: set[tuple[str, str, str, str]],
+    already_listed: set[tuple[str, str, str]],
+) -> list[tuple[Item, Resource, dict]]:
+    """Members of the set that are not wanted any more, in kinds and namespaces that were not listed for the push.
+
+    :param get: ``get(path, query, accept)``, retries included.
+    :param resources: (group, kind) → resource, for every kind that the set ever had.
+    :param wanted: identities of the objects in the manifests.
+    :param already_listed: (group, kind, namespace) that the push has listed itself.
+    """
+    jobs = []
+    for (group, kind), resource in sorted(resources.items()):
+        namespaces = sorted(apply_set.namespaces | {apply_set.namespace}) if resource.namespaced else [""]
+        jobs.extend((resource, namespace) for namespace in namespaces if (group, kind, namespace) not in already_listed)
+    found: list[tuple[Item, Resource, dict]] = []
+
+    def look(job: tuple[Resource, str]) -> None:
+        resource, namespace = job
+        token = ""
+        while True:
+            query = {"limit": PAGE, "continue": token, "labelSelector": apply_set.selector}
+            page = get(resource.collection(namespace), query, METADATA_ONLY)
+            for entry in page.get("items") or []:
+                candidate = member(resource, entry, apply_set, wanted)
+                if candidate is not None:
+                    found.append(candidate)
+            token = page["metadata"].get("continue") or ""
+            if not token:
+                return
+
+    if jobs:
+        with ThreadPoolExecutor(min(8, len(jobs))) as pool:
+            for _done in pool.map(look, jobs):
+                pass
+    return found
+
+
+def member(
+    resource: Resource, entry: dict, apply_set: ApplySet, wanted: set[tuple[str, str, str, str]]
+) -> tuple[Item, Resource, dict] | None:
+    """The object as one to prune, or None when it is wanted or not the set's own."""
+    if (entry["metadata"].get("labels") or {}).get(PART_OF_LABEL) != apply_set.id:
+        return None
+    document = dict(entry, apiVersion=resource.api_version, kind=resource.kind)
+    item = Item(document, "cluster", 0)
+    return None if item.identity in wanted else (item, resource, document)
+
+
+def delete(client: Client, item: Item, resource: Resource, dry_run: bool = False) -> None:
+    """Delete one object, if it is still the very one that was listed; one that is gone is fine.
+
+    :raises ApiError: when the server refuses.
+    """
+    body: dict[str, Any] = {"propagationPolicy": "Background"}
+    uid = item.object["metadata"].get("uid")
+    if uid:
+        body["preconditions"] = {"uid": uid}
+    query = {"dryRun": "All"} if dry_run else None
+    try:
+        client.request("DELETE", resource.path(item.name, item.namespace), query, body, JSON, parse=False)
+    except ApiError as error:
+        if error.status != 404:
+            raise

@@ -1,0 +1,112 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Takes over objects that client-side apply wrote, as `kubectl apply --server-side` does.
+
+What the client-side manager owns is moved to our own entry in managedFields (client-go, util/csaupgrade), so that the
+apply neither conflicts with it nor leaves fields behind that only it had. The last-applied annotation is kept true by
+the field manager ``kubectl-last-applied``, for those who go on with client-side apply.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+from .client import APPLY_PATCH, FIELD_MANAGER, Client
+from .compare import LAST_APPLIED, client_side_managers
+from .discovery import Resource
+from .errors import ApiError
+from .load import Item
+
+LAST_APPLIED_MANAGER = "kubectl-last-applied"
+_TRIES = 5
+
+
+def migrated_fields(managed: list[dict], managers: list[str], manager: str = FIELD_MANAGER) -> list[dict]:
+    """The managedFields of an object after the entries of client-side managers were moved into ours.
+
+    :param managed: the object's managedFields.
+    :param managers: names of the managers whose updates are taken over.
+    """
+    result = []
+    own: dict[str, Any] | None = None
+    taken = []
+    for entry in managed:
+        if entry.get("subresource"):
+            result.append(entry)
+        elif entry.get("manager") == manager and entry.get("operation") == "Apply":
+            own = copy.deepcopy(entry)
+            result.append(own)
+        elif entry.get("operation") == "Update" and entry.get("manager") in managers:
+            taken.append(entry)
+        else:
+            result.append(entry)
+    for entry in taken:
+        if own is None:
+            own = dict(copy.deepcopy(entry), manager=manager, operation="Apply")
+            result.append(own)
+        else:
+            own["fieldsV1"] = _union(own.get("fieldsV1") or {}, entry.get("fieldsV1") or {})
+    return result
+
+
+def _union(one: dict, other: dict) -> dict:
+    merged = dict(one)
+    for key, value in other.items():
+        merged[key] = _union(merged[key], value) if key in merged else value
+    return merged
+
+
+def take_over(client: Client, item: Item, resource: Resource, live: dict, dry_run: bool = False) -> dict:
+    """Move the fields of client-side apply to our manager; returns the object as it is then (as it was, if none are).
+
+    :raises ApiError: when the server refuses.
+    """
+    path = resource.path(item.name, item.namespace)
+    for _try in range(_TRIES):
+        managers = client_side_managers(live)
+        if not managers or dry_run:
+            return live
+        metadata = live["metadata"]
+        patch = [
+            {
+                "op": "replace",
+                "path": "/metadata/managedFields",
+                "value": migrated_fields(metadata["managedFields"], managers),
+            },
+            # Makes the server refuse the patch if somebody wrote in between.
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
+        ]
+        body = json.dumps(patch, separators=(",", ":")).encode("utf-8")
+        try:
+            return client.request("PATCH", path, {"fieldManager": FIELD_MANAGER}, body, "application/json-patch+json")[
+                1
+            ]
+        except ApiError as error:
+            if error.status != 409:
+                raise
+            live = client.get(path)
+    return live
+
+
+def keep_last_applied(client: Client, item: Item, resource: Resource, live: dict) -> dict:
+    """Bring a last-applied annotation, where the object has one, up to date with what was just applied."""
+    annotations = live["metadata"].get("annotations") or {}
+    if LAST_APPLIED not in annotations:
+        return live
+    text = last_applied(item.object)
+    if annotations[LAST_APPLIED] == text:
+        return live
+    metadata: dict[str, Any] = {"name": item.name, "annotations": {LAST_APPLIED: text}}
+    if item.namespace:
+        metadata["namespace"] = item.namespace
+    body = {"apiVersion": item.api_version, "kind": item.kind, "metadata": metadata}
+    query = {"fieldManager": LAST_APPLIED_MANAGER, "force": "true"}
+    return client.request("PATCH", resource.path(item.name, item.namespace), query, body, APPLY_PATCH)[1]
+
+
+def last_applied(document: dict) -> str:
+    """The content of the last-applied annotation for an object."""
+    return json.dumps(document, separators=(",", ":"), sort_keys=True) + "\n"
