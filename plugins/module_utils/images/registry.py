@@ -271,7 +271,7 @@ class RegistryClient:
 
     def _ask_one(self, endpoint: Endpoint, reference: Reference, path: str, accept: str, method: str) -> Response:
         with self._lock:
-            failed = self._failed.get(endpoint.url)
+            failed = self._failed.get(endpoint.url) or self._failed.get(f"{endpoint.url}/{reference.repository}")
         if failed:
             raise failed
         url = f"{endpoint.url}/{reference.repository}/{path}"
@@ -290,7 +290,10 @@ class RegistryClient:
                 response = self._send(endpoint, method, url, headers)
         if response.status == 200:
             return response
-        raise self._verdict(endpoint, reference, response, path)
+        verdict = self._verdict(endpoint, reference, response, path)
+        if verdict.status == UNAUTHORIZED:
+            self._remember(f"{endpoint.url}/{reference.repository}", verdict)
+        raise verdict
 
     def _send(
         self, endpoint: Endpoint, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
@@ -305,14 +308,14 @@ class RegistryClient:
                 host = urllib.parse.urlsplit(url).netloc
                 via = "" if host == endpoint.host else f" {host} for its tokens:"
                 raise self._remember(
-                    endpoint, RegistryError(UNREACHABLE, f"{endpoint.label} cannot be reached:{via} {error}")
+                    endpoint.url, RegistryError(UNREACHABLE, f"{endpoint.label} cannot be reached:{via} {error}")
                 ) from None
             if response.status == 429:
                 limits += 1
                 delay = retry_after(response.headers, time.time())
                 pause = delay if delay is not None else float(2 ** (limits - 1))
                 if waited + pause > self._rate_limit_wait or limits >= _RATE_LIMIT_TRIES:
-                    raise self._remember(endpoint, _rate_limited(endpoint, response, delay))
+                    raise self._remember(endpoint.url, _rate_limited(endpoint, response, delay))
                 waited += pause
                 self._sleep(pause)
             elif response.status >= 500 and server_errors < _SERVER_ERROR_TRIES - 1:
@@ -321,10 +324,10 @@ class RegistryClient:
             else:
                 return response
 
-    def _remember(self, endpoint: Endpoint, error: RegistryError) -> RegistryError:
-        """Later images of the same host need not wait for the same answer."""
+    def _remember(self, url: str, error: RegistryError) -> RegistryError:
+        """Later questions to the same host, or repository, need not wait for the same answer."""
         with self._lock:
-            return self._failed.setdefault(endpoint.url, error)
+            return self._failed.setdefault(url, error)
 
     def _authorization(self, endpoint: Endpoint, reference: Reference) -> str | None:
         """What to send with the first request, once this host has said how it wants to be asked."""
@@ -392,7 +395,8 @@ class RegistryClient:
             separator = "&" if parts.query else "?"
             response = self._send(endpoint, "GET", realm + separator + urllib.parse.urlencode(question), headers)
         if response.status in (400, 401, 403):
-            raise _refused(endpoint, reference, credential is not None)
+            refused = _refused(endpoint, reference, credential is not None)
+            raise self._remember(f"{endpoint.url}/{reference.repository}", refused)
         if response.status != 200:
             raise RegistryError(
                 ERROR, f"{endpoint.label}'s token server {parts.hostname} answered HTTP {response.status}"

@@ -9,14 +9,47 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.bramble.kube.plugins.module_utils.images.reference import InvalidReference, parse
 
 SHA = "sha256:" + "0123456789abcdef" * 4
 WORDS = [
-    "nginx", "library", "docker.io", "index.docker.io", "ghcr.io", "localhost", "a_b", "a__b", "a___b", "a--b", "-a", "a.",
-    "A", "Pi.local", "192.168.13.2", "[fd00::1]", "[::1]", "5000", "v1.0", "latest", "", "é", " ", SHA, "sha512:" + "a" * 128,
-    "sha256:" + "A" * 64, "md5:" + "a" * 32, "a" * 64, "a" * 256, "registry.k8s.io", "_", "__a", "1.29-alpine", "x" * 128, "x" * 129,
-]  # fmt: skip
+    "nginx",
+    "library",
+    "docker.io",
+    "index.docker.io",
+    "ghcr.io",
+    "localhost",
+    "a_b",
+    "a__b",
+    "a___b",
+    "a--b",
+    "-a",
+    "a.",
+    "A",
+    "Pi.local",
+    "192.168.13.2",
+    "[fd00::1]",
+    "[::1]",
+    "5000",
+    "v1.0",
+    "latest",
+    "",
+    "é",
+    " ",
+    SHA,
+    "sha512:" + "a" * 128,
+    "sha256:" + "A" * 64,
+    "md5:" + "a" * 32,
+    "a" * 64,
+    "a" * 256,
+    "registry.k8s.io",
+    "_",
+    "__a",
+    "1.29-alpine",
+    "x" * 128,
+    "x" * 129,
+]
 COUNT = 20000
 
 
@@ -75,4 +108,4 @@ def test_agreement(oracle: Path) -> None:
         answer.pop("familiar", None)
         if ("error" in mine) != ("error" in answer) or ("error" not in mine and mine != answer):
             differences.append((text, mine, answer))
-    assert not differences[:5]
+    assert not differences, differences[:5]

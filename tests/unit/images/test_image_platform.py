@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.bramble.kube.plugins.module_utils.images.platform import (
     InvalidPlatform,
     Platform,
@@ -12,8 +15,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.images.platform impor
     parse,
     runnable,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(

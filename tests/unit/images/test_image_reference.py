@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
 from ansible_collections.bramble.kube.plugins.module_utils.images.reference import (
     InvalidReference,
     Reference,
@@ -11,8 +14,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.images.reference impo
     normalize_registry,
     parse,
 )
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 SHA = "sha256:" + "0123456789abcdef" * 4
 

@@ -4,7 +4,8 @@ package main
 
 import (
 	"bufio"
-	_ "crypto/sha512" // container engines know this algorithm too
+	_ "crypto/sha256" // algorithms exist once they are linked in, as they are in every container engine
+	_ "crypto/sha512"
 	"encoding/json"
 	"os"
 
