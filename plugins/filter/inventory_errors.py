@@ -1,0 +1,116 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: inventory_errors
+short_description: Says what is wrong with an inventory for a cluster, without talking to any host
+version_added: "0.1.0"
+author:
+  - bramble.kube contributors (@bramble-kube)
+description:
+  - Checks groups, names, addresses, networks, the Kubernetes release, and every variable of this collection's roles
+    against the role's argument specs.
+  - Values that depend on facts cannot be known yet. They are left out, unless O(facts_known=true).
+positional: _input
+options:
+  _input:
+    description: The inventory's groups, as in the variable C(groups).
+    type: dict
+    required: true
+  hostvars:
+    description: The hosts' variables, as in the variable C(hostvars).
+    type: dict
+    required: true
+  facts_known:
+    description: Report templates that cannot be resolved as errors, because the hosts' facts have been read.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Stop if the inventory cannot work
+  ansible.builtin.assert:
+    that: errors | length == 0
+    fail_msg: "{{ errors | join('\n') }}"
+  vars:
+    errors: "{{ groups | bramble.kube.inventory_errors(hostvars) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: One sentence for each error. Where it is, what it is, and what would be right.
+  type: list
+  elements: str
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleError, AnsibleFilterError
+from jinja2 import Undefined
+
+from ansible_collections.bramble.kube.plugins.module_utils.preflight.inventory import (
+    CLUSTER_WIDE,
+    LOOKED_AT,
+    Inventory,
+    inventory_errors,
+)
+from ansible_collections.bramble.kube.plugins.module_utils.preflight.settings import role_defaults, role_options
+
+
+class _UnresolvedError(Exception):
+    """A template in a value refers to something that is not defined."""
+
+
+def _plain(value: Any) -> Any:
+    """Copy a value, and raise for undefined things anywhere in it."""
+    if isinstance(value, Undefined):
+        raise _UnresolvedError(value._undefined_message or "something in it is not defined")
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    return value
+
+
+def read_inventory(groups: Mapping[str, Any], hostvars: Mapping[str, Any]) -> Inventory:
+    """Resolve the variables that matter, of the hosts of the cluster alone."""
+    plain_groups = {str(name): [str(host) for host in hosts] for name, hosts in groups.items()}
+    options = role_options()
+    inventory = Inventory(groups=plain_groups, values={}, options=options, defaults=role_defaults())
+    values: dict[str, dict[str, Any]] = {}
+    unresolved: dict[str, dict[str, str]] = {}
+    for host in inventory.hosts:
+        variables = hostvars[host]
+        values[host], unresolved[host] = {}, {}
+        for name in dict.fromkeys((*LOOKED_AT, *CLUSTER_WIDE, *options)):
+            if name not in variables:
+                continue
+            try:
+                values[host][name] = _plain(variables[name])
+            except (AnsibleError, _UnresolvedError) as error:
+                unresolved[host][name] = str(error).splitlines()[0]
+    return Inventory(plain_groups, values, options, role_defaults(), unresolved)
+
+
+def filter_inventory_errors(
+    groups: Mapping[str, Any], hostvars: Mapping[str, Any], facts_known: bool = False
+) -> list[str]:
+    """See DOCUMENTATION."""
+    if not isinstance(groups, Mapping):
+        raise AnsibleFilterError("bramble.kube.inventory_errors: the input is not the inventory's groups")
+    inventory = read_inventory(groups, hostvars)
+    if not facts_known:
+        inventory = Inventory(inventory.groups, inventory.values, inventory.options, inventory.defaults)
+    return inventory_errors(inventory)
+
+
+class FilterModule:
+    """The filter's table, as Ansible wants it."""
+
+    def filters(self) -> dict[str, Any]:
+        """Filter names and what they call."""
+        return {"inventory_errors": filter_inventory_errors}

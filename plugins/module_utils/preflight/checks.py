@@ -1,0 +1,797 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What preflight looks at on each host: one table, from which come checks, sentences and docs/preflight.md."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import Version, parse_version
+from ansible_collections.bramble.kube.plugins.module_utils.preflight.inventory import Inventory, spare_network
+from ansible_collections.bramble.kube.plugins.module_utils.preflight.words import listing
+
+OK, WILL_CHANGE, MUST_CHANGE = "ok", "will_change", "must_change"
+
+#: Releases on which the roles are tested, with the word that the table shows for them.
+SUPPORTED_OS = {
+    ("debian", "11"): "bullseye",
+    ("debian", "12"): "bookworm",
+    ("debian", "13"): "trixie",
+    ("ubuntu", "22.04"): "jammy",
+    ("ubuntu", "24.04"): "noble",
+    ("ubuntu", "26.04"): "resolute",
+}
+ARCHITECTURES = ("arm64", "amd64")
+#: kubeadm's own limit for a control plane is 1700 MB (cmd/kubeadm/app/constants); a Pi with 1 GB reports from 870 on.
+MEMORY_MB = {"master": 1700, "node": 850}
+#: Packages, images and logs of a first run; once it is done, what a kubelet needs before it evicts pods.
+DISK_MB, DISK_MB_IN_CLUSTER = 4000, 1000
+PORTS = {"master": (2379, 2380, 6443, 10250, 10257, 10259), "node": (10250,)}
+#: etcd's advice: the 99th percentile of a write to its log below 10 ms.
+FSYNC_MS = 10
+#: From this release on the kubelet refuses cgroup v1 unless it is told not to (KEP-4569).
+CGROUP_V2_FROM = Version(1, 35, 0)
+#: Interfaces that engine and cluster make themselves; their addresses and MACs say nothing about the host.
+_OWN_INTERFACES = re.compile(
+    r"(lo|docker\d+|cni\d+|flannel\.?\S*|veth\S*|br-\S+|kube-\S+|cali\S*|dummy\d*|tunl\d+|nodelocaldns)"
+)
+
+
+@dataclass(frozen=True)
+class Host:
+    """What is known of one host.
+
+    :param facts: the module pi_facts' facts; empty when they could not be read.
+    :param trouble: why they could not be read, as Ansible said it; empty otherwise.
+    :param reachable: whether SSH answered.
+    :param sources: of each address that was tried, its name, its URL and the trouble ("" for none).
+    """
+
+    name: str
+    role: str
+    address: str
+    facts: Mapping[str, Any]
+    reachable: bool = True
+    trouble: str = ""
+    sources: tuple[Mapping[str, Any], ...] = ()
+
+    def fact(self, name: str, default: Any = None) -> Any:
+        """A fact, without its prefix."""
+        value = self.facts.get("pi_" + name, default)
+        return default if value is None else value
+
+    @property
+    def in_cluster(self) -> bool:
+        """Whether the host is part of a cluster already."""
+        return bool((self.fact("kubernetes") or {}).get("kubelet_server"))
+
+    @property
+    def interfaces(self) -> list[Mapping[str, Any]]:
+        """The network interfaces that are the host's own."""
+        return [entry for entry in self.fact("interfaces", []) if not _OWN_INTERFACES.fullmatch(entry.get("name", ""))]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """All hosts, and what the inventory wants of them."""
+
+    hosts: tuple[Host, ...]
+    inventory: Inventory
+
+    def setting(self, host: Host, name: str) -> Any:
+        """A host's resolved setting."""
+        return self.inventory.value(host.name, name)
+
+    @property
+    def master(self) -> Host | None:
+        """The control plane's host."""
+        return next((host for host in self.hosts if host.role == "master"), None)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One way in which a check ends, other than a plain ok.
+
+    :param sentence: what is said then, with placeholders; {host} is the host's name.
+    """
+
+    verdict: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a check found on a host; ``outcome`` is empty for a plain ok."""
+
+    found: str
+    wanted: str
+    outcome: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: its name, what it wants (for the manual), how it may end, and the function that looks."""
+
+    name: str
+    wants: str
+    outcomes: Mapping[str, Outcome]
+    examine: Callable[[Host, Cluster], Result | None]
+
+
+CHECKS: list[Check] = []
+
+
+def _check(name: str, wants: str, **outcomes: tuple[str, str]) -> Callable:
+    def add(function: Callable[[Host, Cluster], Result | None]) -> Callable:
+        table = {key: Outcome(*outcome) for key, outcome in outcomes.items()}
+        CHECKS.append(Check(name, wants, table, function))
+        return function
+
+    return add
+
+
+@_check(
+    "reachable",
+    "SSH answers at the host's address",
+    unreachable=(
+        MUST_CHANGE,
+        "{host} cannot be reached at {address} ({reason}): is it switched on and in the network (ping {address}), "
+        "and does 'ssh {user}{address}' work without a question?",
+    ),
+    unknown_key=(
+        MUST_CHANGE,
+        "{host} at {address} shows a host key that this laptop does not know or that has changed: if the Pi is new or "
+        "got a new card, run 'ssh-keygen -R {address}', then 'ssh {user}{address}' once and accept its key.",
+    ),
+    refused=(
+        MUST_CHANGE,
+        "{host} at {address} does not let this laptop's key in: is ansible_user the user made with Raspberry Pi "
+        "Imager, and was your public key given there (ssh-copy-id {user}{address} adds it)?",
+    ),
+)
+def _reachable(host: Host, cluster: Cluster) -> Result | None:
+    if host.reachable:
+        return Result("yes", "yes")
+    trouble = host.trouble
+    user = cluster.inventory.values.get(host.name, {}).get("ansible_user")
+    values = {"address": host.address, "user": f"{user}@" if user else "", "reason": _short_reason(trouble)}
+    if "Host key verification failed" in trouble or "REMOTE HOST IDENTIFICATION HAS CHANGED" in trouble:
+        return Result("host key", "yes", "unknown_key", values)
+    if "Permission denied" in trouble:
+        return Result("no access", "yes", "refused", values)
+    return Result("no", "yes", "unreachable", values)
+
+
+def _short_reason(trouble: str) -> str:
+    for words in (
+        "No route to host",
+        "Connection refused",
+        "timed out",
+        "Could not resolve hostname",
+        "Network is unreachable",
+    ):
+        if words.lower() in trouble.lower():
+            return words.lower()
+    lines = [line.strip() for line in trouble.replace("\\r", "").splitlines() if line.strip()]
+    return lines[-1][:120] if lines else "no answer"
+
+
+@_check(
+    "sudo",
+    "the user becomes root by sudo",
+    password=(
+        MUST_CHANGE,
+        "{host}: sudo asks for a password: run with --ask-become-pass, or allow the user sudo without one, as "
+        "Raspberry Pi OS does for its first user.",
+    ),
+    denied=(
+        MUST_CHANGE,
+        "{host}: the user may not use sudo ({reason}): add it to the group sudo, or set ansible_user.",
+    ),
+)
+def _sudo(host: Host, cluster: Cluster) -> Result | None:
+    if not host.reachable:
+        return None
+    if not host.trouble:
+        return Result("yes", "yes")
+    if re.search(
+        r"Missing sudo password|Incorrect sudo password|password is required|Timeout.*privilege escalation",
+        host.trouble,
+    ):
+        return Result("asks for a password", "yes", "password")
+    if re.search(r"not in the sudoers|not allowed to|may not run sudo|sudo: (command )?not found", host.trouble):
+        return Result("no", "yes", "denied", {"reason": _short_reason(host.trouble)})
+    return None
+
+
+@_check(
+    "facts",
+    "Python 3.9 or newer, with which Ansible reads the host's state",
+    old_python=(
+        MUST_CHANGE,
+        "{host}: its Python is too old for Ansible ({reason}), as on Raspberry Pi OS stretch and buster, whose "
+        "package archives are gone too: write a current 64-bit Raspberry Pi OS to the card, or take the host out of "
+        "the inventory (what such an old cluster prints is still read by the filter bramble.kube.kubeadm_join).",
+    ),
+    no_python=(MUST_CHANGE, "{host}: it has no Python: run 'sudo apt install python3' there."),
+    trouble=(MUST_CHANGE, "{host}: its state could not be read: {reason}"),
+)
+def _facts(host: Host, cluster: Cluster) -> Result | None:
+    if not host.reachable or (_sudo(host, cluster) is None and not host.trouble):
+        return None
+    if not host.trouble:
+        return Result("read", "read")
+    if _sudo(host, cluster) is not None:
+        return None
+    if re.search(
+        r"(minimum of|requires) Python|requires a minimum|SyntaxError: |future feature annotations", host.trouble
+    ):
+        version = re.search(r"[Cc]urrent version: ([\d.]+)", host.trouble)
+        return Result(
+            "old Python", "Python 3.9", "old_python", {"reason": version.group(1) if version else "before 3.9"}
+        )
+    if re.search(
+        r"python\S*: (command )?not found|No such file or directory.*python|python.*No such file", host.trouble
+    ):
+        return Result("no Python", "Python 3.9", "no_python")
+    return Result("unreadable", "read", "trouble", {"reason": _short_reason(host.trouble)})
+
+
+@_check(
+    "first boot",
+    "the OS has finished its first boot",
+    unfinished=(MUST_CHANGE, "{host}: its first boot is not over: wait two minutes, then run this again."),
+)
+def _first_boot(host: Host, cluster: Cluster) -> Result | None:
+    if "pi_first_boot_done" not in host.facts:
+        return None
+    return Result("done", "done") if host.fact("first_boot_done") else Result("running", "done", "unfinished")
+
+
+@_check(
+    "architecture",
+    "64-bit programs (dpkg's architecture: the kernel's says nothing about them)",
+    userland_32=(
+        MUST_CHANGE,
+        "{host}: its programs are 32-bit ({found}), although its kernel is 64-bit ({kernel}): Kubernetes and Docker "
+        "are no longer made for that; write the 64-bit Raspberry Pi OS to the card.",
+    ),
+    other=(
+        MUST_CHANGE,
+        "{host}: its architecture is {found}, for which Kubernetes' packages are not made: a Pi 3 or later with the "
+        "64-bit Raspberry Pi OS has arm64.",
+    ),
+)
+def _architecture(host: Host, cluster: Cluster) -> Result | None:
+    found, kernel = host.fact("architecture", ""), host.fact("kernel_architecture", "")
+    if not found:
+        return None
+    if found in ARCHITECTURES:
+        return Result(found, "64-bit")
+    outcome = "userland_32" if found in ("armhf", "armel", "i386") and kernel in ("aarch64", "x86_64") else "other"
+    return Result(found, "64-bit", outcome, {"kernel": kernel})
+
+
+@_check(
+    "OS release",
+    "Raspberry Pi OS or Debian 11 to 13, Ubuntu 22.04, 24.04 or 26.04",
+    too_old=(
+        MUST_CHANGE,
+        "{host}: {found} is too old: its Python does not run Ansible's modules and its package archive is gone. Write "
+        "a current 64-bit Raspberry Pi OS to the card, or take the host out of the inventory (what such an old "
+        "cluster prints is still read by the filter bramble.kube.kubeadm_join).",
+    ),
+    unknown=(MUST_CHANGE, "{host}: {found} is not an OS that the roles know: {wanted} are."),
+    ending=(OK, "{host}: {found} gets no more updates; its packages come from the archive. Plan a move to trixie."),
+)
+def _os_release(host: Host, cluster: Cluster) -> Result | None:
+    os = host.fact("os")
+    if not os:
+        return None
+    wanted = "Raspberry Pi OS or Debian 11 to 13, Ubuntu 22.04, 24.04 or 26.04"
+    kind = {"raspbian": "debian"}.get(str(os.get("id", "")).lower(), str(os.get("id", "")).lower())
+    version = str(os.get("version_id") or "")
+    found = " ".join(
+        word
+        for word in (str(os.get("id") or "unknown"), version, f"({os['codename']})" if os.get("codename") else "")
+        if word
+    )
+    if (kind, version) in SUPPORTED_OS:
+        return Result(found, wanted, "ending" if (kind, version) == ("debian", "11") else "")
+    number = re.match(r"\d+", version)
+    old = kind in ("debian", "ubuntu") and number and int(number.group()) < (11 if kind == "debian" else 22)
+    return Result(found, wanted, "too_old" if old else "unknown")
+
+
+@_check(
+    "kernel pages",
+    "the size of memory pages, for information",
+    large=(
+        OK,
+        "{host}: its kernel has pages of {found}, with which a few container images fail (jemalloc); "
+        "'kernel=kernel8.img' in config.txt gives 4 KiB.",
+    ),
+)
+def _page_size(host: Host, cluster: Cluster) -> Result | None:
+    size = host.fact("page_size")
+    if not size:
+        return None
+    return Result(f"{int(size) // 1024} KiB", "any", "" if int(size) == 4096 else "large")
+
+
+@_check(
+    "memory",
+    "1700 MB for the master (a Pi with 2 GB), 850 MB for a node (a Pi with 1 GB)",
+    too_little=(
+        MUST_CHANGE,
+        "{host}: {found} of memory are too little for a {role}, which needs {wanted}: use a Pi with more.",
+    ),
+)
+def _memory(host: Host, cluster: Cluster) -> Result | None:
+    found = host.fact("memory_mb")
+    if not found:
+        return None
+    wanted = MEMORY_MB[host.role]
+    ignored = cluster.setting(host, "kubeadm_ignore_preflight_errors") or []
+    enough = int(found) >= wanted or "mem" in [str(entry).lower() for entry in ignored]
+    return Result(f"{found} MB", f"{wanted} MB", "" if enough else "too_little", {"role": host.role})
+
+
+@_check(
+    "disk",
+    "4000 MB free, 1000 MB on a host that is in the cluster already",
+    too_little=(
+        MUST_CHANGE,
+        "{host}: {found} are free on its disk, but {wanted} are needed: free some ('sudo apt clean'), or use a larger "
+        "card.",
+    ),
+)
+def _disk(host: Host, cluster: Cluster) -> Result | None:
+    found = host.fact("disk_free_mb")
+    if found is None:
+        return None
+    wanted = DISK_MB_IN_CLUSTER if host.in_cluster else DISK_MB
+    return Result(f"{found} MB free", f"{wanted} MB", "" if int(found) >= wanted else "too_little")
+
+
+@_check(
+    "disk speed",
+    "a written record reaches the disk within 10 ms on the master, where etcd keeps the cluster's state; when measured",
+    slow=(
+        OK,
+        "{host}: a write reaches its disk after {found}, etcd wants {wanted}: an SSD at USB makes the cluster "
+        "steadier.",
+    ),
+)
+def _disk_speed(host: Host, cluster: Cluster) -> Result | None:
+    found = host.fact("fsync_ms")
+    if found is None:
+        return None
+    slow = host.role == "master" and float(found) > FSYNC_MS
+    return Result(f"{float(found):.1f} ms", f"{FSYNC_MS} ms", "slow" if slow else "")
+
+
+@_check(
+    "power",
+    "the firmware reports no under-voltage, where its tool is installed",
+    under_voltage=(
+        OK,
+        "{host}: its firmware reports {found}: use the power supply made for this Pi and a short cable.",
+    ),
+)
+def _power(host: Host, cluster: Cluster) -> Result | None:
+    throttled = host.fact("throttled")
+    if throttled is None:
+        return None
+    flags = throttled if isinstance(throttled, int) else int(str(throttled).rpartition("=")[2] or "0", 16)
+    words = [
+        word
+        for bit, word in ((0, "under-voltage now"), (16, "under-voltage since boot"), (2, "throttling now"))
+        if flags >> bit & 1
+    ]
+    return Result(listing(words) or "steady", "steady", "under_voltage" if words else "")
+
+
+@_check(
+    "clock",
+    "synchronised, before anything with certificates",
+    unsynchronised=(
+        WILL_CHANGE,
+        "{host}: its clock is not synchronised; base sets up a time service and waits for it.",
+    ),
+)
+def _clock(host: Host, cluster: Cluster) -> Result | None:
+    time = host.fact("time")
+    if not time:
+        return None
+    service = time.get("service") or "no time service"
+    if time.get("synchronized"):
+        return Result(f"synchronised ({service})", "synchronised")
+    return Result(f"not synchronised ({service})", "synchronised", "unsynchronised")
+
+
+@_check(
+    "cgroups",
+    "memory and cpuset controllers; cgroup v2 from Kubernetes 1.35 on",
+    memory_off=(
+        WILL_CHANGE,
+        "{host}: its kernel has no {missing} cgroup; base puts the parameters into {file} and reboots.",
+    ),
+    no_file=(
+        MUST_CHANGE,
+        "{host}: its kernel has no {missing} cgroup, and this OS has no cmdline.txt to switch it on: add "
+        "'cgroup_enable=cpuset cgroup_enable=memory cgroup_memory=1' to the kernel's parameters and reboot.",
+    ),
+    version_1=(
+        MUST_CHANGE,
+        "{host}: it has cgroup v1, which the kubelet of Kubernetes {version} refuses: take "
+        "'systemd.unified_cgroup_hierarchy=0' out of the kernel's parameters and reboot.",
+    ),
+)
+def _cgroups(host: Host, cluster: Cluster) -> Result | None:
+    cgroup = host.fact("cgroup")
+    if not cgroup:
+        return None
+    missing = [name for name in ("memory", "cpuset") if not cgroup.get(name)]
+    found = f"v{cgroup.get('version')}" + (f", {listing(missing)} off" if missing else ", memory and cpuset on")
+    wanted = "memory and cpuset on"
+    if missing:
+        file = host.fact("cmdline_file", "")
+        values = {"missing": listing(missing), "file": file}
+        return Result(found, wanted, "memory_off" if file else "no_file", values)
+    kubelet = cluster.setting(host, "kubeadm_kubelet_config") or {}
+    version = _wanted_version(host, cluster)
+    if cgroup.get("version") == 1 and version and version >= CGROUP_V2_FROM and kubelet.get("failCgroupV1", True):
+        return Result(found, "v2", "version_1", {"version": version})
+    return Result(found, wanted)
+
+
+@_check(
+    "swap",
+    "off, unless base_swap says otherwise",
+    on=(WILL_CHANGE, "{host}: it swaps to {found}; base switches that off for good."),
+    kept=(OK, "{host}: it swaps to {found}, and keeps doing so (base_swap: {setting})."),
+)
+def _swap(host: Host, cluster: Cluster) -> Result | None:
+    if "pi_swaps" not in host.facts:
+        return None
+    names = [str(swap.get("name")) for swap in host.fact("swaps", [])]
+    setting = cluster.setting(host, "base_swap") or "off"
+    setting = "off" if setting is False else str(setting)
+    found = listing(names) or "off"
+    if not names:
+        return Result(found, setting)
+    kept = setting == "keep" or (setting == "zram" and all("zram" in name for name in names))
+    return Result(found, setting, "kept" if kept else "on", {"setting": setting})
+
+
+@_check(
+    "hostname",
+    "the node's name",
+    other=(WILL_CHANGE, "{host}: it calls itself {found}; base names it {wanted}."),
+    renamed=(
+        MUST_CHANGE,
+        "{host}: it is in the cluster as {found}, and a node cannot be renamed: name it {found} in the inventory, or "
+        "take it out of the cluster first.",
+    ),
+)
+def _hostname(host: Host, cluster: Cluster) -> Result | None:
+    found, wanted = host.fact("hostname"), cluster.inventory.node_name(host.name)
+    if not found:
+        return None
+    same = str(found).lower() in (wanted.lower(), wanted.lower().partition(".")[0])
+    return Result(str(found), wanted, "" if same else "renamed" if host.in_cluster else "other")
+
+
+@_check(
+    "identity",
+    "every host is a machine of its own",
+    same_machine=(
+        MUST_CHANGE,
+        "{host}: it is the same machine as {others} (network card {mac}): give each host of the inventory its own "
+        "address.",
+    ),
+    cloned=(
+        WILL_CHANGE,
+        "{host}: it has the {what} of {others}, as copies of one card have; base gives it its own.",
+    ),
+)
+def _identity(host: Host, cluster: Cluster) -> Result | None:
+    if "pi_interfaces" not in host.facts:
+        return None
+    macs = {str(entry.get("mac")).lower() for entry in host.interfaces if entry.get("mac")} - {"00:00:00:00:00:00"}
+    for other in cluster.hosts:
+        if other is host:
+            continue
+        shared = macs & {str(entry.get("mac")).lower() for entry in other.interfaces}
+        if shared:
+            return Result("shared", "its own", "same_machine", {"others": other.name, "mac": min(shared)})
+    copies = {}
+    for what, name in (("machine-id", "machine_id_sha256"), ("SSH host keys", "host_key_fingerprints")):
+        own = host.fact(name)
+        sharers = [
+            other.name for other in cluster.hosts if other is not host and own and _shares(own, other.fact(name))
+        ]
+        if sharers:
+            copies[what] = sharers
+    if copies:
+        sharers = sorted({name for names in copies.values() for name in names})
+        return Result("copied", "its own", "cloned", {"what": listing(copies), "others": listing(sharers)})
+    return Result("its own", "its own")
+
+
+def _shares(own: Any, other: Any) -> bool:
+    if isinstance(own, (list, tuple)):
+        return bool(set(map(str, own)) & set(map(str, other or ())))
+    if isinstance(own, Mapping):
+        return bool(set(map(str, own.values())) & set(map(str, (other or {}).values())))
+    return own == other
+
+
+@_check(
+    "node address",
+    "the address for the cluster's traffic is one of the host's own",
+    not_here=(
+        MUST_CHANGE,
+        "{host}: {wanted} ({variable}) is none of its addresses ({found}): set kubeadm_node_ip to the one by which "
+        "the other hosts reach it.",
+    ),
+)
+def _node_address(host: Host, cluster: Cluster) -> Result | None:
+    if "pi_interfaces" not in host.facts:
+        return None
+    own = [str(interface.ip) for interface in _own_addresses(host)]
+    known = cluster.inventory.addresses(host.name)
+    variable = "kubeadm_node_ip" if "kubeadm_node_ip" in known else "ansible_host"
+    if variable not in known:
+        return Result(listing(own), "any")
+    wanted = str(known[variable])
+    return Result(
+        wanted if wanted in own else listing(own) or "none",
+        wanted,
+        "" if wanted in own else "not_here",
+        {"variable": variable},
+    )
+
+
+def _own_addresses(host: Host) -> list[Any]:
+    found = []
+    for entry in host.interfaces:
+        for address in entry.get("addresses") or ():
+            try:
+                interface = ipaddress.ip_interface(str(address))
+            except ValueError:
+                continue
+            if interface.version == 4 or not interface.is_link_local:
+                found.append(interface)
+    return found
+
+
+@_check(
+    "networks",
+    "the pod and service networks are none that the host is in",
+    overlap=(
+        MUST_CHANGE,
+        "{host}: its network {lan} ({interface}) overlaps the {kind} network {network} ({variable}): choose another "
+        "for the cluster, such as {spare}.",
+    ),
+)
+def _networks(host: Host, cluster: Cluster) -> Result | None:
+    if "pi_interfaces" not in host.facts:
+        return None
+    lans = {}
+    for entry in host.fact("interfaces", []):
+        # docker0 is not the cluster's: pods in its network could not be reached either.
+        if _OWN_INTERFACES.fullmatch(entry.get("name", "")) and not str(entry.get("name")).startswith("docker"):
+            continue
+        for address in entry.get("addresses") or ():
+            try:
+                network = ipaddress.ip_interface(str(address)).network
+            except ValueError:
+                continue
+            if network.version == 4:
+                lans[network] = entry["name"]
+    wanted = []
+    for kind, variable in (("pod", "kubeadm_pod_cidr"), ("service", "kubeadm_service_cidr")):
+        try:
+            network = ipaddress.ip_network(str(cluster.setting(host, variable)))
+        except ValueError:
+            continue
+        wanted.append(network)
+        for lan, interface in lans.items():
+            if network.version == 4 and lan.overlaps(network):
+                values = {"lan": lan, "interface": interface, "kind": kind, "network": network, "variable": variable}
+                return Result(
+                    str(lan), f"not {network}", "overlap", {**values, "spare": spare_network([*lans, *wanted])}
+                )
+    return Result(listing(map(str, lans)) or "none", f"not {listing(map(str, wanted), 'or')}")
+
+
+@_check(
+    "cluster",
+    "no cluster yet, or the one of this inventory's master",
+    other_cluster=(
+        MUST_CHANGE,
+        "{host}: it belongs to another cluster, that of {found}: take it out there and run 'sudo kubeadm reset' on "
+        "it, or take it out of this inventory.",
+    ),
+    own_control_plane=(
+        MUST_CHANGE,
+        "{host}: it runs a control plane of its own, but is in group node: put it into group master, or run 'sudo "
+        "kubeadm reset' on it.",
+    ),
+    not_master=(
+        MUST_CHANGE,
+        "{host}: it is a worker of the cluster of {found}, but is in group master: put that cluster's master there "
+        "instead, or run 'sudo kubeadm reset' on it.",
+    ),
+)
+def _cluster(host: Host, cluster: Cluster) -> Result | None:
+    state = host.fact("kubernetes")
+    if state is None:
+        return None
+    server, pin = state.get("kubelet_server") or "", state.get("cluster_ca_sha256") or ""
+    if not server:
+        return Result("none", "none or this one")
+    if host.role == "master":
+        return Result(server, "this one", "" if state.get("control_plane") else "not_master")
+    if state.get("control_plane"):
+        return Result(server, "this one", "own_control_plane")
+    master = cluster.master
+    if master is None or not master.facts:
+        return Result(server, "this one")
+    of_master = master.fact("kubernetes") or {}
+    wanted_pin = of_master.get("cluster_ca_sha256") or ""
+    if not of_master.get("kubelet_server") and not wanted_pin:
+        return Result(server, "none", "other_cluster")
+    return Result(server, "this one", "other_cluster" if pin and wanted_pin and pin != wanted_pin else "")
+
+
+@_check(
+    "Kubernetes",
+    "not newer than kubeadm_version",
+    downgrade=(
+        MUST_CHANGE,
+        "{host}: it has Kubernetes {found}, and going back to {wanted} is not possible: set kubeadm_version to "
+        "{found} or later.",
+    ),
+    other=(WILL_CHANGE, "{host}: it has Kubernetes {found}; the run installs {wanted}."),
+)
+def _kubernetes(host: Host, cluster: Cluster) -> Result | None:
+    packages, wanted = host.fact("packages"), _wanted_version(host, cluster)
+    if packages is None or wanted is None:
+        return None
+    entry = packages.get("kubelet") or packages.get("kubeadm")
+    if not entry:
+        return Result("none", str(wanted))
+    try:
+        found = parse_version(str(entry.get("version")).partition("-")[0])
+    except ValueError:
+        return Result(str(entry.get("version")), str(wanted))
+    return Result(str(found), str(wanted), "downgrade" if found > wanted else "other" if found < wanted else "")
+
+
+def _wanted_version(host: Host, cluster: Cluster) -> Version | None:
+    try:
+        return parse_version(str(cluster.setting(host, "kubeadm_version")))
+    except ValueError:
+        return None
+
+
+@_check(
+    "ports",
+    "what Kubernetes listens on is free: 2379, 2380, 6443, 10250, 10257, 10259 on the master, 10250 on a node",
+    taken=(
+        MUST_CHANGE,
+        "{host}: another program listens on {found}, which Kubernetes needs: 'sudo ss -ltnp' there shows which; stop "
+        "it.",
+    ),
+)
+def _ports(host: Host, cluster: Cluster) -> Result | None:
+    listening = host.fact("listening_tcp")
+    if listening is None:
+        return None
+    if host.in_cluster or (host.fact("kubernetes") or {}).get("control_plane"):
+        return Result("in use by the cluster", "free")
+    taken = sorted(set(map(int, listening)) & set(PORTS[host.role]))
+    found = f"port{'s' if len(taken) > 1 else ''} {listing(taken)}"
+    return Result(found if taken else "free", "free", "taken" if taken else "")
+
+
+@_check(
+    "sources",
+    "the addresses of packages and images answer, and have this release",
+    unreachable=(
+        MUST_CHANGE,
+        "{host}: {what} cannot be reached at {url} ({reason}): check its network and name server, or the variable "
+        "{variable}.",
+    ),
+    unknown_release=(
+        MUST_CHANGE,
+        "{host}: there is no Kubernetes {version} at {url}{known}: set kubeadm_version to a release that is there.",
+    ),
+)
+def _sources(host: Host, cluster: Cluster) -> Result | None:
+    if not host.sources:
+        return None
+    for source in host.sources:
+        if source.get("trouble"):
+            outcome = "unknown_release" if source.get("unknown_release") else "unreachable"
+            known = listing((source.get("known") or [])[-5:])
+            values = {
+                "what": source["name"],
+                "url": source["url"],
+                "reason": source["trouble"],
+                "variable": source.get("variable", ""),
+                "version": source.get("version", ""),
+                "known": f" (the last ones there: {known})" if known else "",
+            }
+            return Result(source["name"], "all answer", outcome, values)
+    return Result(f"{len(host.sources)} answer", "all answer")
+
+
+@_check(
+    "settings",
+    "the role variables of the inventory, now that facts are known",
+    wrong=(MUST_CHANGE, "{problem}"),
+)
+def _settings(host: Host, cluster: Cluster) -> Result | None:
+    unresolved = cluster.inventory.unresolved.get(host.name)
+    if not host.facts:
+        return None
+    if unresolved:
+        name, reason = next(iter(unresolved.items()))
+        return Result(
+            name,
+            "resolved",
+            "wrong",
+            {"problem": f"{host.name}: {name} has a template that cannot be resolved: {reason}."},
+        )
+    return Result("resolved", "resolved")
+
+
+def preflight_rows(cluster: Cluster) -> list[dict[str, str]]:
+    """Run every check on every host.
+
+    :returns: rows with host, check, found, wanted, verdict (ok, will_change, must_change) and message ("" for a
+        plain ok), in the checks' order. A check that a host's facts say nothing about gives no row.
+    """
+    return list(_rows(cluster))
+
+
+def _rows(cluster: Cluster) -> Iterator[dict[str, str]]:
+    for check in CHECKS:
+        for host in cluster.hosts:
+            result = check.examine(host, cluster)
+            if result is None:
+                continue
+            outcome = check.outcomes[result.outcome] if result.outcome else Outcome(OK, "")
+            values = {"host": host.name, "found": result.found, "wanted": result.wanted, **result.values}
+            yield {
+                "host": host.name,
+                "check": check.name,
+                "found": result.found,
+                "wanted": result.wanted,
+                "verdict": outcome.verdict,
+                "message": outcome.sentence.format(**values),
+            }
+
+
+def sentences(rows: list[Mapping[str, str]], verdict: str) -> list[str]:
+    """The messages of the rows with a verdict; the same one for several hosts is said once, of all of them."""
+    hosts_of: dict[tuple[str, ...], list[str]] = {}
+    for row in rows:
+        if row["verdict"] == verdict and row["message"]:
+            before, found, after = row["message"].partition(row["host"])
+            hosts_of.setdefault((before, after) if found and not before else (row["message"],), []).append(row["host"])
+    return [
+        parts[0] if len(parts) == 1 else parts[0] + (hosts[0] if len(hosts) == 1 else listing(hosts)) + parts[1]
+        for parts, hosts in hosts_of.items()
+    ]

@@ -1,0 +1,379 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What can be wrong with an inventory, found without talking to any host."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import OLDEST_MINOR, parse_version
+from ansible_collections.bramble.kube.plugins.module_utils.preflight.settings import value_problem
+from ansible_collections.bramble.kube.plugins.module_utils.preflight.words import hosts_named, listing, shown
+
+#: Variables of the whole cluster: one value for all hosts.
+CLUSTER_WIDE = (
+    "kubeadm_version",
+    "kubeadm_pod_cidr",
+    "kubeadm_service_cidr",
+    "kubeadm_cni",
+    "master_flannel_backend",
+)
+#: Every variable that is looked at here besides the roles' own options.
+LOOKED_AT = ("ansible_host", "ansible_port", "base_hostname", "kubeadm_node_ip", "kubeadm_ignore_preflight_errors")
+#: Networks to propose instead of one that collides, in this order.
+_SPARE_NETWORKS = (
+    "10.244.0.0/16",
+    "10.245.0.0/16",
+    "172.28.0.0/16",
+    "10.96.0.0/16",
+    "10.97.0.0/16",
+    "192.168.128.0/18",
+)
+#: A node's share of the pod network (kube-controller-manager's --node-cidr-mask-size).
+_NODE_PREFIX = 24
+#: The largest service network that kube-apiserver takes has 20 bits (cmd/kube-apiserver/app/options/validation.go).
+_SERVICE_PREFIX = 12
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """An inventory as plain data.
+
+    :param groups: group name to its hosts.
+    :param values: host name to its resolved variables.
+    :param unresolved: host name to the variables whose templates fail, with the reason.
+    :param options: the roles' argument specs.
+    :param defaults: the roles' plain defaults.
+    """
+
+    groups: Mapping[str, Sequence[str]]
+    values: Mapping[str, Mapping[str, Any]]
+    options: Mapping[str, Mapping[str, Any]]
+    defaults: Mapping[str, Any]
+    unresolved: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def hosts(self) -> list[str]:
+        """All hosts of the cluster, whether they are in the right groups or not."""
+        listed = [*self.groups.get("bramble", ()), *self.groups.get("master", ()), *self.groups.get("node", ())]
+        return list(dict.fromkeys(listed))
+
+    def value(self, host: str, name: str) -> Any:
+        """A host's value of a variable, else the role's plain default, else None."""
+        values = self.values.get(host, {})
+        if name in values:
+            return values[name]
+        if name in self.unresolved.get(host, {}):
+            return None
+        return self.defaults.get(name)
+
+    def node_name(self, host: str) -> str:
+        """The name that a host gets, and that its node has in the cluster."""
+        return str(self.values.get(host, {}).get("base_hostname") or host)
+
+    def addresses(self, host: str) -> dict[str, Any]:
+        """The IP addresses by which the inventory knows a host: variable name to address."""
+        found = {}
+        for name in ("ansible_host", "kubeadm_node_ip"):
+            value = self.values.get(host, {}).get(name) or (host if name == "ansible_host" else "")
+            try:
+                found[name] = ipaddress.ip_address(str(value))
+            except ValueError:
+                continue
+        return found
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong; ``hosts`` is empty when it is not about single hosts."""
+
+    text: str
+    hosts: tuple[str, ...] = ()
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+def inventory_errors(inventory: Inventory) -> list[str]:
+    """Find everything that is wrong with an inventory.
+
+    :returns: one sentence each: where, what, and what would be right. Hosts with the same fault share a sentence.
+    """
+    faults: list[Fault] = []
+    for find in (_groups, _names, _addresses, _values, _versions, _networks, _ignored_checks, _cluster_wide):
+        faults += find(inventory)
+    hosts_of: dict[str, list[str]] = {}
+    for fault in faults:
+        hosts_of.setdefault(fault.text, []).extend(fault.hosts)
+    sentences = []
+    for text, hosts in hosts_of.items():
+        unique = list(dict.fromkeys(hosts))
+        if len(unique) > 1 and set(unique) == set(inventory.hosts):
+            sentences.append(_sentence(f"every host: {text}"))
+        else:
+            sentences.append(_sentence(f"{hosts_named(unique)}: {text}" if unique else text))
+    return sentences
+
+
+def _groups(inventory: Inventory) -> Iterator[Fault]:
+    groups = inventory.groups
+    masters, nodes = list(groups.get("master", ())), list(groups.get("node", ()))
+    if not masters:
+        alike = difflib.get_close_matches("master", [name for name in groups if name != "master"], n=1, cutoff=0.6)
+        hint = f" (there is a group {alike[0]}: rename it)" if alike and groups[alike[0]] else ""
+        yield Fault(f"group master: it has no host{hint}; exactly one is right, the Pi that becomes the control plane")
+    elif len(masters) > 1:
+        yield Fault(
+            f"group master: it has {len(masters)} hosts ({listing(masters)}), but there is one control plane only; "
+            "leave one and move the others to group node"
+        )
+    for host in masters:
+        if host in nodes:
+            yield Fault("it is in both groups master and node; one of them is right", (host,))
+    bramble = groups.get("bramble", ())
+    for name, members in (("master", masters), ("node", nodes)):
+        if members and not set(members) <= set(bramble):
+            yield Fault(f"group {name}: it is not part of group bramble; write it under 'children' of bramble")
+    for host in bramble:
+        if host not in masters and host not in nodes:
+            yield Fault(
+                "it is in group bramble, but neither in master nor in node; put it into one of the two", (host,)
+            )
+    for host in groups.get("ungrouped", ()):
+        if host not in ("localhost", "127.0.0.1", "::1"):
+            yield Fault(
+                "it is in no group; put it into master or node, or, if it is not for the cluster, into another group",
+                (host,),
+            )
+
+
+def _proposed_name(name: str) -> str:
+    slug = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:63].strip("-")
+    return slug if slug and not slug.replace("-", "").isdigit() else "k8s-node1"
+
+
+def _names(inventory: Inventory) -> Iterator[Fault]:
+    owners: dict[str, list[str]] = {}
+    for host in inventory.hosts:
+        name = inventory.node_name(host)
+        variable = "base_hostname" if name != host else "its name"
+        owners.setdefault(name.lower(), []).append(host)
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            pass
+        else:
+            yield Fault(
+                f"{variable} is the address {name}; give it a name, such as {_proposed_name('')}, "
+                "and the address in ansible_host",
+                (host,),
+            )
+            continue
+        if name == "localhost":
+            yield Fault(
+                f"{variable} is localhost, which every machine calls itself; a name of its own is right", (host,)
+            )
+        elif len(name) > 63 or not all(_LABEL.fullmatch(label) for label in name.split(".")):
+            yield Fault(
+                f"{variable} is {shown(name)}, but a node's name has small letters, digits and hyphens, begins and "
+                f"ends with a letter or digit and is at most 63 long (RFC 1123); {_proposed_name(name)} would be right",
+                (host,),
+            )
+    for name, hosts in owners.items():
+        if len(hosts) > 1:
+            yield Fault(f"{hosts_named(hosts)}: they have one name, {name}; a name for each is right (base_hostname)")
+
+
+def _addresses(inventory: Inventory) -> Iterator[Fault]:
+    ways: dict[tuple[str, str], list[str]] = {}
+    node_addresses: dict[str, list[str]] = {}
+    for host in inventory.hosts:
+        values = inventory.values.get(host, {})
+        address = str(values.get("ansible_host") or host)
+        try:
+            address = str(ipaddress.ip_address(address))
+        except ValueError:
+            address = address.lower().rstrip(".")
+        ways.setdefault((address, str(values.get("ansible_port") or 22)), []).append(host)
+        node_ip = values.get("kubeadm_node_ip")
+        if node_ip:
+            try:
+                node_addresses.setdefault(str(ipaddress.ip_address(str(node_ip))), []).append(host)
+            except ValueError:
+                yield Fault(
+                    f"kubeadm_node_ip is {shown(node_ip)}, but an IP address, such as 192.168.13.8, is right", (host,)
+                )
+    for (address, _port), hosts in ways.items():
+        if len(hosts) > 1:
+            yield Fault(
+                f"{hosts_named(hosts)}: they have one address, {address} (ansible_host); an address for each is right"
+            )
+    for address, hosts in node_addresses.items():
+        if len(hosts) > 1:
+            yield Fault(f"{hosts_named(hosts)}: they have one kubeadm_node_ip, {address}; an address for each is right")
+
+
+def _values(inventory: Inventory) -> Iterator[Fault]:
+    for host in inventory.hosts:
+        for name, value in inventory.values.get(host, {}).items():
+            if name in inventory.options:
+                problem = value_problem(name, value, inventory.options[name])
+                if problem:
+                    yield Fault(problem, (host,))
+        for name, reason in inventory.unresolved.get(host, {}).items():
+            yield Fault(f"{name} has a template that cannot be resolved: {reason}", (host,))
+
+
+def _versions(inventory: Inventory) -> Iterator[Fault]:
+    for host in inventory.hosts:
+        value = inventory.value(host, "kubeadm_version")
+        if value is None or isinstance(value, (Mapping, list)):
+            continue  # missing, or already found by its type
+        text = str(value)
+        try:
+            version = parse_version(text)
+        except ValueError:
+            hint = " (in quotation marks, or YAML reads a number)" if isinstance(value, float) else ""
+            yield Fault(
+                f"kubeadm_version is {shown(value)}, but an exact release, three numbers with dots such as 1.37.2, "
+                f"is right{hint}",
+                (host,),
+            )
+            continue
+        if (version.major, version.minor) < OLDEST_MINOR:
+            oldest = ".".join(map(str, OLDEST_MINOR))
+            yield Fault(
+                f"kubeadm_version is {version}, but the Kubernetes package repository starts at {oldest}; choose that "
+                "or a later release (what older clusters print is still read by the filter bramble.kube.kubeadm_join, "
+                "and their ksonnet applications by bramble.kube.ksonnet_render)",
+                (host,),
+            )
+        elif text != str(version) or not version.final:
+            right = f"{version.major}.{version.minor}.{version.patch}"
+            yield Fault(
+                f"kubeadm_version is {shown(text)}, but a final release without v, such as {right}, is right", (host,)
+            )
+        elif version.major != 1:
+            yield Fault(f"kubeadm_version is {version}, but Kubernetes' releases begin with 1", (host,))
+
+
+def _network(name: str, value: Any) -> tuple[Any, str]:
+    """Read a network.
+
+    :returns: it, or None and what is wrong with it.
+    """
+    try:
+        network = ipaddress.ip_network(str(value))
+    except ValueError:
+        try:
+            right = str(ipaddress.ip_network(str(value), strict=False))
+        except ValueError:
+            right = "10.244.0.0/16" if "pod" in name else "10.96.0.0/12"
+        return None, f"{name} is {shown(value)}, but a network, such as {right}, is right"
+    if network.version != 4:
+        return None, f"{name} is {shown(value)}, but an IPv4 network, such as 10.244.0.0/16, is right"
+    return network, ""
+
+
+def spare_network(taken: Iterable[Any]) -> str:
+    """Propose a network that overlaps none of those taken."""
+    used = list(taken)
+    for text in _SPARE_NETWORKS:
+        candidate = ipaddress.ip_network(text)
+        if not any(candidate.overlaps(network) for network in used if network.version == 4):
+            return text
+    return "one that nothing else uses"
+
+
+def _networks(inventory: Inventory) -> Iterator[Fault]:
+    own = {
+        host: {
+            name: ipaddress.ip_network(f"{address}/24", strict=False)
+            if address.version == 4
+            else ipaddress.ip_network(address)
+            for name, address in inventory.addresses(host).items()
+        }
+        for host in inventory.hosts
+    }
+    for host in inventory.hosts:
+        networks = {}
+        for name in ("kubeadm_pod_cidr", "kubeadm_service_cidr"):
+            value = inventory.value(host, name)
+            if value is None or isinstance(value, (Mapping, list)):
+                continue
+            networks[name], problem = _network(name, value)
+            if problem:
+                yield Fault(problem, (host,))
+        pods, services = networks.get("kubeadm_pod_cidr"), networks.get("kubeadm_service_cidr")
+        lans = [network for nets in own.values() for network in nets.values()]
+        if pods and services and pods.overlaps(services):
+            yield Fault(
+                f"the pod network {pods} (kubeadm_pod_cidr) and the service network {services} (kubeadm_service_cidr) "
+                f"overlap; two that do not, such as {spare_network([services, *lans])} for the pods, are right",
+                (host,),
+            )
+        for kind, name, network, other in (
+            ("pod", "kubeadm_pod_cidr", pods, services),
+            ("service", "kubeadm_service_cidr", services, pods),
+        ):
+            if not network:
+                continue
+            for owner, addresses in ((each, inventory.addresses(each)) for each in inventory.hosts):
+                for address in addresses.values():
+                    if address in network:
+                        spare = spare_network([*lans, *([other] if other else [])])
+                        yield Fault(
+                            f"the {kind} network {network} ({name}) contains the address {address} of host {owner}; "
+                            f"a network that your own does not use, such as {spare}, is right",
+                            (host,),
+                        )
+                        break
+        if pods and (pods.prefixlen > _NODE_PREFIX or 2 ** (_NODE_PREFIX - pods.prefixlen) < len(inventory.hosts)):
+            yield Fault(
+                f"the pod network {pods} (kubeadm_pod_cidr) is too small, each of the {len(inventory.hosts)} nodes "
+                f"gets a /{_NODE_PREFIX} of it; a /16, such as "
+                f"{spare_network([*lans, services] if services else lans)}, is right",
+                (host,),
+            )
+        if services and not _SERVICE_PREFIX <= services.prefixlen <= 24:
+            yield Fault(
+                f"the service network {services} (kubeadm_service_cidr) has the wrong size; "
+                f"/{_SERVICE_PREFIX} to /24 is right",
+                (host,),
+            )
+
+
+def _ignored_checks(inventory: Inventory) -> Iterator[Fault]:
+    for host in inventory.hosts:
+        value = inventory.value(host, "kubeadm_ignore_preflight_errors")
+        if isinstance(value, list) and any(str(entry).strip().lower() == "all" for entry in value):
+            yield Fault(
+                "kubeadm_ignore_preflight_errors contains 'all', which hides what keeps a cluster from working; "
+                "the names of single checks, such as 'Mem', are right",
+                (host,),
+            )
+
+
+def _cluster_wide(inventory: Inventory) -> Iterator[Fault]:
+    for name in CLUSTER_WIDE:
+        hosts_of: dict[str, list[str]] = {}
+        for host in inventory.hosts:
+            value = inventory.value(host, name)
+            if value is not None:
+                hosts_of.setdefault(str(value), []).append(host)
+        if len(hosts_of) > 1:
+            # The rarer value is the likelier slip.
+            values = sorted(hosts_of, key=lambda value: -len(hosts_of[value]))
+            said = listing(f"{value} on {listing(hosts_of[value])}" for value in values)
+            yield Fault(
+                f"group bramble: {name} differs, {said}; one value for all hosts, in group_vars/bramble, is right"
+            )
