@@ -1,0 +1,249 @@
+"""Each bad inventory has its sentence, and a good one has none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.bramble.kube.plugins.module_utils.preflight.inventory import (
+    Inventory,
+    inventory_errors,
+    spare_network,
+)
+
+OPTIONS = {
+    "kubeadm_version": {"type": "str"},
+    "kubeadm_cni": {"type": "str", "choices": ["flannel", "none"]},
+    "kubeadm_ignore_preflight_errors": {"type": "list", "elements": "str"},
+    "kubeadm_kubelet_config": {"type": "dict"},
+    "base_packages_upgrade": {"type": "bool"},
+    "base_hostname": {"type": "str"},
+    "master_replicas": {"type": "int", "required": True},
+}
+DEFAULTS = {
+    "kubeadm_version": "1.37.2",
+    "kubeadm_pod_cidr": "10.244.0.0/16",
+    "kubeadm_service_cidr": "10.96.0.0/12",
+    "kubeadm_ignore_preflight_errors": [],
+}
+
+
+def inventory(masters=("k8s-master",), nodes=("k8s-node1", "k8s-node2"), groups=None, **values) -> Inventory:
+    hosts = [*masters, *nodes]
+    own = {host: {"ansible_host": f"192.168.13.{index}"} for index, host in enumerate(dict.fromkeys(hosts), start=7)}
+    for host, variables in values.items():
+        own[host.replace("_", "-")].update(variables)
+    return Inventory(
+        groups={"bramble": hosts, "master": list(masters), "node": list(nodes), "ungrouped": [], **(groups or {})},
+        values=own,
+        options=OPTIONS,
+        defaults=DEFAULTS,
+    )
+
+
+def everywhere(**variables) -> Inventory:
+    return inventory(k8s_master=variables, k8s_node1=variables, k8s_node2=variables)
+
+
+def test_a_good_inventory_has_no_errors():
+    assert inventory_errors(inventory()) == []
+    assert inventory_errors(inventory(nodes=())) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "parts"),
+    [
+        (inventory(masters=()), ["Group master: it has no host; exactly one is right"]),
+        (
+            inventory(masters=(), groups={"masters": ["k8s-node1"]}),
+            ["Group master: it has no host (there is a group masters: rename it)"],
+        ),
+        (
+            inventory(masters=("k8s-master", "k8s-node3")),
+            ["Group master: it has 2 hosts (k8s-master and k8s-node3), but there is one control plane only; leave one"],
+        ),
+        (inventory(nodes=("k8s-node1", "k8s-master")), ["Host k8s-master: it is in both groups master and node"]),
+        (
+            inventory(groups={"bramble": ["k8s-master"]}),
+            ["Group node: it is not part of group bramble; write it under 'children' of bramble."],
+        ),
+        (
+            inventory(groups={"bramble": ["k8s-master", "k8s-node1", "k8s-node2", "pi5"]}),
+            ["Host pi5: it is in group bramble, but neither in master nor in node; put it into one of the two."],
+        ),
+        (inventory(groups={"ungrouped": ["pi5", "localhost"]}), ["Host pi5: it is in no group; put it into master"]),
+        (
+            inventory(k8s_node1={"ansible_host": "192.168.13.9"}, k8s_node2={"ansible_host": "192.168.13.9"}),
+            ["Hosts k8s-node1 and k8s-node2: they have one address, 192.168.13.9 (ansible_host)"],
+        ),
+        (
+            inventory(k8s_node1={"ansible_host": "pi.local"}, k8s_node2={"ansible_host": "PI.local."}),
+            ["they have one address, pi.local (ansible_host)"],
+        ),
+        (
+            inventory(k8s_node1={"kubeadm_node_ip": "10.0.0.2"}, k8s_node2={"kubeadm_node_ip": "10.0.0.2"}),
+            ["they have one kubeadm_node_ip, 10.0.0.2; an address for each is right"],
+        ),
+        (
+            inventory(k8s_node1={"kubeadm_node_ip": "eth0"}),
+            ["Host k8s-node1: kubeadm_node_ip is 'eth0', but an IP address, such as 192.168.13.8, is right."],
+        ),
+        (
+            inventory(k8s_node1={"base_hostname": "Pi"}, k8s_node2={"base_hostname": "pi"}),
+            ["Hosts k8s-node1 and k8s-node2: they have one name, pi; a name for each is right (base_hostname)."],
+        ),
+        (
+            inventory(nodes=("k8s_node1",)),
+            [
+                "Host k8s_node1: its name is 'k8s_node1', but a node's name has small letters",
+                "k8s-node1 would be right",
+            ],
+        ),
+        (inventory(k8s_node1={"base_hostname": "Küche"}), ["Host k8s-node1: base_hostname is 'Küche'", "k-che would"]),
+        (inventory(nodes=("a" * 64,)), ["at most 63 long", "a" * 63 + " would be right"]),
+        (
+            inventory(nodes=("192.168.13.20",)),
+            ["its name is the address 192.168.13.20; give it a name, such as k8s-node1"],
+        ),
+        (inventory(k8s_node1={"base_hostname": "localhost"}), ["base_hostname is localhost, which every machine"]),
+        (
+            everywhere(kubeadm_version="1.37"),
+            [
+                "Every host: kubeadm_version is '1.37', but an exact release, three numbers with dots such as 1.37.2, "
+                "is right."
+            ],
+        ),
+        (
+            everywhere(kubeadm_version=1.37),
+            ["kubeadm_version is 1.37, but", "(in quotation marks, or YAML reads a number)"],
+        ),
+        (everywhere(kubeadm_version="latest"), ["kubeadm_version is 'latest', but an exact release"]),
+        (
+            everywhere(kubeadm_version="v1.37.2"),
+            ["kubeadm_version is 'v1.37.2', but a final release without v, such as 1.37.2"],
+        ),
+        (everywhere(kubeadm_version="1.38.0-rc.1"), ["but a final release without v, such as 1.38.0, is right"]),
+        (everywhere(kubeadm_version="2.0.0"), ["kubeadm_version is 2.0.0, but Kubernetes' releases begin with 1."]),
+        (
+            everywhere(kubeadm_version="1.9.7"),
+            [
+                "kubeadm_version is 1.9.7, but the Kubernetes package repository starts at 1.24",
+                "bramble.kube.kubeadm_join",
+            ],
+        ),
+        (
+            inventory(k8s_node2={"kubeadm_version": "1.36.3"}),
+            [
+                "Group bramble: kubeadm_version differs, 1.37.2 on k8s-master and k8s-node1 and 1.36.3 on k8s-node2; "
+                "one value"
+            ],
+        ),
+        (
+            everywhere(kubeadm_pod_cidr="192.168.0.0/16"),
+            [
+                "Every host: the pod network 192.168.0.0/16 (kubeadm_pod_cidr) contains the address 192.168.13.7 of "
+                "host",
+                "such as 10.244.0.0/16, is right",
+            ],
+        ),
+        (
+            everywhere(kubeadm_service_cidr="192.168.13.0/24"),
+            ["the service network 192.168.13.0/24 (kubeadm_service_cidr) contains the address 192.168.13.7"],
+        ),
+        (
+            everywhere(kubeadm_pod_cidr="10.100.0.0/16"),
+            ["the pod network 10.100.0.0/16 (kubeadm_pod_cidr) and the service network 10.96.0.0/12", "overlap"],
+        ),
+        (
+            everywhere(kubeadm_pod_cidr="10.244.1.1/16"),
+            ["kubeadm_pod_cidr is '10.244.1.1/16', but a network, such as 10.244.0.0/16, is right"],
+        ),
+        (
+            everywhere(kubeadm_pod_cidr="pods"),
+            ["kubeadm_pod_cidr is 'pods', but a network, such as 10.244.0.0/16, is right"],
+        ),
+        (everywhere(kubeadm_pod_cidr="fd00::/48"), ["but an IPv4 network, such as 10.244.0.0/16, is right"]),
+        (everywhere(kubeadm_pod_cidr="10.244.0.0/23"), ["is too small, each of the 3 nodes gets a /24 of it; a /16"]),
+        (
+            everywhere(kubeadm_service_cidr="10.0.0.0/8", kubeadm_pod_cidr="172.20.0.0/16"),
+            ["wrong size; /12 to /24 is right"],
+        ),
+        (
+            everywhere(kubeadm_ignore_preflight_errors=["Swap", "ALL"]),
+            ["kubeadm_ignore_preflight_errors contains 'all', which hides what keeps a cluster from working"],
+        ),
+        (
+            inventory(k8s_node1={"kubeadm_cni": "calico"}),
+            ["Host k8s-node1: kubeadm_cni is 'calico', but one of 'flannel' or 'none' is right."],
+        ),
+        (everywhere(kubeadm_ignore_preflight_errors="Swap"), ["is 'Swap', but a list, each entry a text, is right"]),
+        (
+            everywhere(kubeadm_kubelet_config=["x"]),
+            ["kubeadm_kubelet_config is ['x'], but a mapping (name: value) is right"],
+        ),
+        (
+            everywhere(base_packages_upgrade="perhaps"),
+            ["base_packages_upgrade is 'perhaps', but true or false is right"],
+        ),
+        (everywhere(master_replicas="two"), ["master_replicas is 'two', but a whole number is right"]),
+        (
+            everywhere(base_hostname=None),
+            ["base_hostname is empty, but a text is right (without the line, the default holds)"],
+        ),
+        (everywhere(kubeadm_version=["1.37.2"]), ["kubeadm_version is ['1.37.2'], but a text is right"]),
+    ],
+)
+def test_each_bad_inventory_has_its_sentence(wrong, parts):
+    errors = inventory_errors(wrong)
+    for part in parts:
+        assert any(part in error for error in errors), errors
+    assert all("\n" not in error and error.endswith(".") and error[0].isupper() for error in errors)
+
+
+def test_a_fault_of_several_hosts_is_said_once():
+    errors = inventory_errors(inventory(k8s_node1={"kubeadm_cni": "x"}, k8s_node2={"kubeadm_cni": "x"}))
+    assert "Hosts k8s-node1 and k8s-node2: kubeadm_cni is 'x', but one of 'flannel' or 'none' is right." in errors
+
+
+def test_templates_that_cannot_be_resolved():
+    wrong = replace(inventory(), unresolved={"k8s-node1": {"kubeadm_node_ip": "'dict' has no attribute 'eth1'"}})
+    assert inventory_errors(wrong) == [
+        "Host k8s-node1: kubeadm_node_ip has a template that cannot be resolved: 'dict' has no attribute 'eth1'."
+    ]
+
+
+def test_two_ports_of_one_address_may_be_two_hosts():
+    forwarded = {"ansible_host": "gateway.example.net"}
+    fine = inventory(k8s_node1={**forwarded, "ansible_port": 2201}, k8s_node2={**forwarded, "ansible_port": 2202})
+    assert inventory_errors(fine) == []
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+names = st.sampled_from([*OPTIONS, "kubeadm_pod_cidr", "kubeadm_service_cidr", "kubeadm_node_ip", "ansible_host"])
+
+
+@given(
+    st.dictionaries(names, values),
+    st.dictionaries(names, values),
+    st.lists(st.text(min_size=1, max_size=8), max_size=3),
+)
+def test_whatever_the_inventory_holds_the_answer_is_sentences(common, special, more):
+    odd = inventory(
+        nodes=("k8s-node1", "k8s-node2", *more), k8s_master=common, k8s_node1=common, k8s_node2={**common, **special}
+    )
+    assert all(isinstance(error, str) and error.endswith(".") for error in inventory_errors(odd))
+
+
+def test_a_proposed_network_is_free():
+    import ipaddress
+
+    taken = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/64")]
+    assert spare_network(taken) == "172.28.0.0/16"
+    assert spare_network([ipaddress.ip_network("0.0.0.0/0")]) == "one that nothing else uses"
