@@ -170,6 +170,7 @@ class Build:
         weight = weights(self.todo)
         waiting = sorted(self.todo, key=lambda name: -weight[name])
         running: dict[concurrent.futures.Future[None], tuple[str, float]] = {}
+        works = {name: self.work(name) for name in self.todo}
         built: set[str] = set()
         beat = time.monotonic()
         started = 0
@@ -182,7 +183,7 @@ class Build:
                     waiting.remove(name)
                     started += 1
                     say(f"[{started}/{len(self.todo)}] {name} ...")
-                    running[pool.submit(make, self.work(name), self.folders[name])] = (name, time.monotonic())
+                    running[pool.submit(make, works[name], self.folders[name])] = (name, time.monotonic())
                 done, _ = concurrent.futures.wait(running, timeout=5, return_when=concurrent.futures.FIRST_COMPLETED)
                 for future in done:
                     name, since = running.pop(future)
@@ -198,7 +199,8 @@ class Build:
                         ) from error
                     built.add(name)
                     make_links(self.cache, self.chosen[name], self.folders[name])
-                    say(f"[{len(built)}/{len(self.todo)}] {name} done in {clock(time.monotonic() - since)}")
+                    took, processor = clock(time.monotonic() - since), clock(works[name].processor_seconds)
+                    say(f"[{len(built)}/{len(self.todo)}] {name} done in {took} (processor time {processor})")
                 if done:
                     beat = time.monotonic()
                 elif time.monotonic() - beat >= HEARTBEAT_SECONDS:

@@ -78,6 +78,7 @@ class Work:
     folders: Mapping[str, Path]
     log: Path
     jobs: int
+    processor_seconds: float = 0
 
     def file(self, reference: str) -> Path:
         """The file that `product:path` names."""
@@ -93,7 +94,7 @@ class Work:
         with self.log.open("a", encoding="utf-8") as log:
             log.write("$ " + " ".join(map(str, command)) + "\n")
             log.flush()
-            result = subprocess.run(
+            process = subprocess.Popen(
                 arguments,
                 cwd=cwd,
                 env={**os.environ, **(env or {})},
@@ -101,12 +102,17 @@ class Work:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                check=False,
             )
-            log.write(result.stdout)
-        if result.returncode != 0:
-            raise BuildError(f"{self.product.name}: {command[0]} ended with code {result.returncode}")
-        return result.stdout
+            output = process.stdout.read()
+            process.stdout.close()
+            # wait4 and not wait: it also tells the processor time of the command and all its children.
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            self.processor_seconds += usage.ru_utime + usage.ru_stime
+            log.write(output)
+        if process.returncode != 0:
+            raise BuildError(f"{self.product.name}: {command[0]} ended with code {process.returncode}")
+        return output
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:

@@ -11,7 +11,7 @@ from labsoftware.aptrepo import flat_repository, pool_repository, signing_key
 from labsoftware.cache import Cache
 from labsoftware.debs import Deb, debs_product
 from labsoftware.golang import go_product, required
-from labsoftware.images import APPLETS, Image, debian_layer, image_product
+from labsoftware.images import APPLETS, Image, debian_layer, image_product, product_of
 from labsoftware.product import BuildError, Product, Work
 
 SOFTWARE = Path(__file__).parent.parent
@@ -83,13 +83,12 @@ def all_products(kubernetes: list[str], default: str, go: str) -> dict[str, Prod
 
     for product in (*_tools(go), *_node_software(go), *_kubeflow(go), signing_key()):
         add(product)
+    packages = ("iptables", "nftables", "conntrack", "iproute2", "busybox-static")
     for architecture in ("amd64", "arm64"):
-        packages = ("iptables", "nftables", "conntrack", "iproute2", "busybox-static")
-        suffix = "" if architecture == "amd64" else f"-{architecture}"
-        add(debian_layer(f"layer-net{suffix}", LAYER_RELEASE, architecture, packages))
+        add(debian_layer(product_of("layer-net{arch}", architecture), LAYER_RELEASE, architecture, packages))
         add(
             go_product(
-                f"pause{suffix}",
+                product_of("pause{arch}", architecture),
                 SOFTWARE / "pause",
                 {"bramble.kube/lab/pause": "pause"},
                 go=go,
@@ -98,7 +97,8 @@ def all_products(kubernetes: list[str], default: str, go: str) -> dict[str, Prod
             )
         )
     for series in sorted({ETCD[minor(version)] for version in kubernetes}):
-        add(_etcd(series, go, link=series == ETCD[minor(default)]))
+        add(_etcd(series, go, "amd64", link=series == ETCD[minor(default)]))
+        add(_etcd(series, go, "arm64", link=False))
     for version in kubernetes:
         for product in _kubernetes(version, go, default=version == default):
             add(product)
@@ -130,7 +130,7 @@ def _tools(go: str) -> list[Product]:
     ]
 
 
-def _etcd(series: str, go: str, link: bool) -> Product:
+def _etcd(series: str, go: str, architecture: str, link: bool) -> Product:
     packages = {
         "go.etcd.io/etcd/server/v3": "etcd",
         "go.etcd.io/etcd/etcdctl/v3": "etcdctl",
@@ -138,13 +138,13 @@ def _etcd(series: str, go: str, link: bool) -> Product:
     }
     links = {f"bin/{program}": program for program in packages.values()} if link else {}
     return go_product(
-        f"etcd-{series}",
+        product_of(f"etcd-{series}{{arch}}", architecture),
         MODULES / f"etcd-{series}",
         packages,
         go=go,
+        architecture=architecture,
         links=links,
         seconds=45,
-        outputs={"version": ("etcd", "--version")},
     )
 
 
@@ -247,10 +247,9 @@ def _node_software(go: str) -> list[Product]:
         ),
     ]
     for architecture in ("amd64", "arm64"):
-        suffix = "" if architecture == "amd64" else f"-{architecture}"
         made.append(
             go_product(
-                f"cni-flannel{suffix}",
+                product_of("cni-flannel{arch}", architecture),
                 MODULES / "cni-flannel",
                 {f"{plugins}/plugins/meta/flannel": "flannel"},
                 go=go,
@@ -294,15 +293,6 @@ def _kubernetes(version: str, go: str, default: bool) -> list[Product]:
             seconds=400,
             outputs={"images": ("kubeadm", "config", "images", "list", "--kubernetes-version", f"v{version}")},
         ),
-        go_product(
-            f"{name}-arm64",
-            folder,
-            {f"{module}/cmd/kube-proxy": "kube-proxy"},
-            go=go,
-            architecture="arm64",
-            ldflags=ldflags,
-            seconds=90,
-        ),
         debs_product(
             f"debs-{name}",
             (
@@ -345,10 +335,9 @@ def _kubernetes(version: str, go: str, default: bool) -> list[Product]:
     image(
         "kube-proxy",
         reference=listed("kube-proxy"),
-        base="layer-net{arch}",
-        programs={"/usr/local/bin/kube-proxy": name + "{arch}:kube-proxy"},
+        base="layer-net",
+        programs={"/usr/local/bin/kube-proxy": f"{name}:kube-proxy"},
         entrypoint=("/usr/local/bin/kube-proxy",),
-        architectures=("amd64", "arm64"),
     )
     image(
         "coredns",
@@ -369,8 +358,9 @@ def _kubernetes(version: str, go: str, default: bool) -> list[Product]:
     image(
         "etcd",
         reference=listed("etcd", f"{etcd}."),
-        programs={f"/usr/local/bin/{p}": f"etcd-{etcd}:{p}" for p in ("etcd", "etcdctl", "etcdutl")},
+        programs={f"/usr/local/bin/{p}": f"etcd-{etcd}{{arch}}:{p}" for p in ("etcd", "etcdctl", "etcdutl")},
         entrypoint=("/usr/local/bin/etcd",),
+        architectures=("amd64", "arm64"),
     )
     image(
         "agnhost",
@@ -476,7 +466,8 @@ def _network_images() -> list[Product]:
                 name="image-busybox",
                 reference=busybox,
                 needs=("layer-net",),
-                programs={"/bin/busybox": "layer-net:busybox"},
+                programs={"/bin/busybox": "layer-net{arch}:busybox"},
+                architectures=("amd64", "arm64"),
                 links={f"/bin/{applet}": "busybox" for applet in APPLETS},
                 command=("sh",),
             )
@@ -488,21 +479,17 @@ def _kubeflow(go: str) -> list[Product]:
     """The training operator: its image, and its manifests as a folder and under the path that GitHub serves."""
     module = "github.com/kubeflow/training-operator"
     version = version_of("training-operator", module)
-    made = []
-    for architecture in ("amd64", "arm64"):
-        first = architecture == "amd64"
-        made.append(
-            go_product(
-                "training-operator" if first else f"training-operator-{architecture}",
-                MODULES / "training-operator",
-                {f"{module}/cmd/training-operator.v1": "manager"},
-                go=go,
-                architecture=architecture,
-                files={"manifests": f"{module}:manifests"} if first else {},
-                links={"manifests/training-operator": "manifests"} if first else {},
-                seconds=80,
-            )
+    made = [
+        go_product(
+            "training-operator",
+            MODULES / "training-operator",
+            {f"{module}/cmd/training-operator.v1": "manager"},
+            go=go,
+            files={"manifests": f"{module}:manifests"},
+            links={"manifests/training-operator": "manifests"},
+            seconds=80,
         )
+    ]
 
     def reference(work: Work) -> str:
         kustomization = work.file("training-operator:manifests/overlays/standalone/kustomization.yaml")
@@ -516,9 +503,8 @@ def _kubeflow(go: str) -> list[Product]:
             Image(
                 name="image-training-operator",
                 reference=reference,
-                programs={"/manager": "training-operator{arch}:manager"},
+                programs={"/manager": "training-operator:manager"},
                 entrypoint=("/manager",),
-                architectures=("amd64", "arm64"),
             )
         )
     )

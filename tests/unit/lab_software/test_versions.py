@@ -40,7 +40,7 @@ def test_too_old_a_go_is_refused_with_the_way_out(tmp_path, monkeypatch):
     "go_mod",
     [
         "module x\n\nrequire github.com/docker/cli v29.8.1+incompatible\n",
-        "require (\n\tgithub.com/docker/cli-docs v0.11.0\n\tgithub.com/docker/cli v29.8.1+incompatible // indirect\n)\n",
+        "require (\n\tgithub.com/docker/cli-x v0.11.0\n\tgithub.com/docker/cli v29.8.1+incompatible // indirect\n)\n",
     ],
 )
 def test_required_version(go_mod):
