@@ -164,14 +164,9 @@ class _Push:
             # The server would not write, so the managers cannot be moved first; a forced dry-run shows the same values.
             _status, after = applying.apply(self.client, item, resource, force=True, dry_run=True)
             return self._entry(item, 200, before, after)
-        live = takeover.take_over(self.client, item, resource, before)
+        takeover.take_over(self.client, item, resource, before)
         _status, after = applying.apply(self.client, item, resource, self.options.force_conflicts)
-        after = takeover.keep_last_applied(self.client, item, resource, after)
-        entry = self._entry(item, 200, before, after)
-        if live is not before:
-            entry.action = UPDATED
-            entry.reason = "taken over from client-side apply"
-        return entry
+        return Entry(item, UPDATED, "taken over from client-side apply", live=after, before=before)
 
     def _entry(self, item: Item, status: int, before: dict | None, after: dict | None) -> Entry:
         if status == 201:

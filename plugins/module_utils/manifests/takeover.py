@@ -59,16 +59,17 @@ def _union(one: dict, other: dict) -> dict:
     return merged
 
 
-def take_over(client: Client, item: Item, resource: Resource, live: dict, dry_run: bool = False) -> dict:
-    """Move the fields of client-side apply to our manager; returns the object as it is then (as it was, if none are).
+def take_over(client: Client, item: Item, resource: Resource, live: dict) -> None:
+    """Move the fields of client-side apply to our manager.
 
+    :param live: the object as it is now, with at least one client-side manager.
     :raises ApiError: when the server refuses.
     """
     path = resource.path(item.name, item.namespace)
-    for _try in range(_TRIES):
-        managers = client_side_managers(live)
-        if not managers or dry_run:
-            return live
+    managers = client_side_managers(live)
+    # First, while the annotation still is somebody's: it would be removed together with the client-side manager.
+    live = keep_last_applied(client, item, resource, live, always=True)
+    for last in range(_TRIES - 1, -1, -1):
         metadata = live["metadata"]
         patch = [
             {
@@ -81,23 +82,25 @@ def take_over(client: Client, item: Item, resource: Resource, live: dict, dry_ru
         ]
         body = json.dumps(patch, separators=(",", ":")).encode("utf-8")
         try:
-            return client.request("PATCH", path, {"fieldManager": FIELD_MANAGER}, body, "application/json-patch+json")[
-                1
-            ]
+            client.request("PATCH", path, {"fieldManager": FIELD_MANAGER}, body, "application/json-patch+json")
+            return
         except ApiError as error:
-            if error.status != 409:
+            if error.status != 409 or not last:
                 raise
             live = client.get(path)
-    return live
 
 
-def keep_last_applied(client: Client, item: Item, resource: Resource, live: dict) -> dict:
-    """Bring a last-applied annotation, where the object has one, up to date with what was just applied."""
+def keep_last_applied(client: Client, item: Item, resource: Resource, live: dict, always: bool = False) -> dict:
+    """Bring a last-applied annotation, where the object has one, up to date with what is applied.
+
+    :param always: also when it is up to date, to make it the field of its own manager.
+    :returns: the object as it is then.
+    """
     annotations = live["metadata"].get("annotations") or {}
     if LAST_APPLIED not in annotations:
         return live
     text = last_applied(item.object)
-    if annotations[LAST_APPLIED] == text:
+    if annotations[LAST_APPLIED] == text and not always:
         return live
     metadata: dict[str, Any] = {"name": item.name, "annotations": {LAST_APPLIED: text}}
     if item.namespace:

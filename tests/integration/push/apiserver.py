@@ -1,0 +1,222 @@
+"""An etcd and a kube-apiserver alone on loopback: a real API server in a few seconds, without nodes."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+FLAGS = (
+    "--bind-address=127.0.0.1",
+    "--authorization-mode=RBAC",
+    "--service-cluster-ip-range=10.96.0.0/12",
+    "--service-account-issuer=https://kubernetes.default.svc",
+    "--endpoint-reconciler-type=none",
+)
+
+
+def cache() -> Path:
+    """Where the lab keeps what it built."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("BRAMBLE_LAB_CACHE") or Path(home) / "bramble.kube-lab")
+
+
+def program(name: str) -> str:
+    """Path of a program that the lab built.
+
+    :raises RuntimeError: when it is not there.
+    """
+    path = cache() / "bin" / name
+    if not path.exists():
+        raise RuntimeError(f"{path} is missing: build the lab's software first (make lab).")
+    return str(path)
+
+
+def free_port() -> int:
+    """A port on loopback that nobody uses."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class ApiServer:
+    """One etcd and one kube-apiserver with certificates of their own."""
+
+    def __init__(self, *flags: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="bramble-kube-api-"))
+        self.port = free_port()
+        self.flags = flags
+        self._etcd_port = free_port()
+        self._etcd: subprocess.Popen[bytes] | None = None
+        self._api: subprocess.Popen[bytes] | None = None
+
+    # Life ----------------------------------------------------------------------------------------------------------
+
+    def start(self) -> ApiServer:
+        """Start both, and wait until the API server is ready."""
+        self._make_certificates()
+        peer = free_port()
+        self._etcd = self._run(
+            "etcd",
+            f"--data-dir={self.folder}/etcd",
+            f"--listen-client-urls=http://127.0.0.1:{self._etcd_port}",
+            f"--advertise-client-urls=http://127.0.0.1:{self._etcd_port}",
+            f"--listen-peer-urls=http://127.0.0.1:{peer}",
+            f"--initial-advertise-peer-urls=http://127.0.0.1:{peer}",
+            f"--initial-cluster=default=http://127.0.0.1:{peer}",
+            "--unsafe-no-fsync",
+        )
+        self.start_api()
+        self.kubeconfig = self.write_kubeconfig("kubeconfig", f"https://127.0.0.1:{self.port}")
+        return self
+
+    def start_api(self) -> None:
+        """Start the API server alone (again)."""
+        self._api = self._run(
+            "kube-apiserver",
+            f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
+            f"--secure-port={self.port}",
+            f"--client-ca-file={self.path('ca.crt')}",
+            f"--tls-cert-file={self.path('server.crt')}",
+            f"--tls-private-key-file={self.path('server.key')}",
+            f"--service-account-key-file={self.path('sa.key')}",
+            f"--service-account-signing-key-file={self.path('sa.key')}",
+            *FLAGS,
+            *self.flags,
+        )
+        self._wait_ready()
+
+    def kill_api(self) -> None:
+        """Take the API server away at once, as a power cut would."""
+        if self._api is not None:
+            self._api.kill()
+            self._api.wait()
+            self._api = None
+
+    def pause_etcd(self) -> None:
+        """Let etcd answer nothing more, as one that lost its leader."""
+        if self._etcd is not None:
+            self._etcd.send_signal(signal.SIGSTOP)
+
+    def resume_etcd(self) -> None:
+        """Let etcd go on."""
+        if self._etcd is not None:
+            self._etcd.send_signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """End both and remove their files."""
+        for process in (self._api, self._etcd):
+            if process is not None and process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+                process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # Access --------------------------------------------------------------------------------------------------------
+
+    def path(self, name: str) -> Path:
+        """Path of one of this server's files."""
+        return self.folder / name
+
+    def write_kubeconfig(self, name: str, server: str, user: str = "admin", extra: str = "") -> str:
+        """Write a kubeconfig for an address in front of this server."""
+        encoded = {
+            part: base64.b64encode(self.path(file).read_bytes()).decode()
+            for part, file in (("ca", "ca.crt"), ("cert", f"{user}.crt"), ("key", f"{user}.key"))
+        }
+        path = self.path(name)
+        path.touch(mode=0o600)
+        path.write_text(
+            f"""apiVersion: v1
+kind: Config
+clusters:
+- name: alone
+  cluster: {{server: "{server}", certificate-authority-data: {encoded["ca"]}}}
+users:
+- name: {user}
+  user: {{client-certificate-data: {encoded["cert"]}, client-key-data: {encoded["key"]}}}
+contexts:
+- name: alone
+  context: {{cluster: alone, user: {user}{extra}}}
+current-context: alone
+"""
+        )
+        return str(path)
+
+    def kubectl(self, *arguments: str, text: str | None = None, check: bool = True) -> str:
+        """Run kubectl; returns what it printed (both streams when it fails and `check` is off)."""
+        done = subprocess.run(
+            [program("kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments],
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "KUBECTL_APPLYSET": "true"},
+        )
+        if check and done.returncode:
+            raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr}")
+        return done.stdout if done.returncode == 0 else done.stdout + done.stderr
+
+    def make_user(self, name: str, subject: str) -> None:
+        """Make a client certificate."""
+        self._openssl(
+            "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj", subject, "-keyout", f"{name}.key", "-out", f"{name}.csr"
+        )
+        self._sign(name, "extendedKeyUsage=clientAuth")
+
+    # Inside --------------------------------------------------------------------------------------------------------
+
+    def _run(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
+        with open(self.path(f"{name}.log"), "ab") as log:
+            return subprocess.Popen([program(name), *arguments], stdout=log, stderr=log, start_new_session=True)
+
+    def _wait_ready(self) -> None:
+        deadline = time.monotonic() + 60
+        command = ["curl", "-sk", "--max-time", "2", "-o", "/dev/null", "-w", "%{http_code}", "--cert", str(self.path("admin.crt"))]
+        command += ["--key", str(self.path("admin.key")), f"https://127.0.0.1:{self.port}/readyz"]
+        while time.monotonic() < deadline:
+            if subprocess.run(command, capture_output=True, text=True, check=False).stdout == "200":
+                return
+            if self._api is not None and self._api.poll() is not None:
+                break
+            time.sleep(0.1)
+        log = self.path("kube-apiserver.log").read_text(errors="replace")[-2000:]
+        raise RuntimeError(f"kube-apiserver did not become ready:\n{log}")
+
+    def _openssl(self, *arguments: str) -> None:
+        words = [word for part in arguments[:1] for word in part.split()] + list(arguments[1:])
+        subprocess.run(["openssl", *words], cwd=self.folder, check=True, capture_output=True)
+
+    def _sign(self, name: str, extension: str) -> None:
+        self.path(f"{name}.ext").write_text(extension)
+        self._openssl(
+            "x509 -req -CA ca.crt -CAkey ca.key -CAcreateserial -days 3", "-in", f"{name}.csr", "-out", f"{name}.crt", "-extfile", f"{name}.ext"
+        )
+
+    def _make_certificates(self) -> None:
+        self._openssl(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3 -subj /CN=alone -keyout ca.key -out ca.crt"
+        )
+        self._openssl(
+            "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=kube-apiserver -keyout server.key -out server.csr"
+        )
+        self._sign("server", "subjectAltName=IP:127.0.0.1,DNS:localhost")
+        self.make_user("admin", "/O=system:masters/CN=admin")
+        self._openssl("genrsa -out sa.key 2048")
+
+
+@contextlib.contextmanager
+def running(*flags: str):
+    """An API server for a `with` block."""
+    server = ApiServer(*flags)
+    try:
+        yield server.start()
+    finally:
+        server.stop()
