@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -38,11 +39,9 @@ class _Signer:
 
     def __init__(self, work: Work) -> None:
         self.work = work
-        self.home = Path("/tmp", f"bramble-gnupg-{os.getpid()}-{work.product.name.replace('.', '-')}")
+        self.home = Path(tempfile.mkdtemp(prefix="bramble-gnupg-"))
 
     def __enter__(self) -> dict[str, str]:
-        shutil.rmtree(self.home, ignore_errors=True)
-        self.home.mkdir(mode=0o700)
         shutil.copytree(
             self.work.file("signing-key:gnupg"),
             self.home,
@@ -140,7 +139,9 @@ def flat_repository(name: str, path: str, debs: tuple[str, ...], label: str) -> 
     )
 
 
-def pool_repository(name: str, path: str, suites: Mapping[str, str], component: str, label: str) -> Product:
+def pool_repository(
+    name: str, path: str, suites: Mapping[str, str], component: str, origin: str, label: str
+) -> Product:
     """A repository with dists/ and pool/ as on download.docker.com; suites: codename -> product with its .deb files."""
 
     def build(work: Work) -> None:
@@ -150,7 +151,7 @@ def pool_repository(name: str, path: str, suites: Mapping[str, str], component: 
         with work.scratch() as scratch, _Signer(work) as environment:
             (scratch / "conf").mkdir()
             paragraphs = [
-                f"Origin: {label}\nLabel: {label}\nSuite: {codename}\nCodename: {codename}\n"
+                f"Origin: {origin}\nLabel: {label}\nSuite: {codename}\nCodename: {codename}\n"
                 f"Architectures: amd64\nComponents: {component}\nSignWith: default\n"
                 for codename in suites
             ]
@@ -169,7 +170,7 @@ def pool_repository(name: str, path: str, suites: Mapping[str, str], component: 
     return Product(
         name=name,
         build=build,
-        recipe=(path, label, component, repr(sorted(suites.items()))),
+        recipe=(path, origin, label, component, repr(sorted(suites.items()))),
         inputs=(HERE / "aptrepo.py",),
         needs=("signing-key", *sorted(set(suites.values()))),
         seconds=6,

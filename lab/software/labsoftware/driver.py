@@ -7,6 +7,7 @@ import concurrent.futures
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from labsoftware import products as table
 from labsoftware.cache import Cache, link
 from labsoftware.golang import host_go
 from labsoftware.images import LocalRegistry
-from labsoftware.product import BuildError, Product, Work, closure, keys
+from labsoftware.product import BuildError, Product, Work, clock, closure, end_commands, keys
 
 REPOSITORY = Path(__file__).parents[3]
 HEARTBEAT_SECONDS = 30
@@ -29,11 +30,6 @@ MORE_BUILD_GB = 6
 
 def say(text: str) -> None:
     print(f"software: {text}", flush=True)
-
-
-def clock(seconds: float) -> str:
-    """'3:07' of 187.2."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -157,8 +153,58 @@ class Build:
 
     def __init__(self, cache: Cache, chosen: Mapping[str, Product], folders: Mapping[str, Path], jobs: int) -> None:
         self.cache, self.chosen, self.folders, self.jobs = cache, chosen, folders, jobs
-        stale = {n for n, p in chosen.items() if not up_to_date(cache, p, folders[n])}
-        self.todo = {name: chosen[name] for name in chosen if name in stale}
+        self.todo = {name: p for name, p in chosen.items() if not up_to_date(cache, p, folders[name])}
+        weight = weights(self.todo)
+        self.waiting = sorted(self.todo, key=lambda name: -weight[name])
+        self.running: dict[concurrent.futures.Future[None], Work] = {}
+        self.built: set[str] = set()
+
+    def run(self) -> None:
+        with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
+            try:
+                beat = time.monotonic()
+                while self.waiting or self.running:
+                    self.start(pool)
+                    done, _ = concurrent.futures.wait(self.running, 5, concurrent.futures.FIRST_COMPLETED)
+                    for future in done:
+                        self.finish(future)
+                    if done:
+                        beat = time.monotonic()
+                    elif time.monotonic() - beat >= HEARTBEAT_SECONDS:
+                        beat = time.monotonic()
+                        at_work = (f"{work.product.name} ({work.elapsed()})" for work in self.running.values())
+                        self.progress("still at " + ", ".join(at_work))
+            except BaseException:
+                # The pool waits for its threads, and these for their commands.
+                end_commands()
+                raise
+
+    def start(self, pool: concurrent.futures.Executor) -> None:
+        """Begin the products whose needs are met, the longest way first, as many as there are places."""
+        for name in list(self.waiting):
+            if len(self.running) >= self.jobs:
+                return
+            if all(need in self.built or need not in self.todo for need in self.chosen[name].needs):
+                self.waiting.remove(name)
+                self.progress(f"{name} ...")
+                work = self.work(name)
+                self.running[pool.submit(make, work, self.folders[name])] = work
+
+    def finish(self, future: concurrent.futures.Future[None]) -> None:
+        """Take note of a product that is built, or say why it could not be."""
+        work = self.running.pop(future)
+        name = work.product.name
+        try:
+            future.result()
+        except (BuildError, OSError, ValueError) as error:
+            self.explain(work, error)
+            raise BuildError(f"{name} could not be built; what is already built is kept, so run this again") from error
+        self.built.add(name)
+        make_links(self.cache, work.product, self.folders[name])
+        self.progress(f"{name} done in {work.elapsed()} (processor time {clock(work.processor_seconds)})")
+
+    def progress(self, text: str) -> None:
+        say(f"[{len(self.built)}/{len(self.todo)}] {text}")
 
     def work(self, name: str) -> Work:
         product, folder = self.chosen[name], self.folders[name]
@@ -166,55 +212,12 @@ class Build:
         needs = {need: self.folders[need] for need in product.needs}
         return Work(self.cache, product, out, needs, self.cache.logs / f"{name}.log", self.jobs)
 
-    def run(self) -> None:
-        weight = weights(self.todo)
-        waiting = sorted(self.todo, key=lambda name: -weight[name])
-        running: dict[concurrent.futures.Future[None], tuple[str, float]] = {}
-        works = {name: self.work(name) for name in self.todo}
-        built: set[str] = set()
-        beat = time.monotonic()
-        started = 0
-        with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
-            while waiting or running:
-                ready = [
-                    n for n in waiting if all(need in built or need not in self.todo for need in self.chosen[n].needs)
-                ]
-                for name in ready[: self.jobs - len(running)]:
-                    waiting.remove(name)
-                    started += 1
-                    say(f"[{started}/{len(self.todo)}] {name} ...")
-                    running[pool.submit(make, works[name], self.folders[name])] = (name, time.monotonic())
-                done, _ = concurrent.futures.wait(running, timeout=5, return_when=concurrent.futures.FIRST_COMPLETED)
-                for future in done:
-                    name, since = running.pop(future)
-                    try:
-                        future.result()
-                    except (BuildError, OSError, ValueError) as error:
-                        for other in running:
-                            other.cancel()
-                        waiting.clear()
-                        self.explain(name, error)
-                        raise BuildError(
-                            f"{name} could not be built; nothing that is already built is lost, run this again"
-                        ) from error
-                    built.add(name)
-                    make_links(self.cache, self.chosen[name], self.folders[name])
-                    took, processor = clock(time.monotonic() - since), clock(works[name].processor_seconds)
-                    say(f"[{len(built)}/{len(self.todo)}] {name} done in {took} (processor time {processor})")
-                if done:
-                    beat = time.monotonic()
-                elif time.monotonic() - beat >= HEARTBEAT_SECONDS:
-                    beat = time.monotonic()
-                    at_work = ", ".join(f"{name} ({clock(beat - since)})" for name, since in running.values())
-                    say(f"[{len(built)}/{len(self.todo)}] still at {at_work}")
-
-    def explain(self, name: str, error: Exception) -> None:
+    def explain(self, work: Work, error: Exception) -> None:
         """The last lines of the log, where the cause usually stands."""
-        log = self.cache.logs / f"{name}.log"
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+        lines = work.log.read_text(encoding="utf-8", errors="replace").splitlines() if work.log.exists() else []
         for line in lines[-20:]:
             say(f"  | {line}")
-        say(f"{error} (log: {log})")
+        say(f"{error} (log: {work.log})")
 
 
 def trim(cache: Cache, folders: Mapping[str, Path]) -> None:
@@ -235,6 +238,8 @@ def trim(cache: Cache, folders: Mapping[str, Path]) -> None:
 
 def main(argv: Sequence[str]) -> int:
     options = arguments(argv)
+    # Ended from outside (a CI job's time limit), it cleans up as it does for Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return run(options)
     except BuildError as error:

@@ -7,14 +7,29 @@ import dataclasses
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from labsoftware.cache import Cache, content_key
 
+# Commands at work, so that a build that is given up can end them.
+_running: set[subprocess.Popen[str]] = set()
+
+
+def end_commands() -> None:
+    """End every command that some product's build waits for."""
+    for process in list(_running):
+        process.terminate()
+
 
 class BuildError(Exception):
     """Something a person has to know, in a sentence."""
+
+
+def clock(seconds: float) -> str:
+    """'3:07' of 187.2."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +94,10 @@ class Work:
     log: Path
     jobs: int
     processor_seconds: float = 0
+    began: float = dataclasses.field(default_factory=time.monotonic)
+
+    def elapsed(self) -> str:
+        return clock(time.monotonic() - self.began)
 
     def file(self, reference: str) -> Path:
         """The file that `product:path` names."""
@@ -103,8 +122,10 @@ class Work:
                 stderr=log,
                 text=True,
             )
+            _running.add(process)
             output = process.stdout.read()
             process.stdout.close()
+            _running.discard(process)
             # wait4 and not wait: it also tells the processor time of the command and all its children.
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)

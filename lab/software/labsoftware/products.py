@@ -414,7 +414,7 @@ def _docker_packages() -> list[Product]:
             )
         )
     suites = {codename: f"debs-docker-{codename}" for codename in DEBIAN}
-    made.append(pool_repository("apt-docker", "linux/debian", suites, "stable", "Docker"))
+    made.append(pool_repository("apt-docker", "linux/debian", suites, "stable", "Docker", "Docker CE"))
     return made
 
 

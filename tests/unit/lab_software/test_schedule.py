@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from labsoftware.cache import Cache
-from labsoftware.driver import Build, clock, main, weights
-from labsoftware.product import BuildError, Product, keys
+from labsoftware.driver import Build, main, weights
+from labsoftware.product import BuildError, Product, clock, keys
 
 
 def make_products(order, fail=()):
@@ -29,10 +31,10 @@ def make_products(order, fail=()):
     return {p.name: p for p in made}
 
 
-def build_of(tmp_path, products):
+def build_of(tmp_path, products, jobs=1):
     cache = Cache(tmp_path)
     key = keys(products)
-    return Build(cache, products, {name: cache.artifacts / name / key[name] for name in products}, 1)
+    return Build(cache, products, {name: cache.artifacts / name / key[name] for name in products}, jobs)
 
 
 def test_longest_way_first():
@@ -55,6 +57,29 @@ def test_a_failure_says_why_and_keeps_what_is_done(tmp_path, capsys):
     again = build_of(tmp_path, make_products(order))
     assert set(again.todo) == {"debs", "quick", "apt"}
     assert not list(tmp_path.glob("artifacts/debs/[0-9a-f]*")), "nothing half-made may look finished"
+
+
+def test_a_failure_ends_what_runs_beside_it(tmp_path):
+    def wait(work):
+        work.run("sleep", "60")
+
+    def fail(work):
+        time.sleep(0.3)
+        work.run("false")
+
+    products = {p.name: p for p in (Product(name="long", build=wait), Product(name="broken", build=fail))}
+    begin = time.monotonic()
+    with pytest.raises(BuildError, match="broken could not be built"):
+        build_of(tmp_path, products, jobs=2).run()
+    assert time.monotonic() - begin < 30
+
+
+def test_what_a_command_prints_is_returned_and_logged(tmp_path):
+    def build(work):
+        assert work.run("sh", "-c", "echo seen; echo complaint >&2") == "seen\n"
+
+    build_of(tmp_path, {"one": Product(name="one", build=build)}).run()
+    assert (tmp_path / "log" / "one.log").read_text() == "$ sh -c echo seen; echo complaint >&2\ncomplaint\nseen\n"
 
 
 def test_clock():
