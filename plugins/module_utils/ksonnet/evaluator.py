@@ -308,3 +308,16 @@ def pick(wanted: str = "auto") -> list[str]:
             + f" (one of {listed(BINDINGS)})"
         )
     return names
+
+
+def evaluate_text(code: str, limits: Limits, bindings: Sequence[str]) -> Any:
+    """Value of a piece of jsonnet that imports nothing, as plain data; limited like everything else."""
+    sandbox = Sandbox(roots=())
+
+    def work() -> Any:
+        try:
+            return json.loads(_call(bindings[0], "<value>", code, {}, sandbox, limits.depth))
+        except Exception as exc:
+            raise JsonnetError(str(exc), sandbox.refusal) from exc
+
+    return limited(work, limits)
