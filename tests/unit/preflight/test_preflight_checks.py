@@ -1,0 +1,452 @@
+"""Each check, on a fit Pi and on one that is not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.bramble.kube.plugins.module_utils.preflight.checks import (
+    CHECKS,
+    MUST_CHANGE,
+    OK,
+    WILL_CHANGE,
+    Cluster,
+    Host,
+    preflight_rows,
+    sentences,
+)
+from ansible_collections.bramble.kube.plugins.module_utils.preflight.inventory import Inventory
+from ansible_collections.bramble.kube.plugins.module_utils.preflight.table import preflight_table
+
+NAMES = ("k8s-master", "k8s-node1", "k8s-node2")
+PIN, OTHER_PIN = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+SERVER = "https://192.168.13.7:6443"
+DEFAULTS = {
+    "kubeadm_version": "1.37.2",
+    "kubeadm_pod_cidr": "10.244.0.0/16",
+    "kubeadm_service_cidr": "10.96.0.0/12",
+    "base_swap": "off",
+    "kubeadm_kubelet_config": {},
+    "kubeadm_ignore_preflight_errors": [],
+}
+
+
+def fit(index: int) -> dict:
+    """The facts of a Pi on which nothing has to be said."""
+    return {
+        "pi_model": "Raspberry Pi 4 Model B Rev 1.4",
+        "pi_memory_mb": 3792,
+        "pi_page_size": 4096,
+        "pi_architecture": "arm64",
+        "pi_kernel_architecture": "aarch64",
+        "pi_os": {"id": "debian", "version_id": "13", "codename": "trixie", "name": "Debian GNU/Linux 13 (trixie)"},
+        "pi_disk_free_mb": 20000,
+        "pi_throttled": None,
+        "pi_cgroup": {"version": 2, "memory": True, "cpuset": True},
+        "pi_cmdline_file": "/boot/firmware/cmdline.txt",
+        "pi_swaps": [],
+        "pi_time": {"service": "systemd-timesyncd", "synchronized": True, "offset_s": 0.0},
+        "pi_first_boot_done": True,
+        "pi_interfaces": [
+            {"name": "lo", "mac": "00:00:00:00:00:00", "addresses": ["127.0.0.1/8", "::1/128"]},
+            {"name": "eth0", "mac": f"dc:a6:32:00:00:0{index}", "addresses": [f"192.168.13.{index}/24", "fe80::1/64"]},
+            {"name": "docker0", "mac": "02:42:00:00:00:01", "addresses": ["172.17.0.1/16"]},
+            {"name": "cni0", "mac": "02:42:00:00:00:02", "addresses": ["10.244.0.1/24"]},
+        ],
+        "pi_machine_id_sha256": f"{index}" * 64,
+        "pi_host_key_fingerprints": [f"SHA256:{index}"],
+        "pi_listening_tcp": [22],
+        "pi_hostname": NAMES[index - 7],
+        "pi_packages": {},
+        "pi_kubernetes": {"kubelet_server": "", "cluster_ca_sha256": "", "control_plane": False, "cni_config": []},
+    }
+
+
+def cluster(settings=None, values=None, **changes) -> Cluster:
+    """Three fit Pis.
+
+    :param settings: variables of all hosts.
+    :param values: variables of single hosts.
+    :param changes: of one host each, with an underscore: its facts, or Host's own fields in capitals.
+    """
+    hosts = []
+    for index, name in enumerate(NAMES, start=7):
+        change = dict(changes.get(name.replace("-", "_"), {}))
+        own = {key.lower(): change.pop(key) for key in list(change) if key.isupper()}
+        facts = {} if own.get("trouble") else {**fit(index), **{f"pi_{key}": value for key, value in change.items()}}
+        hosts.append(Host(name, "master" if index == 7 else "node", f"192.168.13.{index}", facts, **own))
+    given = {
+        name: {"ansible_host": f"192.168.13.{index}", **(settings or {})} for index, name in enumerate(NAMES, start=7)
+    }
+    for name, more in (values or {}).items():
+        given[name.replace("_", "-")].update(more)
+    groups = {"bramble": NAMES, "master": NAMES[:1], "node": NAMES[1:]}
+    return Cluster(tuple(hosts), Inventory(groups, given, {}, DEFAULTS))
+
+
+def said(state: Cluster, check: str, host: str = "k8s-node1") -> tuple[str, str]:
+    """The verdict and message of one check on one host."""
+    rows = [row for row in preflight_rows(state) if (row["check"], row["host"]) == (check, host)]
+    assert len(rows) == 1, rows
+    return rows[0]["verdict"], rows[0]["message"]
+
+
+def test_on_fit_pis_every_row_is_ok():
+    rows = preflight_rows(cluster())
+    assert [row for row in rows if row["verdict"] != OK or row["message"]] == []
+    assert {row["host"] for row in rows} == set(NAMES) and len(rows) > 40
+
+
+joined = {"kubelet_server": SERVER, "cluster_ca_sha256": PIN, "control_plane": False, "cni_config": []}
+leading = {**joined, "control_plane": True}
+
+
+def test_on_a_finished_cluster_every_row_is_ok():
+    state = cluster(
+        k8s_master={"kubernetes": leading, "listening_tcp": [22, 6443, 10250, 2379], "disk_free_mb": 2000},
+        k8s_node1={
+            "kubernetes": joined,
+            "listening_tcp": [22, 10250],
+            "packages": {"kubelet": {"version": "1.37.2-1.1"}},
+        },
+        k8s_node2={"kubernetes": {**joined, "kubelet_server": "https://k8s.example.net:6443"}},
+    )
+    assert [row for row in preflight_rows(state) if row["verdict"] != OK] == []
+
+
+SSH = "Failed to connect to the host via ssh: "
+BAD = [
+    (
+        "reachable",
+        {"REACHABLE": False, "TROUBLE": SSH + "ssh: connect to host 192.168.13.8 port 22: No route to host"},
+        MUST_CHANGE,
+        "k8s-node1 cannot be reached at 192.168.13.8 (no route to host): is it switched on and in the network (ping "
+        "192.168.13.8)",
+    ),
+    (
+        "reachable",
+        {"REACHABLE": False, "TROUBLE": SSH + "Host key verification failed."},
+        MUST_CHANGE,
+        "ssh-keygen -R 192.168.13.8",
+    ),
+    (
+        "reachable",
+        {"REACHABLE": False, "TROUBLE": SSH + "pi@192.168.13.8: Permission denied (publickey)."},
+        MUST_CHANGE,
+        "does not let this laptop's key in",
+    ),
+    ("sudo", {"TROUBLE": "Missing sudo password"}, MUST_CHANGE, "sudo asks for a password: run with --ask-become-pass"),
+    (
+        "sudo",
+        {"TROUBLE": "pi is not in the sudoers file."},
+        MUST_CHANGE,
+        "the user may not use sudo (pi is not in the sudoers file.)",
+    ),
+    (
+        "facts",
+        {"TROUBLE": "ansible-core requires a minimum of Python version 3.9. Current version: 3.5.3 (default, ...)"},
+        MUST_CHANGE,
+        "its Python is too old for Ansible (3.5.3), as on Raspberry Pi OS stretch",
+    ),
+    (
+        "facts",
+        {"TROUBLE": "/bin/sh: 1: /usr/bin/python3: not found"},
+        MUST_CHANGE,
+        "it has no Python: run 'sudo apt install python3'",
+    ),
+    (
+        "facts",
+        {"TROUBLE": "Traceback\nKeyError: 'MemTotal'"},
+        MUST_CHANGE,
+        "its state could not be read: KeyError: 'MemTotal'",
+    ),
+    ("first boot", {"first_boot_done": False}, MUST_CHANGE, "its first boot is not over: wait two minutes"),
+    (
+        "architecture",
+        {"architecture": "armhf"},
+        MUST_CHANGE,
+        "its programs are 32-bit (armhf), although its kernel is 64-bit (aarch64)",
+    ),
+    (
+        "architecture",
+        {"architecture": "armhf", "kernel_architecture": "armv7l"},
+        MUST_CHANGE,
+        "its architecture is armhf, for which",
+    ),
+    (
+        "OS release",
+        {"os": {"id": "raspbian", "version_id": "9", "codename": "stretch"}},
+        MUST_CHANGE,
+        "raspbian 9 (stretch) is too old: its Python does not run Ansible's modules and its package archive is gone. "
+        "Write a current",
+    ),
+    ("OS release", {"os": {"id": "ubuntu", "version_id": "20.04", "codename": "focal"}}, MUST_CHANGE, "is too old"),
+    (
+        "OS release",
+        {"os": {"id": "debian", "version_id": "14", "codename": "forky"}},
+        MUST_CHANGE,
+        "is not an OS that the roles know",
+    ),
+    (
+        "OS release",
+        {"os": {"id": "fedora", "version_id": "42"}},
+        MUST_CHANGE,
+        "fedora 42 is not an OS that the roles know",
+    ),
+    ("OS release", {"os": {"id": "debian", "version_id": "11", "codename": "bullseye"}}, OK, "gets no more updates"),
+    ("kernel pages", {"page_size": 16384}, OK, "its kernel has pages of 16 KiB"),
+    ("memory", {"memory_mb": 430}, MUST_CHANGE, "430 MB of memory are too little for a node, which needs 850 MB"),
+    ("disk", {"disk_free_mb": 900}, MUST_CHANGE, "900 MB free"),
+    ("disk", {"disk_free_mb": 900, "kubernetes": joined}, MUST_CHANGE, "but 1000 MB are needed"),
+    (
+        "power",
+        {"throttled": "throttled=0x50005"},
+        OK,
+        "its firmware reports under-voltage now, under-voltage since boot and throttling now",
+    ),
+    (
+        "clock",
+        {"time": {"service": "", "synchronized": False}},
+        WILL_CHANGE,
+        "its clock is not synchronised; base sets up",
+    ),
+    (
+        "cgroups",
+        {"cgroup": {"version": 2, "memory": False, "cpuset": True}},
+        WILL_CHANGE,
+        "its kernel has no memory cgroup; base puts the parameters into /boot/firmware/cmdline.txt and reboots",
+    ),
+    (
+        "cgroups",
+        {"cgroup": {"version": 2, "memory": False, "cpuset": False}, "cmdline_file": ""},
+        MUST_CHANGE,
+        "its kernel has no memory and cpuset cgroup, and this OS has no cmdline.txt",
+    ),
+    (
+        "cgroups",
+        {"cgroup": {"version": 1, "memory": True, "cpuset": True}},
+        MUST_CHANGE,
+        "the kubelet of Kubernetes 1.37.2 refuses",
+    ),
+    (
+        "swap",
+        {"swaps": [{"name": "/var/swap", "size_kb": 102396, "type": "file"}]},
+        WILL_CHANGE,
+        "it swaps to /var/swap; base switches",
+    ),
+    ("hostname", {"hostname": "raspberrypi"}, WILL_CHANGE, "it calls itself raspberrypi; base names it k8s-node1"),
+    (
+        "hostname",
+        {"hostname": "old", "kubernetes": joined},
+        MUST_CHANGE,
+        "it is in the cluster as old, and a node cannot be renamed",
+    ),
+    (
+        "identity",
+        {"machine_id_sha256": "9" * 64},
+        WILL_CHANGE,
+        "it has the machine-id of k8s-node2, as copies of one card have",
+    ),
+    (
+        "identity",
+        {"host_key_fingerprints": ["SHA256:x", "SHA256:9"], "machine_id_sha256": "7" * 64},
+        WILL_CHANGE,
+        "it has the machine-id and SSH host keys of k8s-master and k8s-node2",
+    ),
+    (
+        "identity",
+        {"interfaces": fit(9)["pi_interfaces"]},
+        MUST_CHANGE,
+        "it is the same machine as k8s-node2 (network card dc:a6:32:00:00:09)",
+    ),
+    (
+        "node address",
+        {"interfaces": [{"name": "wlan0", "mac": "dc:a6:32:00:00:18", "addresses": ["192.168.14.8/24"]}]},
+        MUST_CHANGE,
+        "192.168.13.8 (ansible_host) is none of its addresses (192.168.14.8): set kubeadm_node_ip",
+    ),
+    (
+        "networks",
+        {"interfaces": [*fit(8)["pi_interfaces"], {"name": "wg0", "mac": "", "addresses": ["10.99.0.5/24"]}]},
+        MUST_CHANGE,
+        "its network 10.99.0.0/24 (wg0) overlaps the service network 10.96.0.0/12 (kubeadm_service_cidr)",
+    ),
+    ("cluster", {"kubernetes": joined}, MUST_CHANGE, f"it belongs to another cluster, that of {SERVER}"),
+    ("cluster", {"kubernetes": leading}, MUST_CHANGE, "it runs a control plane of its own, but is in group node"),
+    (
+        "Kubernetes",
+        {"packages": {"kubelet": {"version": "1.38.0-1.1"}}},
+        MUST_CHANGE,
+        "going back to 1.37.2 is not possible",
+    ),
+    (
+        "Kubernetes",
+        {"packages": {"kubelet": {"version": "1.36.3-1.1"}}},
+        WILL_CHANGE,
+        "it has Kubernetes 1.36.3; the run installs 1.37.2",
+    ),
+    (
+        "ports",
+        {"listening_tcp": [22, 10250]},
+        MUST_CHANGE,
+        "another program listens on port 10250, which Kubernetes needs",
+    ),
+    (
+        "sources",
+        {
+            "SOURCES": (
+                {
+                    "name": "the Docker package repository",
+                    "url": "https://x/",
+                    "variable": "docker_apt_repository",
+                    "trouble": "connection refused",
+                },
+            )
+        },
+        MUST_CHANGE,
+        "the Docker package repository cannot be reached at https://x/ (connection refused): check its network and "
+        "name server, or",
+    ),
+    (
+        "sources",
+        {
+            "SOURCES": (
+                {
+                    "name": "the Kubernetes package repository",
+                    "url": "https://x/",
+                    "variable": "kubeadm_apt_repository",
+                    "trouble": "t",
+                    "unknown_release": True,
+                    "version": "1.37.9",
+                    "known": ["1.37.1", "1.37.2"],
+                },
+            )
+        },
+        MUST_CHANGE,
+        "there is no Kubernetes 1.37.9 at https://x/ (the last ones there: 1.37.1 and 1.37.2)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("check", "facts", "verdict", "part"), BAD, ids=[f"{row[0]}: {row[3][:40]}" for row in BAD])
+def test_each_trouble_has_its_sentence(check, facts, verdict, part):
+    found, message = said(cluster(k8s_node1=facts), check)
+    assert (found, part in message) == (verdict, True), message
+    assert message.startswith("k8s-node1") and "\n" not in message and "{" not in message
+
+
+def test_every_outcome_in_the_table_happens_in_a_test():
+    """The manual lists these sentences: each must be one that can come."""
+    seen = {(row[0], row[2]) for row in BAD}
+    assert {(check.name, outcome.verdict) for check in CHECKS for outcome in check.outcomes.values()} - seen == {
+        ("disk speed", OK),  # only measured on demand, see below
+        ("swap", OK),  # with base_swap, see below
+        ("settings", MUST_CHANGE),  # see below
+    }
+
+
+def test_what_only_the_master_needs():
+    few = {"memory_mb": 906, "listening_tcp": [22, 6443, 2379], "fsync_ms": 25.4}
+    state = cluster(k8s_master=few, k8s_node1=few)
+    assert "906 MB of memory are too little for a master, which needs 1700 MB" in said(state, "memory", "k8s-master")[1]
+    assert (
+        said(state, "memory") == (OK, "") and said(state, "ports") == (OK, "") and said(state, "disk speed") == (OK, "")
+    )
+    assert "listens on ports 2379 and 6443" in said(state, "ports", "k8s-master")[1]
+    assert said(state, "disk speed", "k8s-master") == (
+        OK,
+        "k8s-master: a write reaches its disk after 25.4 ms, etcd wants 10 ms: an SSD at USB makes the cluster "
+        "steadier.",
+    )
+
+
+def test_settings_that_allow_more():
+    little = {"memory_mb": 400}
+    assert said(cluster({"kubeadm_ignore_preflight_errors": ["Mem"]}, k8s_node1=little), "memory") == (OK, "")
+    cgroup_v1 = {"cgroup": {"version": 1, "memory": True, "cpuset": True}}
+    assert said(cluster({"kubeadm_kubelet_config": {"failCgroupV1": False}}, k8s_node1=cgroup_v1), "cgroups") == (
+        OK,
+        "",
+    )
+    assert said(cluster({"kubeadm_version": "1.34.4"}, k8s_node1=cgroup_v1), "cgroups") == (OK, "")
+    zram = {"swaps": [{"name": "/dev/zram0", "size_kb": 1, "type": "partition"}]}
+    assert said(cluster({"base_swap": "zram"}, k8s_node1=zram), "swap")[0] == OK
+    assert said(cluster({"base_swap": "keep"}, k8s_node1=zram), "swap")[1].endswith("keeps doing so (base_swap: keep).")
+    file = {"swaps": [{"name": "/var/swap", "size_kb": 1, "type": "file"}]}
+    assert said(cluster({"base_swap": "zram"}, k8s_node1=file), "swap")[0] == WILL_CHANGE
+    assert said(cluster({"base_swap": False}, k8s_node1=file), "swap")[0] == WILL_CHANGE
+    other = cluster(values={"k8s_node1": {"kubeadm_node_ip": "10.0.0.9"}})
+    assert "10.0.0.9 (kubeadm_node_ip) is none of its addresses" in said(other, "node address")[1]
+
+
+def test_clusters_are_told_apart_by_their_ca():
+    other = {**joined, "cluster_ca_sha256": OTHER_PIN, "kubelet_server": "https://192.168.1.2:6443"}
+    state = cluster(
+        k8s_master={"kubernetes": leading}, k8s_node1={"kubernetes": joined}, k8s_node2={"kubernetes": other}
+    )
+    assert said(state, "cluster", "k8s-node1") == (OK, "")
+    assert "it belongs to another cluster, that of https://192.168.1.2:6443" in said(state, "cluster", "k8s-node2")[1]
+    state = cluster(k8s_master={"kubernetes": joined})
+    assert "is a worker of the cluster of" in said(state, "cluster", "k8s-master")[1]
+    unreadable = cluster(
+        k8s_master={"kubernetes": {**leading, "cluster_ca_sha256": ""}}, k8s_node1={"kubernetes": other}
+    )
+    assert said(unreadable, "cluster", "k8s-node1") == (OK, ""), (
+        "half of /etc/kubernetes deleted is not another cluster"
+    )
+
+
+def test_a_template_that_facts_do_not_resolve():
+    state = cluster()
+    state = Cluster(
+        state.hosts,
+        Inventory(
+            state.inventory.groups, state.inventory.values, {}, DEFAULTS, {"k8s-node1": {"kubeadm_node_ip": "no wlan0"}}
+        ),
+    )
+    assert said(state, "settings") == (
+        MUST_CHANGE,
+        "k8s-node1: kubeadm_node_ip has a template that cannot be resolved: no wlan0.",
+    )
+
+
+def test_an_unreachable_host_has_one_row_and_the_user_in_its_sentence():
+    state = cluster({"ansible_user": "pi"}, k8s_node2={"REACHABLE": False, "TROUBLE": SSH + "Connection timed out"})
+    rows = [row for row in preflight_rows(state) if row["host"] == "k8s-node2"]
+    assert [row["check"] for row in rows] == ["reachable"]
+    assert "does 'ssh pi@192.168.13.9' work without a question?" in rows[0]["message"]
+
+
+def test_one_sentence_for_several_hosts():
+    same = {"pi_memory_mb": 400}
+    state = cluster(k8s_node1={"memory_mb": 400}, k8s_node2={"memory_mb": 400})
+    assert same and sentences(preflight_rows(state), MUST_CHANGE) == [
+        "k8s-node1 and k8s-node2: 400 MB of memory are too little for a node, which needs 850 MB: use a Pi with more."
+    ]
+
+
+def test_the_table_has_one_line_for_each_finding():
+    text = preflight_table(preflight_rows(cluster(k8s_node1={"memory_mb": 400}, k8s_master={"disk_free_mb": 5000})))
+    lines = text.splitlines()
+    assert lines[0].split() == ["Check", "Hosts", "Found", "Wanted", "Verdict"]
+    assert [line.split()[0] for line in lines if line.startswith("memory")] == ["memory"]
+    assert any(line.split() == ["swap", "all", "off", "off", "ok"] for line in lines)
+    assert any("k8s-node1" in line and "400 MB" in line and line.endswith("YOU MUST CHANGE IT") for line in lines)
+    assert lines[-2:] == [
+        "You must change:",
+        "- k8s-node1: 400 MB of memory are too little for a node, which needs 850 MB: use a Pi with more.",
+    ]
+    assert preflight_table([]) == ""
+
+
+@given(st.sets(st.sampled_from(sorted(fit(7)))), st.booleans())
+def test_a_fact_that_is_missing_or_empty_is_no_error(missing, empty):
+    state = cluster()
+    facts = {key: value for key, value in fit(8).items() if key not in missing}
+    if empty:
+        facts.update(dict.fromkeys(missing))
+    hosts = (state.hosts[0], Host("k8s-node1", "node", "192.168.13.8", facts), state.hosts[2])
+    rows = preflight_rows(Cluster(hosts, state.inventory))
+    assert {row["host"] for row in rows} == set(NAMES)
+    assert preflight_table(rows)
