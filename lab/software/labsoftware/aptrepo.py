@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from labsoftware.product import Product, Work
@@ -14,47 +15,39 @@ HERE = Path(__file__).parent
 KEY_NAME = "bramble.kube lab (signs nothing but the lab's packages)"
 
 
+@contextlib.contextmanager
+def _gpg_home(work: Work) -> Iterator[Path]:
+    """A short-lived home for gpg: its agent's socket wants a path shorter than a cache's may be."""
+    home = Path(tempfile.mkdtemp(prefix="bramble-gnupg-"))
+    try:
+        yield home
+    finally:
+        work.run("gpgconf", "--kill", "gpg-agent", env={"GNUPGHOME": str(home)})
+        shutil.rmtree(home, ignore_errors=True)
+
+
 def signing_key() -> Product:
     """The key that signs the lab's repositories: made once in a cache, private to it."""
 
     def build(work: Work) -> None:
-        home = work.out / "gnupg"
-        home.mkdir(mode=0o700)
-        environment = {"GNUPGHOME": str(home)}
-        try:
-            work.run(
-                *("gpg", "--batch", "--passphrase", "", "--quick-generate-key", KEY_NAME, "rsa3072", "sign", "never"),
-                env=environment,
-            )
-            armored = work.run("gpg", "--batch", "--armor", "--export", env=environment)
-        finally:
-            work.run("gpgconf", "--kill", "gpg-agent", env=environment)
-        (work.out / "key.asc").write_text(armored, encoding="ascii")
+        with _gpg_home(work) as home:
+            gpg = ("gpg", "--homedir", home, "--batch")
+            work.run(*gpg, "--passphrase", "", "--quick-generate-key", KEY_NAME, "rsa3072", "sign", "never")
+            for name, what in (("key.asc", "--export"), ("secret.asc", "--export-secret-keys")):
+                work.run(*gpg, "--armor", "--output", home / name, what)
+            shutil.copy(home / "key.asc", work.out / "key.asc")
+            (work.out / "secret.asc").touch(mode=0o600)
+            (work.out / "secret.asc").write_bytes((home / "secret.asc").read_bytes())
 
-    return Product(name="signing-key", build=build, recipe=(KEY_NAME, "rsa3072"), seconds=1)
+    return Product(name="signing-key", build=build, recipe=(KEY_NAME, "rsa3072", "2"), seconds=1)
 
 
-class _Signer:
-    """gpg with the lab's key, in a short-lived copy of its home: gpg's socket wants a short path."""
-
-    def __init__(self, work: Work) -> None:
-        self.work = work
-        self.home = Path(tempfile.mkdtemp(prefix="bramble-gnupg-"))
-
-    def __enter__(self) -> dict[str, str]:
-        shutil.copytree(
-            self.work.file("signing-key:gnupg"),
-            self.home,
-            dirs_exist_ok=True,
-            ignore=lambda folder, names: [
-                n for n in names if n.startswith(("S.", ".#", "public-keys.d", "random_seed"))
-            ],
-        )
-        return {"GNUPGHOME": str(self.home)}
-
-    def __exit__(self, *exception: object) -> None:
-        self.work.run("gpgconf", "--kill", "gpg-agent", env={"GNUPGHOME": str(self.home)})
-        shutil.rmtree(self.home, ignore_errors=True)
+@contextlib.contextmanager
+def _signer(work: Work) -> Iterator[dict[str, str]]:
+    """Environment in which gpg signs with the lab's key."""
+    with _gpg_home(work) as home:
+        work.run("gpg", "--homedir", home, "--batch", "--import", work.file("signing-key:secret.asc"))
+        yield {"GNUPGHOME": str(home)}
 
 
 def _swap(new: Path, place: Path) -> None:
@@ -118,7 +111,7 @@ def flat_repository(name: str, path: str, debs: tuple[str, ...], label: str) -> 
         ]
         release = work.run("apt-ftparchive", *options, "release", ".", cwd=new)
         (new / "Release").write_text(release, encoding="utf-8")
-        with _Signer(work) as environment:
+        with _signer(work) as environment:
             sign = ("gpg", "--batch", "--digest-algo", "SHA512", "--output")
             work.run(*sign, "InRelease", "--clearsign", "Release", cwd=new, env=environment)
             work.run(*sign, "Release.gpg", "--armor", "--detach-sign", "Release", cwd=new, env=environment)
@@ -148,7 +141,7 @@ def pool_repository(
         place = work.cache.www / path
         new = place.with_name(f".{place.name}.new")
         shutil.rmtree(new, ignore_errors=True)
-        with work.scratch() as scratch, _Signer(work) as environment:
+        with work.scratch() as scratch, _signer(work) as environment:
             (scratch / "conf").mkdir()
             paragraphs = [
                 f"Origin: {origin}\nLabel: {label}\nSuite: {codename}\nCodename: {codename}\n"

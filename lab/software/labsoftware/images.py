@@ -223,6 +223,7 @@ def image_product(image: Image, seconds: int = 5) -> Product:
         inputs=(HERE / "images.py",),
         needs=tuple(dict.fromkeys(["crane", "registry", *image.needs, *sources])),
         seconds=seconds,
+        links={f"images/{image.name.partition('-')[2]}": "reference"},
         published=published,
     )
 
