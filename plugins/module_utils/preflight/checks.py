@@ -715,7 +715,7 @@ def _ports(host: Host, cluster: Cluster) -> Result | None:
     ),
     unknown_release=(
         MUST_CHANGE,
-        "{host}: there is no Kubernetes {version} at {url}{known}: set kubeadm_version to a release that is there.",
+        "{host}: there is no Kubernetes {version} at {url} ({known}): set kubeadm_version to a release that is there.",
     ),
 )
 def _sources(host: Host, cluster: Cluster) -> Result | None:
@@ -731,7 +731,7 @@ def _sources(host: Host, cluster: Cluster) -> Result | None:
                 "reason": source["trouble"],
                 "variable": source.get("variable", ""),
                 "version": source.get("version", ""),
-                "known": f" (the last ones there: {known})" if known else "",
+                "known": f"the last ones there: {known}" if known else "it lists none",
             }
             return Result(source["name"], "all answer", outcome, values)
     return Result(f"{len(host.sources)} answer", "all answer")

@@ -1,0 +1,61 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Writes the tables of docs/preflight.md from the checks themselves.
+
+After a change of a check, in the folder .lab/collections:
+python -m ansible_collections.bramble.kube.plugins.module_utils.preflight.manual ../../docs/preflight.md
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from ansible_collections.bramble.kube.plugins.module_utils.preflight.checks import CHECKS
+from ansible_collections.bramble.kube.plugins.module_utils.preflight.table import VERDICT_WORDS
+
+BEGIN = "<!-- begin of the table made from plugins/module_utils/preflight/checks.py -->"
+END = "<!-- end of that table -->"
+
+
+def _as_shown(sentence: str) -> str:
+    """A sentence with its placeholders as words in italics."""
+    words = re.sub(r"\{user\}", "user@", sentence)
+    return re.sub(r"\{(\w+)\}", lambda match: f"*{match.group(1).replace('_', ' ')}*", words).replace("|", r"\|")
+
+
+def checks_table() -> str:
+    """Write all checks with everything that they may say, as a Markdown table."""
+    lines = ["| check | wanted | verdict | what is said |", "|---|---|---|---|"]
+    for check in CHECKS:
+        first = f"**{check.name}** | {check.wants}"
+        for outcome in check.outcomes.values():
+            verdict = VERDICT_WORDS[outcome.verdict].lower()
+            lines.append(f"| {first} | {verdict} | {_as_shown(outcome.sentence)} |")
+            first = " | "
+    return "\n".join(lines)
+
+
+def with_table(text: str) -> str:
+    """Put the current table into the manual's text.
+
+    :raises ValueError: when the text has no place for it.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _old, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the text lacks the lines {BEGIN!r} and {END!r}")
+    return f"{before}{BEGIN}\n\n{checks_table()}\n\n{END}{after}"
+
+
+def main() -> None:
+    """Entry point."""
+    path = Path(sys.argv[1])
+    path.write_text(with_table(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
