@@ -1,0 +1,66 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A Pi as its files and programs show it: the one place where facts are read from; tests give it a folder instead."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable
+
+
+class System:
+    """Reads files and runs programs, and never fails because one of them is missing.
+
+    :param root: the folder that stands for ``/``.
+    """
+
+    def __init__(self, root: str = "/") -> None:
+        self.root = root
+
+    def path(self, path: str) -> str:
+        """Where an absolute path lies on this machine."""
+        return path if self.root == "/" else os.path.join(self.root, path.lstrip("/"))
+
+    def read(self, path: str) -> str:
+        """The file's text, "" when it is missing or cannot be read."""
+        try:
+            with open(self.path(path), "rb") as file:
+                return file.read().decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+    def exists(self, path: str) -> bool:
+        """Whether something is at the path."""
+        return os.path.exists(self.path(path))
+
+    def names(self, path: str) -> list[str]:
+        """The sorted names in a folder, none when it is missing."""
+        try:
+            return sorted(os.listdir(self.path(path)))
+        except OSError:
+            return []
+
+    def real(self, path: str) -> str:
+        """The path with its links followed, as it is called on this machine."""
+        return os.path.realpath(self.path(path))
+
+    def run(self, arguments: Iterable[str], timeout: float = 10) -> str:
+        """What a program prints, "" when it is missing, fails or takes longer than ``timeout`` seconds."""
+        environment = dict(os.environ, LC_ALL="C", LANGUAGE="C")
+        environment["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        try:
+            done = subprocess.run(
+                list(arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                timeout=timeout,
+                env=environment,
+                check=False,
+            )
+        except (OSError, subprocess.SubprocessError):
+            return ""
+        return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
