@@ -73,7 +73,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.preflight.checks impo
 
 def _trouble(result: Mapping[str, Any]) -> str:
     """What Ansible and the module's interpreter said when the facts could not be read; "" if they could."""
-    if not (result.get("failed") or result.get("unreachable") or result.get("exception") or result.get("rc")):
+    if "ansible_facts" in result:
         return ""
     texts = [str(result.get(key) or "") for key in ("msg", "module_stderr", "module_stdout")]
     return "\n".join(text for text in texts if text) or "no reason was given"
@@ -81,7 +81,7 @@ def _trouble(result: Mapping[str, Any]) -> str:
 
 def read_host(name: str, groups: Mapping[str, Any], variables: Mapping[str, Any]) -> Host:
     """Collect what is known of one host."""
-    result = variables.get("preflight_facts") or {}
+    result = variables.get("preflight_facts")
     facts = {key: value for key, value in (variables.get("ansible_facts") or {}).items() if key.startswith("pi_")}
     sources = variables.get("preflight_sources") or {}
     return Host(
@@ -89,8 +89,8 @@ def read_host(name: str, groups: Mapping[str, Any], variables: Mapping[str, Any]
         role="master" if name in groups.get("master", ()) else "node",
         address=str(variables.get("ansible_host") or name),
         facts=facts,
-        reachable=not result.get("unreachable"),
-        trouble=_trouble(result),
+        reachable=not (result or {}).get("unreachable"),
+        trouble="" if result is None else _trouble(result),
         sources=tuple(sources.get("sources") or ()),
     )
 

@@ -20,6 +20,10 @@ options:
     type: list
     elements: dict
     required: true
+  must_change:
+    description: List below the table, too, what the owner has to act on.
+    type: bool
+    default: true
 """
 
 EXAMPLES = r"""

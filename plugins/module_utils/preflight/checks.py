@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ SUPPORTED_OS = {
     ("ubuntu", "24.04"): "noble",
     ("ubuntu", "26.04"): "resolute",
 }
+_KNOWN_OS = "Raspberry Pi OS or Debian 11 to 13, Ubuntu 22.04, 24.04 or 26.04"
 ARCHITECTURES = ("arm64", "amd64")
 #: kubeadm's own limit for a control plane is 1700 MB (cmd/kubeadm/app/constants); a Pi with 1 GB reports from 870 on.
 MEMORY_MB = {"master": 1700, "node": 850}
@@ -122,14 +123,14 @@ class Check:
     name: str
     wants: str
     outcomes: Mapping[str, Outcome]
-    examine: Callable[[Host, Cluster], Result | None]
+    examine: Callable[[Host, Cluster], Result | list[Result] | None]
 
 
 CHECKS: list[Check] = []
 
 
 def _check(name: str, wants: str, **outcomes: tuple[str, str]) -> Callable:
-    def add(function: Callable[[Host, Cluster], Result | None]) -> Callable:
+    def add(function: Callable) -> Callable:
         table = {key: Outcome(*outcome) for key, outcome in outcomes.items()}
         CHECKS.append(Check(name, wants, table, function))
         return function
@@ -281,21 +282,21 @@ def _architecture(host: Host, cluster: Cluster) -> Result | None:
 
 @_check(
     "OS release",
-    "Raspberry Pi OS or Debian 11 to 13, Ubuntu 22.04, 24.04 or 26.04",
+    _KNOWN_OS,
     too_old=(
         MUST_CHANGE,
         "{host}: {found} is too old: its Python does not run Ansible's modules and its package archive is gone. Write "
         "a current 64-bit Raspberry Pi OS to the card, or take the host out of the inventory (what such an old "
         "cluster prints is still read by the filter bramble.kube.kubeadm_join).",
     ),
-    unknown=(MUST_CHANGE, "{host}: {found} is not an OS that the roles know: {wanted} are."),
+    unknown=(MUST_CHANGE, "{host}: {found} is not an OS that the roles know: {known} are."),
     ending=(OK, "{host}: {found} gets no more updates; its packages come from the archive. Plan a move to trixie."),
 )
 def _os_release(host: Host, cluster: Cluster) -> Result | None:
     os = host.fact("os")
     if not os:
         return None
-    wanted = "Raspberry Pi OS or Debian 11 to 13, Ubuntu 22.04, 24.04 or 26.04"
+    wanted = "a current release"
     kind = {"raspbian": "debian"}.get(str(os.get("id", "")).lower(), str(os.get("id", "")).lower())
     version = str(os.get("version_id") or "")
     found = " ".join(
@@ -307,7 +308,7 @@ def _os_release(host: Host, cluster: Cluster) -> Result | None:
         return Result(found, wanted, "ending" if (kind, version) == ("debian", "11") else "")
     number = re.match(r"\d+", version)
     old = kind in ("debian", "ubuntu") and number and int(number.group()) < (11 if kind == "debian" else 22)
-    return Result(found, wanted, "too_old" if old else "unknown")
+    return Result(found, wanted, "too_old" if old else "unknown", {"known": _KNOWN_OS})
 
 
 @_check(
@@ -483,7 +484,7 @@ def _swap(host: Host, cluster: Cluster) -> Result | None:
     ),
 )
 def _hostname(host: Host, cluster: Cluster) -> Result | None:
-    found, wanted = host.fact("hostname"), cluster.inventory.node_name(host.name)
+    found, wanted = host.fact("hostname"), cluster.inventory.hostname(host.name)
     if not found:
         return None
     same = str(found).lower() in (wanted.lower(), wanted.lower().partition(".")[0])
@@ -718,12 +719,12 @@ def _ports(host: Host, cluster: Cluster) -> Result | None:
         "{host}: there is no Kubernetes {version} at {url} ({known}): set kubeadm_version to a release that is there.",
     ),
 )
-def _sources(host: Host, cluster: Cluster) -> Result | None:
+def _sources(host: Host, cluster: Cluster) -> Result | list[Result] | None:
     if not host.sources:
         return None
+    troubles = []
     for source in host.sources:
         if source.get("trouble"):
-            outcome = "unknown_release" if source.get("unknown_release") else "unreachable"
             known = listing((source.get("known") or [])[-5:])
             values = {
                 "what": source["name"],
@@ -733,7 +734,10 @@ def _sources(host: Host, cluster: Cluster) -> Result | None:
                 "version": source.get("version", ""),
                 "known": f"the last ones there: {known}" if known else "it lists none",
             }
-            return Result(source["name"], "all answer", outcome, values)
+            outcome = "unknown_release" if source.get("unknown_release") else "unreachable"
+            troubles.append(Result(f"not {source['name']}", "all answer", outcome, values))
+    if troubles:
+        return troubles
     return Result(f"{len(host.sources)} answer", "all answer")
 
 
@@ -769,22 +773,21 @@ def preflight_rows(cluster: Cluster) -> list[dict[str, str]]:
 def _rows(cluster: Cluster) -> Iterator[dict[str, str]]:
     for check in CHECKS:
         for host in cluster.hosts:
-            result = check.examine(host, cluster)
-            if result is None:
-                continue
-            outcome = check.outcomes[result.outcome] if result.outcome else Outcome(OK, "")
-            values = {"host": host.name, "found": result.found, "wanted": result.wanted, **result.values}
-            yield {
-                "host": host.name,
-                "check": check.name,
-                "found": result.found,
-                "wanted": result.wanted,
-                "verdict": outcome.verdict,
-                "message": outcome.sentence.format(**values),
-            }
+            results = check.examine(host, cluster) or []
+            for result in results if isinstance(results, list) else [results]:
+                outcome = check.outcomes[result.outcome] if result.outcome else Outcome(OK, "")
+                values = {"host": host.name, "found": result.found, "wanted": result.wanted, **result.values}
+                yield {
+                    "host": host.name,
+                    "check": check.name,
+                    "found": result.found,
+                    "wanted": result.wanted,
+                    "verdict": outcome.verdict,
+                    "message": outcome.sentence.format(**values),
+                }
 
 
-def sentences(rows: list[Mapping[str, str]], verdict: str) -> list[str]:
+def sentences(rows: Iterable[Mapping[str, str]], verdict: str) -> list[str]:
     """The messages of the rows with a verdict; the same one for several hosts is said once, of all of them."""
     hosts_of: dict[tuple[str, ...], list[str]] = {}
     for row in rows:

@@ -26,7 +26,15 @@ CLUSTER_WIDE = (
     "master_flannel_backend",
 )
 #: Every variable that is looked at here besides the roles' own options.
-LOOKED_AT = ("ansible_host", "ansible_port", "base_hostname", "kubeadm_node_ip", "kubeadm_ignore_preflight_errors")
+LOOKED_AT = (
+    "ansible_host",
+    "ansible_port",
+    "ansible_user",
+    "base_hostname",
+    "kubeadm_ignore_preflight_errors",
+    "kubeadm_node_ip",
+    "kubeadm_node_name",
+)
 #: Networks to propose instead of one that collides, in this order.
 _SPARE_NETWORKS = (
     "10.244.0.0/16",
@@ -75,9 +83,15 @@ class Inventory:
             return None
         return self.defaults.get(name)
 
-    def node_name(self, host: str) -> str:
-        """The name that a host gets, and that its node has in the cluster."""
+    def hostname(self, host: str) -> str:
+        """The name that a host gets."""
         return str(self.values.get(host, {}).get("base_hostname") or host)
+
+    def node_names(self, host: str) -> dict[str, str]:
+        """The names by which a host goes, in the network and in the cluster: where each comes from, and the name."""
+        values = self.values.get(host, {})
+        given = {name: str(values[name]) for name in ("base_hostname", "kubeadm_node_name") if values.get(name)}
+        return {**({} if "base_hostname" in given else {"its name": host}), **given}
 
     def addresses(self, host: str) -> dict[str, Any]:
         """The IP addresses by which the inventory knows a host: variable name to address."""
@@ -164,33 +178,34 @@ def _proposed_name(name: str) -> str:
 def _names(inventory: Inventory) -> Iterator[Fault]:
     owners: dict[str, list[str]] = {}
     for host in inventory.hosts:
-        name = inventory.node_name(host)
-        variable = "base_hostname" if name != host else "its name"
-        owners.setdefault(name.lower(), []).append(host)
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            pass
-        else:
-            yield Fault(
-                f"{variable} is the address {name}; give it a name, such as {_proposed_name('')}, "
-                "and the address in ansible_host",
-                (host,),
-            )
-            continue
-        if name == "localhost":
-            yield Fault(
-                f"{variable} is localhost, which every machine calls itself; a name of its own is right", (host,)
-            )
-        elif len(name) > 63 or not all(_LABEL.fullmatch(label) for label in name.split(".")):
-            yield Fault(
-                f"{variable} is {shown(name)}, but a node's name has small letters, digits and hyphens, begins and "
-                f"ends with a letter or digit and is at most 63 long (RFC 1123); {_proposed_name(name)} would be right",
-                (host,),
-            )
+        for variable, name in inventory.node_names(host).items():
+            sharers = owners.setdefault(name.lower(), [])
+            if host not in sharers:
+                sharers.append(host)
+            problem = _name_problem(variable, name)
+            if problem:
+                yield Fault(problem, (host,))
     for name, hosts in owners.items():
         if len(hosts) > 1:
             yield Fault(f"{hosts_named(hosts)}: they have one name, {name}; a name for each is right (base_hostname)")
+
+
+def _name_problem(variable: str, name: str) -> str:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        pass
+    else:
+        right = _proposed_name("")
+        return f"{variable} is the address {name}; a name, such as {right}, with the address in ansible_host is right"
+    if name == "localhost":
+        return f"{variable} is localhost, which every machine calls itself; a name of its own is right"
+    if len(name) > 63 or not all(_LABEL.fullmatch(label) for label in name.split(".")):
+        return (
+            f"{variable} is {shown(name)}, but a node's name has small letters, digits and hyphens, begins and ends "
+            f"with a letter or digit and is at most 63 long (RFC 1123); {_proposed_name(name)} would be right"
+        )
+    return ""
 
 
 def _addresses(inventory: Inventory) -> Iterator[Fault]:

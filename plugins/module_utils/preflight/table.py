@@ -45,8 +45,10 @@ def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]
 
 
-def preflight_table(rows: Sequence[Mapping[str, str]]) -> str:
+def preflight_table(rows: Sequence[Mapping[str, str]], must_change: bool = True) -> str:
     """Write the table, and below it what is to be known of rows that are not plainly ok.
+
+    :param must_change: list below the table, too, what the owner has to act on.
 
     :returns: lines of text; empty for no rows.
     """
@@ -55,8 +57,8 @@ def preflight_table(rows: Sequence[Mapping[str, str]]) -> str:
     text = _aligned([_HEADER, *_lines(sorted_rows(rows))])
     text.insert(1, "-" * max(len(line) for line in text))
     for title, verdict in (("Notes:", OK), ("The run will change:", WILL_CHANGE), ("You must change:", MUST_CHANGE)):
-        said = sentences(list(rows), verdict)
-        if said:
+        said = sentences(rows, verdict)
+        if said and (must_change or verdict != MUST_CHANGE):
             text += ["", title, *(f"- {sentence}" for sentence in said)]
     return "\n".join(text)
 

@@ -106,7 +106,7 @@ def test_a_good_inventory_has_no_errors():
         (inventory(nodes=("a" * 64,)), ["at most 63 long", "a" * 63 + " would be right"]),
         (
             inventory(nodes=("192.168.13.20",)),
-            ["its name is the address 192.168.13.20; give it a name, such as k8s-node1"],
+            ["its name is the address 192.168.13.20; a name, such as k8s-node1"],
         ),
         (inventory(k8s_node1={"base_hostname": "localhost"}), ["base_hostname is localhost, which every machine"]),
         (
