@@ -24,6 +24,13 @@ def encode(value: object) -> bytes:
     return json.dumps(value).encode()
 
 
+class QuietServer(ThreadingHTTPServer):
+    """Clients that hang up are part of the tests."""
+
+    def handle_error(self, _request: object, _address: object) -> None:
+        pass
+
+
 class FakeRegistry:
     """Holds images by repository; counts what it was asked; ``login`` and ``mode`` decide how it answers."""
 
@@ -71,7 +78,7 @@ class FakeRegistry:
             def do_GET(self) -> None:
                 registry.answer(self)
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = QuietServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self._thread.start()
         self.host = f"127.0.0.1:{self._server.server_port}"
