@@ -9,7 +9,6 @@ from fake_registry import FakeRegistry
 
 from ansible_collections.bramble.kube.plugins.modules import image_platforms
 
-
 NO_PASSWORD = {"registry": "quay.io", "username": "pi", "password": None, "identity_token": None}
 
 
