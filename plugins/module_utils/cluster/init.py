@@ -1,0 +1,147 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What `kubeadm init` has left on a machine, what the API server says about it, and what is to be done next.
+
+A cluster counts as made when the API server holds what the last phases of init write. Before that it never had another node or
+a workload, so what init wrote can be taken away and init can start again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+#: What init makes last, by add-on (cmd/kubeadm/app/phases/addons): kind and name in kube-system.
+ADDONS = {"coredns": ("Deployment", "coredns"), "kube-proxy": ("DaemonSet", "kube-proxy")}
+TAINTS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What is on the disk.
+
+    :ivar any: whether there is anything at all that init writes.
+    :ivar manifests: whether the API server's static Pod is there.
+    :ivar admin: whether the administrator's kubeconfig is there and not empty.
+    :ivar finalized: whether kubelet.conf names the kubelet's own, rotated certificate, which init's phase kubelet-finalize
+        writes right before the add-ons; until then the certificate is embedded.
+    :ivar own: whether the configuration has the name that the module gives it right before init and takes away right after.
+    """
+
+    any: bool
+    manifests: bool
+    admin: bool
+    finalized: bool
+    own: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the API server says.
+
+    :ivar config: text of ClusterConfiguration, empty before init's phase upload-config.
+    :ivar missing: add-ons that are not there.
+    :ivar node: whether the machine's own Node exists.
+    :ivar tainted: keys of the control plane's own taints on it.
+    :ivar nodes: number of nodes.
+    """
+
+    config: str
+    missing: tuple[str, ...]
+    node: bool
+    tainted: tuple[str, ...] = ()
+    nodes: int = 0
+
+    @property
+    def version(self) -> str:
+        """The control plane's release, as in "1.37.2"; empty when unknown."""
+        for line in self.config.splitlines():
+            key, _colon, value = line.partition(":")
+            if key.strip() == "kubernetesVersion":
+                return value.strip().strip("\"'").removeprefix("v")
+        return ""
+
+
+def finalized(kubelet_conf: str) -> bool:
+    """Whether a kubelet.conf names a certificate file instead of holding the certificate."""
+    return "client-certificate:" in kubelet_conf and "client-certificate-data:" not in kubelet_conf
+
+
+def read_answer(text: str, node: str, skipped: tuple[str, ...] = ()) -> Answer:
+    """Read what `kubectl get cm/kubeadm-config deploy/coredns ds/kube-proxy nodes -o json` printed.
+
+    :param skipped: add-ons that are not wanted.
+    :raises ValueError: when it is no JSON.
+    """
+    document = json.loads(text) if text.strip() else {}
+    items = document.get("items", [document] if document else [])
+    found = {(item.get("kind"), (item.get("metadata") or {}).get("name")): item for item in items}
+    config = (found.get(("ConfigMap", "kubeadm-config"), {}).get("data") or {}).get("ClusterConfiguration", "")
+    own = found.get(("Node", node))
+    taints = ((own or {}).get("spec") or {}).get("taints") or []
+    return Answer(
+        config=config,
+        missing=tuple(name for name, key in ADDONS.items() if name not in skipped and key not in found),
+        node=own is not None,
+        tainted=tuple(taint["key"] for taint in taints if taint.get("key") in TAINTS),
+        nodes=sum(1 for kind, _name in found if kind == "Node"),
+    )
+
+
+@dataclass(frozen=True)
+class Step:
+    """What to do, and why in words for the user.
+
+    :ivar do: ``nothing``, ``init``, ``reset`` (then init), ``addons``, or ``refuse``.
+    """
+
+    do: str
+    why: str = ""
+    addons: tuple[str, ...] = field(default=())
+
+
+def next_step(remains: Remains, answer: Answer | None) -> Step:
+    """Decide.
+
+    :param answer: None when the API server does not answer.
+    """
+    if not remains.any:
+        return Step("init", "there is no control plane yet")
+    if answer is not None and answer.config and answer.node:
+        if not answer.missing and (remains.finalized or not remains.own):
+            return Step("nothing")
+        if remains.finalized or answer.nodes > 1:
+            return Step("addons", "an earlier init was cut short before its add-ons", answer.missing)
+    if remains.finalized:
+        if answer is None:
+            return Step("refuse", "the control plane is there, but its API server does not answer")
+        return Step(
+            "refuse", "the API server answers, but it has lost what kubeadm wrote into it (ConfigMap kubeadm-config)"
+        )
+    if answer is not None and answer.nodes > 1:
+        return Step("refuse", "the cluster has other nodes, but not what kubeadm init writes last")
+    if not remains.own:
+        return Step(
+            "refuse", "there are remains of a kubeadm init that did not finish and was not made by this collection"
+        )
+    return Step("reset", "an earlier init was cut short")
+
+
+def reason(output: str) -> str:
+    """The lines of kubeadm's messages that tell what is wrong."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    start = next(
+        (i for i, line in enumerate(lines) if line.startswith(("error ", "[preflight] Some fatal", "error:"))), None
+    )
+    if start is None:
+        return " / ".join(lines[-4:]) or "kubeadm said nothing about the reason"
+    told = []
+    for line in lines[start:]:
+        if line.startswith(
+            ("To see the stack trace", "[preflight] If you know", "couldn't initialize a Kubernetes cluster")
+        ):
+            break
+        told.append(line.replace("\t", " "))
+    return " / ".join(told[:8])

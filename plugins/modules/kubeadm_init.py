@@ -1,0 +1,295 @@
+#!/usr/bin/python
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kubeadm_init
+short_description: The control plane of a cluster, made once and completely
+version_added: "0.1.0"
+author:
+  - bramble.kube contributors (@bramble-kube)
+description:
+  - Makes the control plane with C(kubeadm init), unless the API server says that it is complete.
+  - After an init that was cut short, takes away what it wrote and begins again, or makes the add-ons that are still missing.
+    It does so only when the cluster was never complete, so that nothing of a user's is lost.
+  - A control plane whose API server does not answer is waited for, and never made anew.
+  - Runs on the machine of the control plane, as root. Prints no token.
+options:
+  config:
+    description: The configuration for C(kubeadm init --config), as text.
+    type: str
+    required: true
+  config_path:
+    description:
+      - Where the configuration is kept on the machine, mode 0600. While init runs its name ends in C(.unfinished), which tells a
+        later run that the control plane was never complete.
+    type: path
+    default: /etc/kubernetes/kubeadm-init.yaml
+  node_name:
+    description: Name of the machine's own node in the cluster.
+    type: str
+    required: true
+  skip_addons:
+    description: Add-ons of kubeadm that are not wanted, for people who bring another proxy or name server.
+    type: list
+    elements: str
+    choices: [coredns, kube-proxy]
+    default: []
+  schedulable:
+    description: Whether Pods that do not belong to the control plane may run on this node, too. Unset leaves it as it is.
+    type: bool
+  api_timeout:
+    description: Seconds to wait for the API server of a control plane that is there, after a reboot for example.
+    type: int
+    default: 240
+attributes:
+  check_mode:
+    description: Tells what would be done, also where kubeadm is not installed yet.
+    support: full
+  diff_mode:
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Make the control plane
+  bramble.kube.kubeadm_init:
+    config: "{{ lookup('ansible.builtin.template', 'kubeadm-init.yaml.j2') }}"
+    node_name: k8s-master
+"""
+
+RETURN = r"""
+did:
+  description: What was done, C(nothing), C(init), C(reset) (and init) or C(addons).
+  returned: always
+  type: str
+why:
+  description: The reason for it.
+  returned: always
+  type: str
+version:
+  description: Release of the control plane. Empty in check mode where there is none.
+  returned: always
+  type: str
+  sample: 1.37.2
+cluster_ca_sha256:
+  description: Hash of the cluster CA's public key, as kubeadm writes it. Empty in check mode where there is none.
+  returned: always
+  type: str
+admin_kubeconfig_sha256:
+  description: SHA-256 of the administrator's kubeconfig file, to see whether a copy is current.
+  returned: always
+  type: str
+server:
+  description: The API server's address in that kubeconfig.
+  returned: always
+  type: str
+  sample: https://192.168.13.7:6443
+settings_differ:
+  description: Whether the cluster was made with another configuration than O(config) is now.
+  returned: always
+  type: bool
+"""
+
+import hashlib
+import os
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.bramble.kube.plugins.module_utils.cluster import init as rules
+from ansible_collections.bramble.kube.plugins.module_utils.files import place
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import redact
+
+KUBERNETES = "/etc/kubernetes"
+ADMIN = KUBERNETES + "/admin.conf"
+WRITTEN_BY_INIT = (
+    ADMIN,
+    KUBERNETES + "/super-admin.conf",
+    KUBERNETES + "/kubelet.conf",
+    KUBERNETES + "/manifests/kube-apiserver.yaml",
+    KUBERNETES + "/manifests/etcd.yaml",
+    KUBERNETES + "/pki/ca.key",
+)
+
+
+class Stop(Exception):
+    """The module cannot go on; the message is for the user and holds no secret."""
+
+
+def _text(path: str) -> str:
+    return (place.read(path) or b"").decode("utf-8", "replace")
+
+
+def unfinished(config_path: str) -> str:
+    """Name of the configuration while init runs."""
+    return config_path + ".unfinished"
+
+
+def read_remains(config_path: str) -> rules.Remains:
+    """Look at what init writes."""
+    return rules.Remains(
+        any=any(os.path.exists(path) for path in WRITTEN_BY_INIT),
+        manifests=bool(_text(KUBERNETES + "/manifests/kube-apiserver.yaml")),
+        admin=bool(_text(ADMIN)),
+        finalized=rules.finalized(_text(KUBERNETES + "/kubelet.conf")),
+        own=os.path.exists(unfinished(config_path)),
+    )
+
+
+class Node:
+    """The machine's kubeadm and kubectl."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self._module = module
+        self.name = module.params["node_name"]
+
+    def kubectl(self, *arguments: str) -> tuple[int, str, str]:
+        """Run kubectl as the administrator."""
+        command = ["kubectl", "--kubeconfig", ADMIN, "--request-timeout", "15s", *arguments]
+        return self._module.run_command(command, handle_exceptions=False)
+
+    def ask(self, skipped: tuple[str, ...]) -> rules.Answer | None:
+        """Ask the API server once; None when it does not answer."""
+        code, output, _error = self.kubectl(
+            *("get", "--namespace", "kube-system", "--ignore-not-found", "--output", "json"),
+            *("configmap/kubeadm-config", "deployment/coredns", "daemonset/kube-proxy", f"node/{self.name}"),
+        )
+        if code:
+            return None
+        answer = rules.read_answer(output, self.name, skipped)
+        if answer.config and not answer.missing:
+            return answer
+        code, names, _error = self.kubectl("get", "nodes", "--output", "name")
+        if code:
+            return None
+        return rules.Answer(answer.config, answer.missing, answer.node, answer.tainted, len(names.split()))
+
+    def wait(self, skipped: tuple[str, ...], seconds: float) -> rules.Answer | None:
+        """Ask until the API server answers."""
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = self.ask(skipped)
+            if answer is not None or time.monotonic() >= deadline:
+                return answer
+            time.sleep(1)
+
+    def kubeadm(self, *arguments: str) -> None:
+        """Run kubeadm; its error is for the user."""
+        command = ["kubeadm", *arguments]
+        code, output, error = self._module.run_command(command, environ_update={"LC_ALL": "C"})
+        if code:
+            raise Stop(f"kubeadm {arguments[0]} failed: {redact(rules.reason(error or output))}.")
+
+
+def describe(module: AnsibleModule) -> dict:
+    """What later tasks want to know about the cluster."""
+    admin = _text(ADMIN)
+    empty = {"cluster_ca_sha256": "", "admin_kubeconfig_sha256": "", "server": ""}
+    if not admin:
+        return empty
+    try:
+        cluster = parse_kubeconfig(admin)
+        return {
+            "cluster_ca_sha256": ca_cert_hashes(cluster.ca_pem or _text(cluster.ca_file))[0],
+            "admin_kubeconfig_sha256": hashlib.sha256(admin.encode()).hexdigest(),
+            "server": cluster.server,
+        }
+    except (KubeconfigError, CertificateError) as error:
+        raise Stop(f"{ADMIN} is not a usable kubeconfig: {error}.") from None
+
+
+def set_schedulable(module: AnsibleModule, node: Node, answer: rules.Answer) -> bool:
+    """Put the control plane's taint on its node, or take it away.
+
+    :returns: whether something had to be changed.
+    """
+    wanted = module.params["schedulable"]
+    if wanted is None or bool(answer.tainted) != wanted:
+        return False
+    taints = [f"{key}:NoSchedule-" for key in answer.tainted] if wanted else [rules.TAINTS[0] + "=:NoSchedule"]
+    if not module.check_mode:
+        code, _output, error = node.kubectl("taint", "nodes", node.name, *taints, "--overwrite")
+        if code:
+            raise Stop(f"The taint of node {node.name} could not be changed: {error.strip()}.")
+    return True
+
+
+def run(module: AnsibleModule) -> dict:
+    """Find out what is to be done, and do it."""
+    parameters = module.params
+    skipped = tuple(parameters["skip_addons"])
+    config, config_path = parameters["config"].encode(), parameters["config_path"]
+    node = Node(module)
+    remains = read_remains(config_path)
+    answer = None
+    if remains.manifests and remains.admin:
+        # Before kubelet-finalize nothing but a cut init can have left this, so a short wait is enough.
+        seconds = parameters["api_timeout"] if remains.finalized else 20
+        answer = node.wait(skipped, 0 if module.check_mode else seconds)
+    step = rules.next_step(remains, answer)
+    if step.do == "refuse" and module.check_mode and answer is None:
+        module.warn(f"{step.why}: check mode does not wait for it.")
+        step = rules.Step("nothing", step.why)
+    if step.do == "refuse":
+        raise Stop(
+            f"{step.why[0].upper()}{step.why[1:]}. 'journalctl -u kubelet -n 50' and 'crictl ps -a' on this Pi tell more."
+            " If nothing on it is worth keeping, 'kubeadm reset --force' there removes it, and this playbook makes it anew."
+        )
+    if not module.check_mode:
+        if step.do == "reset":
+            node.kubeadm("reset", "--force", "--cri-socket", "unix:///run/containerd/containerd.sock")
+        if step.do in ("init", "reset"):
+            place.write(place.Wanted(unfinished(config_path), config, 0o600))
+            skips = [f"addon/{name}" for name in skipped]
+            node.kubeadm(
+                *("init", "--config", unfinished(config_path), "--skip-token-print"),
+                *(["--skip-phases", ",".join(skips)] if skips else []),
+            )
+        present = config_path if os.path.exists(config_path) else unfinished(config_path)
+        for name in step.addons:
+            node.kubeadm("init", "phase", "addon", name, "--config", present)
+        if os.path.exists(unfinished(config_path)):
+            os.rename(unfinished(config_path), config_path)
+    retainted = False
+    if step.do == "nothing" and answer is not None:
+        retainted = set_schedulable(module, node, answer)
+    kept = place.read(config_path)
+    return {
+        "changed": step.do != "nothing" or retainted,
+        "did": step.do,
+        "why": step.why,
+        "version": answer.version if answer else "",
+        "settings_differ": step.do == "nothing" and kept is not None and kept != config,
+        **describe(module),
+    }
+
+
+def main() -> None:
+    """Read the options, act, report."""
+    module = AnsibleModule(
+        argument_spec={
+            "config": {"type": "str", "required": True},
+            "config_path": {"type": "path", "default": "/etc/kubernetes/kubeadm-init.yaml"},
+            "node_name": {"type": "str", "required": True},
+            "skip_addons": {"type": "list", "elements": "str", "choices": ["coredns", "kube-proxy"], "default": []},
+            "schedulable": {"type": "bool"},
+            "api_timeout": {"type": "int", "default": 240},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = run(module)
+    except Stop as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename or 'A program'}: {error.strerror}.")
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
