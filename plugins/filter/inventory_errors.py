@@ -46,6 +46,7 @@ _value:
   elements: str
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,6 +60,8 @@ from ansible_collections.bramble.kube.plugins.module_utils.preflight.inventory i
     inventory_errors,
 )
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.settings import role_defaults, role_options
+
+_UNDEFINED = re.compile(r"'(\w+)' is undefined")
 
 
 class _UnresolvedError(Exception):
@@ -92,7 +95,10 @@ def read_inventory(groups: Mapping[str, Any], hostvars: Mapping[str, Any]) -> In
             try:
                 values[host][name] = _plain(variables[name])
             except (AnsibleError, _UnresolvedError) as error:
-                unresolved[host][name] = str(error).splitlines()[0]
+                missing = _UNDEFINED.search(str(error))
+                # A value may be made of another variable's default, which only the roles themselves bring along.
+                if not (missing and missing.group(1) in options):
+                    unresolved[host][name] = str(error).splitlines()[0]
     return Inventory(plain_groups, values, options, role_defaults(), unresolved)
 
 
