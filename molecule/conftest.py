@@ -1,0 +1,44 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Virtual Pis of a scenario as testinfra hosts, by the same SSH as the playbooks use: user pi, key, known host keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import testinfra
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+STATE = ROOT / ".lab"
+
+
+def addresses(scenario: Path) -> dict[str, str]:
+    """Names and addresses of the Pis in the scenario's inventory."""
+    groups = yaml.safe_load((scenario / "hosts.yml").read_text())["bramble"]["children"]
+    return {
+        name: values["ansible_host"] for group in groups.values() for name, values in (group.get("hosts") or {}).items()
+    }
+
+
+@pytest.fixture(scope="module")
+def pis(request: pytest.FixtureRequest) -> dict[str, testinfra.host.Host]:
+    """Inventory name → host; testinfra itself cannot use connection variables that are templates."""
+    scenario = Path(request.path).parents[1]
+    return {
+        name: testinfra.get_host(
+            f"ssh://pi@{address}",
+            ssh_identity_file=str(STATE / "ssh" / "id_ed25519"),
+            ssh_extra_args=f"-o UserKnownHostsFile={STATE / 'known_hosts'} -o BatchMode=yes",
+            controlpersist=60,
+        )
+        for name, address in addresses(scenario).items()
+    }
+
+
+@pytest.fixture(scope="module")
+def host(pis: dict[str, testinfra.host.Host]) -> testinfra.host.Host:
+    """The only Pi of a scenario that has one."""
+    (only,) = pis.values()
+    return only
