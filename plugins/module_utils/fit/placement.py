@@ -365,10 +365,10 @@ def _message(chosen: Placement, wrong: Sequence[Mapping[str, object]], tight: bo
         return "Everything fits."
     if leave_out:
         parts.append(f"Without {' or '.join(leave_out)} the rest fits.")
-    choices = ["leave a component out"]
+    choices = ["Leave a component out"]
     choices += ["replace the image"] if wrong else []
     choices += ["lower its requests", "add a Pi"] if chosen.unplaced else []
-    parts.append(f"{', '.join(choices).capitalize()}, or force it.")
+    parts.append(f"{', '.join(choices)}, or force it.")
     return " ".join(parts)
 
 

@@ -114,7 +114,8 @@ class CredentialStore:
         server = _DOCKER_HUB_KEY if registry == "docker.io" else registry
         program = f"docker-credential-{helper}"
         try:
-            done = subprocess.run(
+            # A helper may wait for somebody to unlock a keyring: it gets a time limit, which run_command has not.
+            done = subprocess.run(  # pylint: disable=ansible-bad-function
                 [program, "get"], input=server.encode(), capture_output=True, timeout=_HELPER_TIMEOUT, check=False
             )
         except FileNotFoundError:

@@ -77,6 +77,7 @@ def test_a_sum_that_fits_is_not_enough() -> None:
     assert not found["fits"]
     assert found["unplaced"][0]["reasons"][0] == "n0: has 1 GiB memory left of 1 GiB, needs 1.5 GiB"
     assert "No node has room for a pod of Deployment kubeflow/a (big)" in found["message"]
+    assert found["message"].endswith("Leave a component out, lower its requests, add a Pi, or force it.")
 
 
 def test_running_pods_take_room() -> None:
