@@ -41,6 +41,10 @@ options:
     description: Measure how long a small record takes to reach the disk (C(pi_fsync_ms)), in up to five seconds.
     type: bool
     default: false
+  only:
+    description: Names of the facts to return, without their prefix; all by default. Facts of earlier runs stay.
+    type: list
+    elements: str
 attributes:
   check_mode:
     description: Reads the same facts.
@@ -118,7 +122,9 @@ ansible_facts:
       description: Who switches swap on, one of rpi-swap, zram-generator, dphys-swapfile, zram-tools, fstab, none.
       type: str
     pi_time:
-      description: The time C(service), whether the clock is C(synchronized), and C(offset_s) where the service says it.
+      description: >-
+        The time C(service), whether the clock is C(synchronized), C(offset_s) where the service says it, and the
+        services that are C(installed).
       type: dict
     pi_first_boot_done:
       description: Whether the image has finished its first boot.
@@ -127,6 +133,9 @@ ansible_facts:
       description: The network interfaces; C(name), C(mac), C(addresses) with prefix length.
       type: list
       elements: dict
+    pi_address:
+      description: The address with which the machine speaks to others, empty without a default route.
+      type: str
     pi_machine_id_sha256:
       description: A hash of the machine-id, by which copies are known.
       type: str
@@ -184,6 +193,7 @@ def main() -> None:
             "sysctls": names,
             "services": names,
             "measure_fsync": {"type": "bool", "default": False},
+            "only": {"type": "list", "elements": "str"},
         },
         supports_check_mode=True,
     )
@@ -196,6 +206,13 @@ def main() -> None:
         services=wanted["services"],
         measure_fsync=wanted["measure_fsync"],
     )
+    if wanted["only"] is not None:
+        unknown = [name for name in wanted["only"] if "pi_" + name not in facts]
+        if unknown:
+            module.fail_json(
+                msg=f"only: there is no fact {unknown[0]}; known are {', '.join(n[3:] for n in sorted(facts))}."
+            )
+        facts = {"pi_" + name: facts["pi_" + name] for name in wanted["only"]}
     module.exit_json(changed=False, ansible_facts=facts)
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads the text in which kernel, firmware and Debian's tools keep their state. Pure functions; bad lines are skipped."""
+"""Reads the text in which kernel, firmware and Debian's tools keep their state. Pure functions that skip bad lines."""
 
 from __future__ import annotations
 
@@ -87,6 +87,14 @@ def interfaces(ip_json: str) -> list[dict[str, Any]]:
         ]
         found.append({"name": entry["ifname"], "mac": entry.get("address", ""), "addresses": addresses})
     return found
+
+
+def route_source(ip_json: str) -> str:
+    """The source address in ``ip -json route get``, "" when there is no route."""
+    try:
+        return str(json.loads(ip_json)[0].get("prefsrc", ""))
+    except (ValueError, IndexError, KeyError, AttributeError, TypeError):
+        return ""
 
 
 def dpkg_status(text: str) -> dict[str, dict[str, str]]:

@@ -1,0 +1,72 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Swap on a Pi: who switches it on, and what has to change so that it stays off. Pure functions on text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+HEADER = "# Written by bramble.kube; changes here are overwritten.\n"
+RPI_SWAP_FILE = "/etc/rpi/swap.conf.d/90-bramble-kube.conf"
+ZRAM_GENERATOR_FILE = "/etc/systemd/zram-generator.conf.d/90-bramble-kube.conf"
+DPHYS_FILE = "/etc/dphys-swapfile"
+DPHYS_DEFAULT = "/var/swap"
+#: Where systemd-zram-generator looks, the least important first (zram-generator.conf(5)).
+ZRAM_GENERATOR_SOURCES = ("/usr/lib/systemd", "/usr/local/lib/systemd", "/run/systemd", "/etc/systemd")
+
+
+def is_zram(name: str) -> bool:
+    """Whether a swap area is compressed memory."""
+    return bool(re.fullmatch(r"/dev/zram\d+", name))
+
+
+def rpi_swap_text(state: str) -> str:
+    """What rpi-swap is told: nothing at all, or compressed memory without a file behind it."""
+    return HEADER + "[Main]\nMechanism=" + ("none" if state == "off" else "zram") + "\n"
+
+
+def zram_sections(texts: Iterable[str]) -> list[str]:
+    """The devices that zram-generator's configuration sets up."""
+    return sorted({name for text in texts for name in re.findall(r"^\[(zram\d+)\]", text, re.MULTILINE)})
+
+
+def zram_generator_text(devices: Iterable[str]) -> str:
+    """What zram-generator is told so that no device comes: none of them on a machine with more than 0 MB of memory."""
+    return HEADER + "".join(f"[{device}]\nhost-memory-limit = 0\n" for device in devices)
+
+
+def dphys_text(text: str) -> str:
+    """dphys-swapfile's configuration with size 0, with which it makes no file; the rest as it was."""
+    line = "CONF_SWAPSIZE=0"
+    changed, count = re.subn(r"^[ \t]*#?[ \t]*CONF_SWAPSIZE=.*$", line, text, count=1, flags=re.MULTILINE)
+    if not count:
+        changed = text + ("" if not text or text.endswith("\n") else "\n") + line + "\n"
+    # A later line would win; a limit computed from the memory is only used without a size.
+    head, _line, tail = changed.partition(line)
+    return head + line + re.sub(r"^[ \t]*CONF_SWAPSIZE=.*\n?", "", tail, flags=re.MULTILINE)
+
+
+def dphys_swap_file(text: str) -> str:
+    """The file that dphys-swapfile makes."""
+    match = re.search(r"^[ \t]*CONF_SWAPFILE=[\"']?([^\"'\s#]+)", text, re.MULTILINE)
+    return match.group(1) if match else DPHYS_DEFAULT
+
+
+def fstab_text(text: str, keep_zram: bool) -> str:
+    """fstab without swap: its lines stay, as comments."""
+    lines = []
+    for line in text.splitlines(keepends=True):
+        fields = line.split()
+        is_swap = len(fields) >= 3 and not fields[0].startswith("#") and fields[2] == "swap"
+        if is_swap and not (keep_zram and is_zram(fields[0])):
+            line = "# switched off by bramble.kube: " + line
+        lines.append(line)
+    return "".join(lines)
+
+
+def is_swap_area(head: bytes, page_size: int) -> bool:
+    """Whether a file is swap, by its signature at the end of its first page."""
+    return head[page_size - 10 : page_size] in (b"SWAPSPACE2", b"SWAP-SPACE")
