@@ -72,7 +72,7 @@ def pod(name: str, node: str, *command: str) -> dict:
 
 @pytest.fixture(scope="module")
 def pods():
-    """One web server on every node, with a Service in front of the one on k8s-node1; name of node → address of its pod."""
+    """One web server on every node and a Service for the one on k8s-node1; name of node → address of its pod."""
     manifests = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}]
     manifests += [pod(f"web-{node}", node, "netexec", "--http-port=8080") for node in NODES]
     manifests.append(
