@@ -66,7 +66,8 @@ def same(before: dict, after: dict) -> bool:
 def _without_status(document: dict) -> dict:
     kept = {key: value for key, value in document.items() if key not in ("status", "apiVersion", "kind")}
     metadata = dict(document["metadata"])
-    metadata.pop("resourceVersion", None)
+    for field in ("resourceVersion", "generation"):
+        metadata.pop(field, None)
     metadata["managedFields"] = [
         {key: value for key, value in entry.items() if key != "time"}
         for entry in metadata.get("managedFields") or []

@@ -25,6 +25,7 @@ from . import quantity
 from .client import FIELD_MANAGER
 
 EQUAL, UNSURE, DIFFERENT = 0, 1, 2
+_CLIENT_SIDE = "kubectl-client-side-apply"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 _MISSING = object()
@@ -105,7 +106,7 @@ def client_side_managers(live: dict) -> list[str]:
     for entry in live["metadata"].get("managedFields") or []:
         if entry.get("operation") == "Update" and not entry.get("subresource"):
             metadata = (entry.get("fieldsV1") or _EMPTY).get("f:metadata") or _EMPTY
-            if "f:" + LAST_APPLIED in (metadata.get("f:annotations") or _EMPTY):
+            if entry.get("manager") == _CLIENT_SIDE or "f:" + LAST_APPLIED in (metadata.get("f:annotations") or _EMPTY):
                 found.append(entry["manager"])
     return found
 
@@ -124,7 +125,7 @@ def _map(desired: dict, fields: dict, live: Any, path: tuple, builtin: bool) -> 
                 continue
             return DIFFERENT
         found = live.get(key, _MISSING)
-        if not owned or (len(owned) == 1 and "." in owned):
+        if _is_whole(owned):
             result = _whole(value, found, (*path, key), builtin)
         elif isinstance(value, dict):
             result = _map(value, owned, found, (*path, key), builtin)
@@ -139,6 +140,10 @@ def _map(desired: dict, fields: dict, live: Any, path: tuple, builtin: bool) -> 
         if name != "." and (name[:2] != "f:" or name[2:] not in desired):
             return DIFFERENT
     return verdict
+
+
+def _is_whole(owned: dict) -> bool:
+    return not owned or (len(owned) == 1 and "." in owned)
 
 
 def _list(desired: list, fields: dict, live: Any, path: tuple, builtin: bool) -> int:
@@ -179,7 +184,10 @@ def _list(desired: list, fields: dict, live: Any, path: tuple, builtin: bool) ->
         if position < last:
             verdict = UNSURE
         last = position
-        result = _map(item, owned[key], other, (*path, None), builtin)
+        if _is_whole(owned[key]):
+            result = _whole(item, other, (*path, None), builtin)
+        else:
+            result = _map(item, owned[key], other, (*path, None), builtin)
         if result == DIFFERENT:
             return DIFFERENT
         verdict = max(verdict, result)
