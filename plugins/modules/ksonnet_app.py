@@ -368,6 +368,27 @@ def argument_spec() -> dict:
     }
 
 
+def read_live(module: AnsibleModule, kubeconfig: str, context: str) -> bytes:
+    """/openapi/v2 of a cluster."""
+    try:
+        from kubernetes import config
+    except ImportError:
+        module.fail_json(msg=missing_required_lib("kubernetes"), exception=traceback.format_exc())
+    try:
+        client = config.new_client_from_config(config_file=kubeconfig, context=context or None)
+        response = client.call_api(
+            "/openapi/v2",
+            "GET",
+            header_params={"Accept": "application/json"},
+            auth_settings=["BearerToken"],
+            _preload_content=False,
+            _return_http_data_only=True,
+        )
+        return response.data
+    except Exception as exc:
+        raise KsonnetError(f"/openapi/v2 of the cluster in {kubeconfig} cannot be read: {exc}") from exc
+
+
 def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     if YAML_ERROR:
@@ -388,7 +409,9 @@ def main() -> None:
     )
     downloads = Downloads(cache_dir=p["cache_dir"], mirror=DEFAULT_MIRROR, keep=not module.check_mode)
     try:
-        outcome = declare(p["app_dir"], wanted, downloads, p["evaluator"])
+        outcome = declare(
+            p["app_dir"], wanted, downloads, p["evaluator"], live=lambda path, ctx: read_live(module, path, ctx)
+        )
         changes = outcome.tree.changes()
         folders = outcome.tree.new_folders()
         if not module.check_mode:

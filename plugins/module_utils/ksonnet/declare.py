@@ -10,12 +10,12 @@ import json
 import os
 import posixpath
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from . import app as apps
-from . import parameters, prototype, registry, system_prototypes, yamlio
+from . import klibsonnet, parameters, prototype, registry, system_prototypes, yamlio
 from .errors import KsonnetError, listed
 from .evaluator import JsonnetError, Limits, evaluate_text, pick
 from .tree import Tree
@@ -59,10 +59,22 @@ class Outcome:
     components: list[str] = field(default_factory=list)
 
 
-def declare(app_dir: str, wanted: Declaration, downloads: registry.Downloads, evaluator: str = "auto") -> Outcome:
+#: reads /openapi/v2 of the cluster that a kubeconfig and a context name
+Live = Callable[[str, str], bytes]
+
+
+def declare(
+    app_dir: str,
+    wanted: Declaration,
+    downloads: registry.Downloads,
+    evaluator: str = "auto",
+    live: Live | None = None,
+) -> Outcome:
     """All changes, collected in the outcome's tree; nothing is written. KsonnetError for the first wrong thing."""
     tree = Tree(os.path.abspath(app_dir))
     work = _Work(tree, _open(tree, wanted), downloads, evaluator)
+    for entry in wanted.libraries:
+        work.library(entry, live)
     for entry in wanted.environments:
         work.environment(entry)
     for entry in wanted.registries:
@@ -173,6 +185,35 @@ class _Work:
         if text is None:
             raise KsonnetError(f"{self.tree.path(name)} does not exist, so no parameter can be set in it")
         return parameters.Editor(text, name, self._evaluate)
+
+    # k.libsonnet
+
+    def library(self, entry: Mapping[str, Any], live: Live | None) -> None:
+        """What ``ks env add --api-spec`` makes; a folder that is there is used as it is."""
+        version = entry.get("version") or ""
+        if version and not version.startswith("v"):
+            version = "v" + version
+        if version and self._library_folder(version):
+            return
+        if entry.get("kubeconfig"):
+            if live is None:
+                raise KsonnetError("a library from a cluster needs the kubernetes package")
+            data = live(entry["kubeconfig"], entry.get("context") or "")
+        else:
+            data = registry.description(
+                entry["openapi"], entry.get("checksum") or "", self.downloads.cache_dir, self.downloads.keep
+            )
+        library = klibsonnet.cached(data, version, self.downloads.cache_dir, self.downloads.keep)
+        if self._library_folder(library.version):
+            return
+        folder = f"lib/{'ksonnet-lib/' if self.app.version >= (0, 2) else ''}{library.version}"
+        self.tree.write(f"{folder}/swagger.json", data)
+        self.tree.write(f"{folder}/k8s.libsonnet", library.k8s)
+        self.tree.write(f"{folder}/k.libsonnet", library.k)
+
+    def _library_folder(self, version: str) -> str:
+        folders = (f"lib/{version}", f"lib/ksonnet-lib/{version}")
+        return next((folder for folder in folders if self.tree.read(f"{folder}/k.libsonnet") is not None), "")
 
     # Environments
 

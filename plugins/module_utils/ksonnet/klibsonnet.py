@@ -256,12 +256,8 @@ def _capitalize(name: str) -> str:
         return name
     result = [name[0]]
     for i in range(1, last + 1):
-        char = name[i]
-        if (name[i - 1].isupper() and char.isupper() and (i == last or name[i + 1].isupper() or i + 1 == last)) or (
-            name[i - 1].isupper() and i < last and name[i + 1].isupper()
-        ):
-            char = char.lower()
-        result.append(char)
+        ends = i + 1 >= last or name[i + 1].isupper()
+        result.append(name[i].lower() if name[i - 1].isupper() and ends else name[i])
     return "".join(result)
 
 
@@ -456,29 +452,11 @@ def _chained(constructor: Constructor, base: str) -> str:
 #: Names that the first letter's case alone does not settle (ksonnet-gen/kubeversion/data.go).
 _LEGACY_ALIASES = {
     name: re.sub(r"[A-Z]{2,}", lambda m: _title(m[0].lower()), name)
-    for name in [
-        "hostIPC",
-        "hostPID",
-        "externalID",
-        "podCIDR",
-        "providerID",
-        "bootID",
-        "machineID",
-        "systemUUID",
-        "volumeID",
-        "diskURI",
-        "datasetUUID",
-        "pdID",
-        "scaleIO",
-        "podIP",
-        "hostIP",
-        "clusterIP",
-        "loadBalancerIP",
-        "containerID",
-        "imageID",
-        "clientCIDR",
-        "downwardAPI",
-    ]
+    for name in (
+        *("hostIPC", "hostPID", "externalID", "podCIDR", "providerID", "bootID", "machineID", "systemUUID", "volumeID"),
+        *("diskURI", "datasetUUID", "pdID", "scaleIO", "podIP", "hostIP", "clusterIP", "loadBalancerIP"),
+        *("containerID", "imageID", "clientCIDR", "downwardAPI"),
+    )
 }
 _LEGACY_ALIASES.update(
     {

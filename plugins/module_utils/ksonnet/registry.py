@@ -175,6 +175,35 @@ class Downloads:
             os.replace(temporary, path)
 
 
+def description(openapi: str, checksum: str, cache_dir: str, keep: bool) -> bytes:
+    """An OpenAPI description: a file, or what an address serves (once: it is kept by its checksum)."""
+    if not re.match(r"https?://", openapi):
+        path = os.path.expanduser(openapi[7:] if openapi.startswith("file://") else openapi)
+        try:
+            with open(path, "rb") as stream:
+                data = stream.read()
+        except OSError as exc:
+            raise KsonnetError(f"the OpenAPI description {path} cannot be read: {exc.strerror}") from exc
+    else:
+        if not checksum:
+            raise KsonnetError(f"the OpenAPI description {openapi} needs a checksum: sha256: and 64 hexadecimal digits")
+        kept = os.path.join(os.path.expanduser(cache_dir), "openapi", _plain(checksum) + ".json")
+        try:
+            with open(kept, "rb") as stream:
+                data = stream.read()
+        except OSError:
+            data = fetch(openapi)
+            if keep and _sha256(data) == _plain(checksum):
+                os.makedirs(os.path.dirname(kept), exist_ok=True)
+                handle, temporary = tempfile.mkstemp(dir=os.path.dirname(kept))
+                with os.fdopen(handle, "wb") as stream:
+                    stream.write(data)
+                os.replace(temporary, kept)
+    if checksum and _sha256(data) != _plain(checksum):
+        raise KsonnetError(f"{openapi} has the checksum sha256:{_sha256(data)}, not sha256:{_plain(checksum)}")
+    return data
+
+
 def fetch(url: str, limit: int = MAX_ARCHIVE) -> bytes:
     """What an address serves; KsonnetError if it cannot be had or is larger than ``limit`` bytes."""
     from ansible.module_utils.urls import open_url
