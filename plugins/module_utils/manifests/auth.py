@@ -166,7 +166,7 @@ def _override(result: Endpoint, options: dict[str, Any]) -> None:
 
 
 def _basic(user: str, password: str = "") -> str:
-    return "Basic " + base64.b64encode((f"{user}:{password}").encode("utf-8")).decode("ascii")
+    return "Basic " + base64.b64encode((f"{user}:{password}").encode()).decode("ascii")
 
 
 def _from_kubeconfig(options: dict[str, Any]) -> Endpoint:

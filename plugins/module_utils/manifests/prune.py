@@ -99,9 +99,11 @@ def delete(client: Client, item: Item, resource: Resource, dry_run: bool = False
     uid = item.object["metadata"].get("uid")
     if uid:
         body["preconditions"] = {"uid": uid}
-    query = {"dryRun": "All"} if dry_run else None
+    if dry_run:
+        # In the body: the server does not look at the query of a DELETE that has one.
+        body["dryRun"] = ["All"]
     try:
-        client.request("DELETE", resource.path(item.name, item.namespace), query, body, JSON, parse=False)
+        client.request("DELETE", resource.path(item.name, item.namespace), None, body, JSON, parse=False)
     except ApiError as error:
         if error.status != 404:
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,9 @@ sys.path.insert(0, str(HERE.parents[2] / ".lab" / "collections"))
 from apiserver import ApiServer  # noqa: E402
 
 
+_numbers = itertools.count(1)
+
+
 @pytest.fixture(scope="session")
 def api() -> Iterator[ApiServer]:
     """A real API server, shared by the tests; each uses a namespace of its own."""
@@ -30,7 +34,8 @@ def api() -> Iterator[ApiServer]:
 @pytest.fixture
 def space(api: ApiServer, request: pytest.FixtureRequest) -> str:
     """A fresh namespace for one test."""
-    name = "t-" + "".join(char if char.isalnum() else "-" for char in request.node.name.lower()).strip("-")[:50].strip("-")
+    test = "".join(char if char.isalnum() else "-" for char in request.node.name.lower().removeprefix("test_"))
+    name = f"t{next(_numbers)}-{test[:40].strip('-')}"
     api.kubectl("create", "namespace", name)
     return name
 
