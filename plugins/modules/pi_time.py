@@ -145,8 +145,8 @@ def main() -> None:
         time.sleep(0.5)
     asked = f"The servers {', '.join(servers)} do" if servers else f"The servers that {service} knows do"
     module.fail_json(
-        msg=f"The clock is not synchronised after {module.params['timeout']} seconds. {asked} not answer (NTP, UDP port "
-        "123): is the network there? base_ntp_servers takes others, such as your router's address.",
+        msg=f"The clock is not synchronised after {module.params['timeout']} seconds. {asked} not answer (NTP, UDP "
+        "port 123): is the network there? base_ntp_servers takes others, such as the router's address.",
         synchronized=False,
         **result,
     )
