@@ -24,6 +24,7 @@ JSON = "application/json"
 APPLY_PATCH = "application/apply-patch+yaml"
 USER_AGENT = "bramble.kube manifest_push"
 FIELD_MANAGER = "bramble.kube"
+REQUEST_TIMEOUT = 30.0  # seconds without a sign of life from the server
 
 
 class Fault(Exception):
@@ -33,9 +34,9 @@ class Fault(Exception):
 class Client:
     """A pool of kept-open connections, one for each thread that asks at a time."""
 
-    def __init__(self, endpoint: Endpoint, request_timeout: float = 30.0) -> None:
+    def __init__(self, endpoint: Endpoint, request_timeout: float | None = None) -> None:
         self.endpoint = endpoint
-        self.request_timeout = request_timeout
+        self.request_timeout = request_timeout or REQUEST_TIMEOUT
         self.requests = 0
         self._idle: list[http.client.HTTPConnection] = []
         self._lock = threading.Lock()
