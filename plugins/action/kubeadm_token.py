@@ -32,12 +32,13 @@ class ActionModule(ActionBase):
         The task's own ``no_log: true`` would do the same for success, but would also hide why the module failed.
         """
         super().run(tmp, task_vars)
-        loud = self._play_context.no_log
-        self._play_context.no_log = True  # at -vvv the SSH connection prints what a module returned, unless told not to
+        # At -vvv the SSH connection prints what a module returned, unless its own play context says not to.
+        context = self._connection._play_context
+        loud, context.no_log = context.no_log, True
         try:
             result = self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
         finally:
-            self._play_context.no_log = loud
+            context.no_log = loud
         if result.get("token") and not result.get("failed"):
             return {**result, "_ansible_no_log": True}
         return _redacted(result)

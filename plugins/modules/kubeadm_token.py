@@ -225,9 +225,14 @@ class Kubeadm:
         """
         executable, *kubeconfig = self._command
         # Go prints times in this machine's zone, and kubeadm asks a proxy for the cluster if one is set.
-        return self._module.run_command(
-            [executable, "token", *arguments, *kubeconfig], environ_update={"TZ": "UTC", "LC_ALL": "C"}
-        )
+        try:
+            return self._module.run_command(
+                [executable, "token", *arguments, *kubeconfig],
+                environ_update={"TZ": "UTC", "LC_ALL": "C"},
+                handle_exceptions=False,
+            )
+        except OSError as error:
+            raise Stop(f"{executable} cannot be run: {error.strerror}.") from None
 
     def tokens(self) -> list[BootstrapToken]:
         """All bootstrap tokens of the cluster."""

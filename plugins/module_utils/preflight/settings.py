@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.yaml import yaml_load
 
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.words import listing, shown
 
@@ -38,7 +38,7 @@ def role_options(folder: Path = ROLES_FOLDER) -> dict[str, dict[str, Any]]:
     """
     options: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.glob("*/meta/argument_specs.yml")):
-        document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        document = yaml_load(path.read_text(encoding="utf-8")) or {}
         for entry_point in (document.get("argument_specs") or {}).values():
             options.update(entry_point.get("options") or {})
     return options
@@ -49,7 +49,7 @@ def role_defaults(folder: Path = ROLES_FOLDER) -> dict[str, Any]:
     """Read the roles' defaults, as far as they are plain values (no templates)."""
     defaults: dict[str, Any] = {}
     for path in sorted(folder.glob("*/defaults/main.yml")):
-        for name, value in (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).items():
+        for name, value in (yaml_load(path.read_text(encoding="utf-8")) or {}).items():
             if "{{" not in str(value):
                 defaults[name] = value
     return defaults
