@@ -77,6 +77,25 @@ class TestBase:
         assert "192.168.14.2" in [line.split(",")[2] for line in sources.splitlines()]
 
 
+class TestLab:
+    """What must hold for the machine under the virtual Pis."""
+
+    def test_swap_of_the_machine_is_out_of_reach(self, host):
+        """Even the real swapon, which a node still has under another name, cannot give the machine a swap file."""
+        before = Path("/proc/swaps").read_text()
+        host.check_output(
+            "sudo sh -c 'umask 077; dd if=/dev/zero of=/var/real.swap bs=1M count=2; mkswap /var/real.swap'"
+        )
+        attempt = host.run("sudo /usr/sbin/swapon.distrib /var/real.swap")
+        host.check_output("sudo rm /var/real.swap")
+        assert attempt.rc != 0
+        assert "Operation not permitted" in attempt.stderr
+        assert Path("/proc/swaps").read_text() == before
+
+    def test_clock_of_the_machine_is_out_of_reach(self, host):
+        assert "Operation not permitted" in host.run('sudo date --set "$(date)"').stderr
+
+
 class TestDocker:
     """The container engine."""
 
