@@ -26,13 +26,17 @@ options:
     description: Bearer token. Also read from E(K8S_AUTH_API_KEY).
     type: str
   username:
-    description: User name for HTTP basic authentication, for a proxy in front of the cluster that wants it. Also read from E(K8S_AUTH_USERNAME).
+    description:
+      - User name for HTTP basic authentication, for a proxy in front of the cluster that wants it. Also read from
+        E(K8S_AUTH_USERNAME).
     type: str
   password:
     description: Password that belongs to O(username). Also read from E(K8S_AUTH_PASSWORD).
     type: str
   validate_certs:
-    description: Whether to verify the API server's certificate. Also read from E(K8S_AUTH_VERIFY_SSL). Verified unless told otherwise.
+    description:
+      - Whether to verify the API server's certificate. Also read from E(K8S_AUTH_VERIFY_SSL). Verified unless told
+        otherwise.
     type: bool
     aliases: [verify_ssl]
   ca_cert:
@@ -51,23 +55,31 @@ options:
     description: Address of an HTTP proxy. Also read from E(K8S_AUTH_PROXY); E(HTTP_PROXY) is not read.
     type: str
   no_proxy:
-    description: Hosts, domains and networks that are reached without O(proxy), separated by commas. Also read from E(K8S_AUTH_NO_PROXY).
+    description:
+      - Hosts, domains and networks that are reached without O(proxy), separated by commas. Also read from
+        E(K8S_AUTH_NO_PROXY).
     type: str
   proxy_headers:
     description: Headers for the proxy.
     type: dict
     suboptions:
       proxy_basic_auth:
-        description: User name and password for the proxy, separated by a colon. Also read from E(K8S_AUTH_PROXY_HEADERS_PROXY_BASIC_AUTH).
+        description:
+          - User name and password for the proxy, separated by a colon. Also read from
+            E(K8S_AUTH_PROXY_HEADERS_PROXY_BASIC_AUTH).
         type: str
       basic_auth:
-        description: User name and password for the Authorization header, separated by a colon. Also read from E(K8S_AUTH_PROXY_HEADERS_BASIC_AUTH).
+        description:
+          - User name and password for the Authorization header, separated by a colon. Also read from
+            E(K8S_AUTH_PROXY_HEADERS_BASIC_AUTH).
         type: str
       user_agent:
         description: Value of the User-Agent header. Also read from E(K8S_AUTH_PROXY_HEADERS_USER_AGENT).
         type: str
   persist_config:
-    description: Whether the kubernetes client may save refreshed tokens to the kubeconfig. Also read from E(K8S_AUTH_PERSIST_CONFIG).
+    description:
+      - Whether the kubernetes client may save refreshed tokens to the kubeconfig. Also read from
+        E(K8S_AUTH_PERSIST_CONFIG).
     type: bool
   impersonate_user:
     description: User to act as. Also read from E(K8S_AUTH_IMPERSONATE_USER).

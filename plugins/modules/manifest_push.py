@@ -12,15 +12,18 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Brings a set of Kubernetes objects to a cluster in the right order, concurrently, over a few connections that stay open.
-  - Server-side apply with the field manager C(bramble.kube). Objects that are as the manifests want them are not written.
+  - Brings a set of Kubernetes objects to a cluster in the right order, concurrently, over a few connections that stay
+    open.
+  - Server-side apply with the field manager C(bramble.kube). Objects that are as the manifests want them are not
+    written.
   - Runs on the laptop (C(delegate_to=localhost)).
 extends_documentation_fragment:
   - bramble.kube.api_options
 options:
   src:
     description:
-      - "Manifests: files, folders (all C(.yaml), C(.yml) and C(.json) files below), globs, or dictionaries with C(url) and C(checksum) (C(sha256:…))."
+      - "Manifests: files, folders (all C(.yaml), C(.yml) and C(.json) files below), globs, or dictionaries with
+        C(url) and C(checksum) (C(sha256:…))."
     type: list
     elements: raw
     default: []
@@ -66,7 +69,8 @@ options:
     type: str
   images:
     description:
-      - "Image references to replace: a whole reference, a repository, or a prefix that ends in C(/), and what takes its place."
+      - "Image references to replace: a whole reference, a repository, or a prefix that ends in C(/), and what takes
+        its place."
     type: dict
     default: {}
   labels:
@@ -108,12 +112,14 @@ options:
     default: 8
   timeout:
     description:
-      - Seconds for which faults (no connection, no answer, 429, 5xx) are answered by another try, from the first try of each object.
+      - Seconds for which faults (no connection, no answer, 429, 5xx) are answered by another try, from the first try
+        of each object.
     type: int
     default: 120
   return_objects:
     description:
-      - Which objects the result lists. V(changed) lists what was created, updated, pruned or failed, V(all) also what was unchanged,
+      - Which objects the result lists. V(changed) lists what was created, updated, pruned or failed, V(all) also what
+        was unchanged,
         V(full) adds each object as it is on the server.
     type: str
     choices: [changed, all, full]
@@ -126,7 +132,9 @@ requirements:
 attributes:
   check_mode:
     support: full
-    description: The server itself tells what would change (dry-run); what only an earlier step would bring is shown as created.
+    description:
+      - The server itself tells what would change (dry-run); what only an earlier step would bring is shown as
+        created.
   diff_mode:
     support: full
     description: A unified diff for each object; the values of Secrets are masked.

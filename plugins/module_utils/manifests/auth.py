@@ -211,7 +211,7 @@ def _from_config(config: dict, context: str | None, path: str, fall_back: Callab
     """Read one kubeconfig, or leave it to the kubernetes client where its own logic is needed."""
     name = context or config.get("current-context")
     if not name:
-        raise ClusterError("The kubeconfig %s has no current-context; set context." % (path or "given as a dictionary"))
+        raise ClusterError(f"The kubeconfig {path or 'given as a dictionary'} has no current-context; set context.")
     chosen = _named(config, "contexts", "context", name, path)
     cluster = _named(config, "clusters", "cluster", chosen.get("cluster", ""), path)
     user = _named(config, "users", "user", chosen["user"], path) if chosen.get("user") else {}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ipaddress
 import json
@@ -211,7 +212,8 @@ class Client:
             connection.connect()
         except ssl.SSLCertVerificationError as error:
             raise ClusterError(
-                f"{self.endpoint.server} shows a certificate that is not trusted: {error.verify_message}. Set ca_cert, or a kubeconfig with the cluster's CA."
+                f"{self.endpoint.server} shows a certificate that is not trusted: {error.verify_message}. "
+                "Set ca_cert, or a kubeconfig with the cluster's CA."
             ) from None
         except (OSError, http.client.HTTPException) as error:
             raise Fault(_fault_sentence(error, self.endpoint.server)) from None
@@ -311,10 +313,8 @@ def _fault_sentence(error: Exception, server: str) -> str:
 
 def _api_error(status: int, headers: Any, content: bytes) -> ApiError:
     body: Any = None
-    try:
+    with contextlib.suppress(ValueError):
         body = json.loads(content)
-    except ValueError:
-        pass
     if not isinstance(body, dict):
         body = {"message": content.decode("utf-8", "replace").strip()[:300]}
     retry_after = None

@@ -83,10 +83,22 @@ def is_builtin(api_version: str) -> bool:
 
 _OWN_GROUPS = frozenset(
     name + ".k8s.io"
-    for name in (
-        "admissionregistration apiextensions apiregistration certificates coordination discovery events "
-        "flowcontrol.apiserver networking node rbac.authorization resource scheduling storage"
-    ).split()
+    for name in [
+        "admissionregistration",
+        "apiextensions",
+        "apiregistration",
+        "certificates",
+        "coordination",
+        "discovery",
+        "events",
+        "flowcontrol.apiserver",
+        "networking",
+        "node",
+        "rbac.authorization",
+        "resource",
+        "scheduling",
+        "storage",
+    ]
 )
 
 

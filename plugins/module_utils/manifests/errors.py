@@ -40,7 +40,7 @@ class ApiError(Exception):
     @property
     def message(self) -> str:
         """The server's own sentence."""
-        return str(self.body.get("message") or "").strip() or "HTTP status %d" % self.status
+        return str(self.body.get("message") or "").strip() or f"HTTP status {self.status}"
 
     @property
     def causes(self) -> list[dict]:

@@ -169,7 +169,7 @@ def _inline(definition: Any) -> Iterator[Item]:
             yield from _unfold(copy.deepcopy(entry), "definition", index + 1)
         elif entry is not None:
             raise ManifestError(
-                f"object {index + 1} of definition is a {type(entry).__name__} where an object or its YAML text belongs."
+                f"object {index + 1} of definition is a {type(entry).__name__} where an object or YAML text belongs."
             )
 
 
@@ -199,7 +199,7 @@ def _read_file(name: str) -> str:
     except OSError as error:
         raise ManifestError(f"src {name} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError as error:
-        raise ManifestError("src %s is not UTF-8 text: byte %d is wrong." % (name, error.start)) from None
+        raise ManifestError(f"src {name} is not UTF-8 text: byte {error.start} is wrong.") from None
 
 
 def _expand(path: str) -> list[str]:
@@ -227,7 +227,7 @@ def _download(url: str, checksum: Any, validate_certs: bool) -> str:
     match = _CHECKSUM.match(str(checksum or ""))
     if not match:
         raise ManifestError(
-            f"src {url} needs a checksum: write {{url: …, checksum: 'sha256:…'}}, so that what was read is what is pushed."
+            f"src {url} needs a checksum: write {{url: …, checksum: 'sha256:…'}}, so that nothing else is pushed."
         )
     import ssl
     import urllib.error

@@ -15,7 +15,20 @@ _DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15,
 
 # Fields whose children are quantities, in the kinds of Kubernetes itself.
 _PARENTS = frozenset(
-    "requests limits capacity allocatable allocatedResources hard podFixed used default defaultRequest max min".split()
+    [
+        "requests",
+        "limits",
+        "capacity",
+        "allocatable",
+        "allocatedResources",
+        "hard",
+        "podFixed",
+        "used",
+        "default",
+        "defaultRequest",
+        "max",
+        "min",
+    ]
 )
 _FIELDS = frozenset(["sizeLimit", "divisor", "averageValue"])
 

@@ -41,7 +41,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def delay_before(attempt: int, error: Exception, rng: Callable[[], float] = random.random) -> float:
-    """Seconds to wait before try number `attempt` + 1: doubled each time, with jitter, never less than the server asks."""
+    """Seconds to wait after try `attempt` (from 0): doubled each time, with jitter, at least what the server asks."""
     ceiling = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(attempt, 10))
     wait = ceiling * (0.5 + rng() / 2)
     asked = getattr(error, "retry_after", None)

@@ -12,7 +12,7 @@ from .client import Client, Fault
 from .errors import ClusterError, ManifestError, Unreachable
 from .masking import mask
 from .plan import Options
-from .result import FAILED, UNCHANGED, Report
+from .result import UNCHANGED, Report
 
 
 def run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[str, Any]]:
@@ -32,7 +32,7 @@ def run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[str
 def _run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[str, Any]]:
     for option in ("workers", "timeout", "wait_timeout"):
         if params[option] < 1:
-            raise ManifestError("%s is %d; it must be at least 1." % (option, params[option]))
+            raise ManifestError(f"{option} is {params[option]}; it must be at least 1.")
     items = load.load(params["src"], params["definition"], params.get("validate_certs") is not False)
     items = shape.choose(items, params["select"] or "", params["exclude"] or "")
     for item in items:
@@ -94,20 +94,16 @@ def _result(report: Report, detail: str, check: bool) -> tuple[bool, dict[str, A
         result["rewritten"] = report.rewritten
     failures = report.failures
     if failures:
-        result["msg"] = "%d of %d objects were not applied: %s." % (
-            len(failures),
-            len(report.entries),
-            "; ".join(failures[:10]) + ("; and %d more" % (len(failures) - 10) if len(failures) > 10 else ""),
-        )
+        result["msg"] = f"{len(failures)} of {len(report.entries)} objects were not applied: {_first(failures)}."
     elif report.not_ready:
         result["not_ready"] = report.not_ready
-        result["msg"] = "%d objects are not ready in time: %s." % (
-            len(report.not_ready),
-            "; ".join(report.not_ready[:10]),
-        )
+        result["msg"] = f"{len(report.not_ready)} objects are not ready in time: {_first(report.not_ready)}."
     else:
-        counts = {action: number for action, number in report.counts.items() if number and action != FAILED}
-        result["msg"] = ", ".join(
-            "%d %s%s" % (number, "would be " if check else "", action) for action, number in counts.items()
-        )
+        words = "would be " if check else ""
+        result["msg"] = ", ".join(f"{number} {words}{action}" for action, number in report.counts.items() if number)
     return bool(failures or report.not_ready), result
+
+
+def _first(sentences: list[str], most: int = 10) -> str:
+    more = len(sentences) - most
+    return "; ".join(sentences[:most]) + (f"; and {more} more" if more > 0 else "")

@@ -17,7 +17,8 @@ from .load import Item
 from .order import CUSTOM, wave_of
 from .retry import call, delay_before, is_transient
 
-Predicate = Callable[[dict], "tuple[bool, str]"]  # live object → (ready, what it waits for)
+# live object → (ready, what it waits for); ready is None for what will never be.
+Predicate = Callable[[dict], "tuple[bool | None, str]"]
 
 
 def _condition(document: dict, name: str) -> dict:
@@ -41,21 +42,21 @@ def _observed(document: dict) -> bool:
     return seen is None or seen >= document["metadata"].get("generation", 0)
 
 
-def deployment(document: dict) -> tuple[bool, str]:
+def deployment(document: dict) -> tuple[bool | None, str]:
     """Every replica updated and available, none of the old left (as `kubectl rollout status`)."""
     spec, status = document.get("spec") or {}, document.get("status") or {}
     wanted = spec.get("replicas", 1)
     if status.get("observedGeneration", -1) < document["metadata"].get("generation", 0):
         return False, "its controller has not seen it yet"
     if _condition(document, "Progressing").get("reason") == "ProgressDeadlineExceeded":
-        return False, _condition(document, "Progressing").get("message") or "its progress deadline is exceeded"
+        return None, _condition(document, "Progressing").get("message") or "its progress deadline is exceeded"
     updated, available, total = (status.get(key) or 0 for key in ("updatedReplicas", "availableReplicas", "replicas"))
     if updated < wanted:
-        return False, "%d of %d replicas updated" % (updated, wanted)
+        return False, f"{updated} of {wanted} replicas updated"
     if total > updated:
-        return False, "%d old replicas are not gone yet" % (total - updated)
+        return False, f"{total - updated} old replicas are not gone yet"
     if available < updated:
-        return False, "%d of %d replicas available" % (available, wanted)
+        return False, f"{available} of {wanted} replicas available"
     return True, ""
 
 
@@ -67,14 +68,14 @@ def stateful_set(document: dict) -> tuple[bool, str]:
         return False, "its controller has not seen it yet"
     ready = status.get("readyReplicas") or 0
     if ready < wanted:
-        return False, "%d of %d replicas ready" % (ready, wanted)
+        return False, f"{ready} of {wanted} replicas ready"
     strategy = spec.get("updateStrategy") or {}
     if strategy.get("type", "RollingUpdate") != "RollingUpdate":
         return True, ""
     partition = (strategy.get("rollingUpdate") or {}).get("partition") or 0
     updated = status.get("updatedReplicas") or 0
     if status.get("updateRevision") != status.get("currentRevision") and updated < wanted - partition:
-        return False, "%d of %d replicas updated" % (updated, wanted - partition)
+        return False, f"{updated} of {wanted - partition} replicas updated"
     return True, ""
 
 
@@ -86,21 +87,21 @@ def daemon_set(document: dict) -> tuple[bool, str]:
     wanted = status.get("desiredNumberScheduled") or 0
     updated = status.get("updatedNumberScheduled") or 0
     if (spec.get("updateStrategy") or {}).get("type", "RollingUpdate") == "RollingUpdate" and updated < wanted:
-        return False, "updated on %d of %d nodes" % (updated, wanted)
+        return False, f"updated on {updated} of {wanted} nodes"
     available = status.get("numberAvailable") or 0
     if available < wanted:
-        return False, "available on %d of %d nodes" % (available, wanted)
+        return False, f"available on {available} of {wanted} nodes"
     return True, ""
 
 
-def job(document: dict) -> tuple[bool, str]:
+def job(document: dict) -> tuple[bool | None, str]:
     """Complete; a Job that Failed never is."""
     failed = _condition(document, "Failed")
     if failed.get("status") == "True":
-        return False, "failed: %s" % (failed.get("message") or failed.get("reason"))
+        return None, f"failed: {failed.get('message') or failed.get('reason')}"
     done = _condition(document, "Complete").get("status") == "True"
     status = document.get("status") or {}
-    return done, "" if done else "%d active, %d succeeded" % (status.get("active") or 0, status.get("succeeded") or 0)
+    return done, "" if done else f"{status.get('active') or 0} active, {status.get('succeeded') or 0} succeeded"
 
 
 def definition(document: dict) -> tuple[bool, str]:
@@ -113,19 +114,17 @@ def definition(document: dict) -> tuple[bool, str]:
 def claim(document: dict) -> tuple[bool, str]:
     """Bound."""
     phase = (document.get("status") or {}).get("phase")
-    return phase == "Bound", "" if phase == "Bound" else "phase %s" % (phase or "not reported yet")
+    return phase == "Bound", "" if phase == "Bound" else f"phase {phase or 'not reported yet'}"
 
 
-def pod(document: dict) -> tuple[bool, str]:
+def pod(document: dict) -> tuple[bool | None, str]:
     """Ready, or Succeeded."""
     phase = (document.get("status") or {}).get("phase")
     if phase == "Succeeded":
         return True, ""
     if phase == "Failed":
         status = document["status"]
-        return False, "failed: %s" % (
-            status.get("message") or status.get("reason") or "a container ended with an error"
-        )
+        return None, f"failed: {status.get('message') or status.get('reason') or 'a container ended with an error'}"
     ready, why = _needs(document, "Ready")
     return ready, "" if ready else trouble_of_pod(document) or why
 
@@ -184,7 +183,7 @@ def predicate_for(item: Item, further: Iterable[dict[str, Any]] = ()) -> Predica
     if not expressions:
         return own
 
-    def all_hold(document: dict) -> tuple[bool, str]:
+    def all_hold(document: dict) -> tuple[bool | None, str]:
         ready, why = own(document) if own is not None else (True, "")
         if not ready:
             return ready, why
@@ -247,7 +246,7 @@ def trouble_of_pod(document: dict) -> str:
             )
     scheduled = _condition(document, "PodScheduled")
     if scheduled.get("status") == "False":
-        return "not scheduled: %s" % (scheduled.get("message") or scheduled.get("reason"))
+        return f"not scheduled: {scheduled.get('message') or scheduled.get('reason')}"
     for entry in status.get("containerStatuses") or []:
         if (entry.get("state") or {}).get("waiting", {}).get("reason"):
             return "{}: container {}".format(entry["state"]["waiting"]["reason"], entry.get("name"))
@@ -258,12 +257,10 @@ def wait(
     client: Client,
     targets: Iterable[tuple[Item, Resource, Predicate]],
     timeout: float,
-    keep: Callable[[Item, dict], None] | None = None,
 ) -> dict[int, str]:
     """Wait until every target is ready.
 
     :param timeout: seconds, for all together.
-    :param keep: called with the live form of each object that has become ready.
     :returns: for each object that is not ready, ``id(item)`` → what it still waits for; empty when all are ready.
     """
     groups: dict[tuple[str, str, str], tuple[Resource, dict[str, tuple[Item, Predicate]]]] = {}
@@ -276,7 +273,7 @@ def wait(
     left: dict[int, str] = {}
     with ThreadPoolExecutor(min(32, len(groups))) as pool:
         jobs = [
-            pool.submit(_wait_group, client, resource, key[2], wanted, deadline, keep)
+            pool.submit(_wait_group, client, resource, key[2], wanted, deadline)
             for key, (resource, wanted) in groups.items()
         ]
         for done in jobs:
@@ -290,10 +287,10 @@ def _wait_group(
     space: str,
     wanted: dict[str, tuple[Item, Predicate]],
     deadline: float,
-    keep: Callable[[Item, dict], None] | None,
 ) -> dict[int, str]:
     """Follow one kind in one namespace: a LIST, then its watch, again after each interruption."""
     open_: dict[str, str] = dict.fromkeys(wanted, "not found on the server")
+    hopeless: dict[str, str] = {}
     path = resource.collection(space)
     query: dict[str, Any] = {}
     if len(wanted) == 1:
@@ -303,12 +300,12 @@ def _wait_group(
         name = document["metadata"]["name"]
         if name not in open_:
             return
-        item, predicate = wanted[name]
-        ready, why = predicate(document)
+        ready, why = wanted[name][1](document)
         if ready:
             del open_[name]
-            if keep is not None:
-                keep(item, document)
+        elif ready is None:
+            del open_[name]
+            hopeless[name] = why
         else:
             open_[name] = why or "not ready"
 
@@ -343,7 +340,7 @@ def _wait_group(
                 break
             time.sleep(max(0.0, min(delay_before(attempt, error), deadline - time.monotonic())))
             attempt += 1
-    return {id(wanted[name][0]): why for name, why in open_.items()}
+    return {id(wanted[name][0]): why for name, why in {**open_, **hopeless}.items()}
 
 
 def explain_pods(client: Client, item: Item) -> str:

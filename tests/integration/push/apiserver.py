@@ -21,6 +21,8 @@ FLAGS = (
     "--endpoint-reconciler-type=none",
 )
 
+NEW_KEY = "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+
 
 def cache() -> Path:
     """Where the lab keeps what it built."""
@@ -167,7 +169,12 @@ current-context: alone
     def make_user(self, name: str, subject: str) -> None:
         """Make a client certificate."""
         self._openssl(
-            "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj", subject, "-keyout", f"{name}.key", "-out", f"{name}.csr"
+            f"{NEW_KEY} -subj",
+            subject,
+            "-keyout",
+            f"{name}.key",
+            "-out",
+            f"{name}.csr",
         )
         self._sign(name, "extendedKeyUsage=clientAuth")
 
@@ -179,7 +186,18 @@ current-context: alone
 
     def _wait_ready(self) -> None:
         deadline = time.monotonic() + 60
-        command = ["curl", "-sk", "--max-time", "2", "-o", "/dev/null", "-w", "%{http_code}", "--cert", str(self.path("admin.crt"))]
+        command = [
+            "curl",
+            "-sk",
+            "--max-time",
+            "2",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "--cert",
+            str(self.path("admin.crt")),
+        ]
         command += ["--key", str(self.path("admin.key")), f"https://127.0.0.1:{self.port}/readyz"]
         while time.monotonic() < deadline:
             if subprocess.run(command, capture_output=True, text=True, check=False).stdout == "200":
@@ -197,16 +215,18 @@ current-context: alone
     def _sign(self, name: str, extension: str) -> None:
         self.path(f"{name}.ext").write_text(extension)
         self._openssl(
-            "x509 -req -CA ca.crt -CAkey ca.key -CAcreateserial -days 3", "-in", f"{name}.csr", "-out", f"{name}.crt", "-extfile", f"{name}.ext"
+            "x509 -req -CA ca.crt -CAkey ca.key -CAcreateserial -days 3",
+            "-in",
+            f"{name}.csr",
+            "-out",
+            f"{name}.crt",
+            "-extfile",
+            f"{name}.ext",
         )
 
     def _make_certificates(self) -> None:
-        self._openssl(
-            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3 -subj /CN=alone -keyout ca.key -out ca.crt"
-        )
-        self._openssl(
-            "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=kube-apiserver -keyout server.key -out server.csr"
-        )
+        self._openssl(f"{NEW_KEY} -x509 -days 3 -subj /CN=alone -keyout ca.key -out ca.crt")
+        self._openssl(f"{NEW_KEY} -subj /CN=kube-apiserver -keyout server.key -out server.csr")
         self._sign("server", "subjectAltName=IP:127.0.0.1,DNS:localhost")
         self.make_user("admin", "/O=system:masters/CN=admin")
         self._openssl("genrsa -out sa.key 2048")

@@ -15,8 +15,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parents[2] / ".lab" / "collections"))
 
-from apiserver import ApiServer  # noqa: E402
-
+from apiserver import ApiServer
 
 _numbers = itertools.count(1)
 

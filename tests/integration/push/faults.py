@@ -61,7 +61,13 @@ class Toxiproxy:
 
     def add(self, kind: str, stream: str = "downstream", toxicity: float = 1.0, **attributes: int) -> None:
         """Add a toxic: latency, timeout, reset_peer, slow_close, limit_data, bandwidth."""
-        body = {"name": f"{kind}-{stream}", "type": kind, "stream": stream, "toxicity": toxicity, "attributes": attributes}
+        body = {
+            "name": f"{kind}-{stream}",
+            "type": kind,
+            "stream": stream,
+            "toxicity": toxicity,
+            "attributes": attributes,
+        }
         self._ask("POST", "/proxies/api/toxics", body)
 
     def remove(self, kind: str, stream: str = "downstream") -> None:
@@ -123,7 +129,9 @@ class AnsweringProxy:
                     self._answer(status, headers, json.dumps(content).encode())
                     return
                 connection = http.client.HTTPSConnection("127.0.0.1", api.port, context=upstream, timeout=30)
-                headers = {key: value for key, value in self.headers.items() if key.lower() not in ("host", "content-length")}
+                headers = {
+                    key: value for key, value in self.headers.items() if key.lower() not in ("host", "content-length")
+                }
                 connection.request(self.command, self.path, body or None, headers)
                 answer = connection.getresponse()
                 content = answer.read()
@@ -172,4 +180,12 @@ class AnsweringProxy:
 
 def status(code: int, reason: str, message: str, **more: Any) -> dict:
     """A Status object as the API server sends it."""
-    return {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message, **more}
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "code": code,
+        "reason": reason,
+        "message": message,
+        **more,
+    }

@@ -9,7 +9,16 @@ from test_push import CRD, config
 
 
 def test_id_is_the_one_that_kubectl_computes(push, api, live, space):
-    api.kubectl("apply", "-n", space, "--applyset=configmaps/kubectls", "--prune", "-f", "-", text=json.dumps(config("a", space)))
+    api.kubectl(
+        "apply",
+        "-n",
+        space,
+        "--applyset=configmaps/kubectls",
+        "--prune",
+        "-f",
+        "-",
+        text=json.dumps(config("a", space)),
+    )
     from ansible_collections.bramble.kube.plugins.module_utils.manifests.applyset import identity
 
     label = live("configmap", "kubectls", space)["metadata"]["labels"]["applyset.kubernetes.io/id"]
@@ -41,9 +50,15 @@ def test_what_left_the_manifests_is_pruned_and_nothing_else(push, api, live, spa
     left = api.kubectl("get", "configmap,secret", "-n", space, "-o", "name").split()
     assert "configmap/a" in left and "configmap/stranger" in left
     assert "configmap/b" not in left and "secret/s" not in left
-    assert "c" not in api.kubectl("get", "configmap", "-n", space + "-2", "-o", "jsonpath={.items[*].metadata.name}").split()
+    assert (
+        "c"
+        not in api.kubectl("get", "configmap", "-n", space + "-2", "-o", "jsonpath={.items[*].metadata.name}").split()
+    )
     annotations = live("configmap", "set", space)["metadata"]["annotations"]
-    assert annotations["applyset.kubernetes.io/contains-group-kinds"] == "ConfigMap,CustomResourceDefinition.apiextensions.k8s.io"
+    assert (
+        annotations["applyset.kubernetes.io/contains-group-kinds"]
+        == "ConfigMap,CustomResourceDefinition.apiextensions.k8s.io"
+    )
     assert annotations["applyset.kubernetes.io/additional-namespaces"] == ""
 
 
@@ -58,7 +73,12 @@ def test_a_set_in_a_namespace_that_it_brings_itself(push, api):
 
 def test_nothing_is_pruned_when_something_failed(push, api, live, space):
     push([config("a", space), config("b", space)], namespace=space, apply_set="set", prune=True)
-    wrong = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": space}, "spec": {"ports": []}}
+    wrong = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "s", "namespace": space},
+        "spec": {"ports": []},
+    }
     result = push([config("a", space), wrong], namespace=space, apply_set="set", prune=True)
     assert result["failed"]
     assert live("configmap", "b", space)
@@ -67,7 +87,15 @@ def test_nothing_is_pruned_when_something_failed(push, api, live, space):
 def test_kubectl_refuses_ours_naming_us(push, api, space):
     push([config("a", space)], namespace=space, apply_set="set")
     output = api.kubectl(
-        "apply", "-n", space, "--applyset=configmaps/set", "--prune", "-f", "-", text=yaml.safe_dump(config("a", space)), check=False
+        "apply",
+        "-n",
+        space,
+        "--applyset=configmaps/set",
+        "--prune",
+        "-f",
+        "-",
+        text=yaml.safe_dump(config("a", space)),
+        check=False,
     )
     assert "bramble.kube" in output and "kubectl" in output
 
@@ -81,7 +109,9 @@ def test_we_refuse_kubectls_naming_it_unless_told_to_take_over(push, api, live, 
     taken = push([config("b", space)], namespace=space, apply_set="set", prune=True, apply_set_takeover=True)
     assert not taken["failed"], taken["msg"]
     assert taken["counts"]["created"] == 1 and taken["counts"]["pruned"] == 1
-    assert live("configmap", "set", space)["metadata"]["annotations"]["applyset.kubernetes.io/tooling"].startswith("bramble.kube/")
+    assert live("configmap", "set", space)["metadata"]["annotations"]["applyset.kubernetes.io/tooling"].startswith(
+        "bramble.kube/"
+    )
 
 
 def test_a_plain_config_map_of_that_name_is_left_alone(push, live, space):

@@ -12,14 +12,15 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import strategies as st
+from test_push import CRD
+
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import apply, auth, compare
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.discovery import Discovery
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.load import Item
-from hypothesis import HealthCheck, Phase, assume, given, settings
-from hypothesis import strategies as st
-from test_push import CRD
 
 SETTINGS = settings(
     max_examples=400,
@@ -52,7 +53,9 @@ def keyed(strategy: st.SearchStrategy[dict], *keys: str, most: int = 3, least: i
     )
 
 
-labels = st.dictionaries(st.sampled_from(["team", "tier", "example.org/x"]), st.sampled_from(["", "a", "b", "1"]), max_size=3)
+labels = st.dictionaries(
+    st.sampled_from(["team", "tier", "example.org/x"]), st.sampled_from(["", "a", "b", "1"]), max_size=3
+)
 annotations = st.dictionaries(st.sampled_from(["note", "example.org/y"]), words, max_size=2)
 env = keyed(
     st.one_of(
@@ -89,10 +92,16 @@ container = st.fixed_dictionaries(
         "env": env,
         "ports": ports,
         "resources": maybe(requests=maybe(cpu=cpus, memory=sizes), limits=maybe(**{"nvidia.com/gpu": st.just(1)})),
-        "securityContext": maybe(runAsUser=st.sampled_from([0, 1]), privileged=st.just(False), readOnlyRootFilesystem=st.booleans()),
+        "securityContext": maybe(
+            runAsUser=st.sampled_from([0, 1]), privileged=st.just(False), readOnlyRootFilesystem=st.booleans()
+        ),
         "imagePullPolicy": st.sampled_from(["Always", "IfNotPresent"]),
         "livenessProbe": st.sampled_from(
-            [{"httpGet": {"path": "/", "port": 80}}, {"tcpSocket": {"port": "http"}}, {"exec": {"command": ["a"]}, "periodSeconds": 10}]
+            [
+                {"httpGet": {"path": "/", "port": 80}},
+                {"tcpSocket": {"port": "http"}},
+                {"exec": {"command": ["a"]}, "periodSeconds": 10},
+            ]
         ),
         "stdin": st.booleans(),
     },
@@ -105,8 +114,15 @@ volume = st.one_of(
             "projected": st.sampled_from(
                 [
                     {"sources": [{"serviceAccountToken": {"path": "t"}}]},
-                    {"sources": [{"configMap": {"name": "x", "items": [{"key": "a", "path": "a"}]}}], "defaultMode": 420},
-                    {"sources": [{"downwardAPI": {"items": [{"path": "l", "fieldRef": {"fieldPath": "metadata.labels"}}]}}]},
+                    {
+                        "sources": [{"configMap": {"name": "x", "items": [{"key": "a", "path": "a"}]}}],
+                        "defaultMode": 420,
+                    },
+                    {
+                        "sources": [
+                            {"downwardAPI": {"items": [{"path": "l", "fieldRef": {"fieldPath": "metadata.labels"}}]}}
+                        ]
+                    },
                 ]
             ),
         }
@@ -118,14 +134,20 @@ pod = st.fixed_dictionaries(
         "volumes": keyed(volume, "name"),
         "nodeSelector": labels,
         "tolerations": st.lists(
-            st.sampled_from([{"operator": "Exists"}, {"key": "a", "operator": "Equal", "value": ""}, {"key": "a", "value": "b"}]), max_size=2
+            st.sampled_from(
+                [{"operator": "Exists"}, {"key": "a", "operator": "Equal", "value": ""}, {"key": "a", "value": "b"}]
+            ),
+            max_size=2,
         ),
         "securityContext": maybe(runAsNonRoot=st.booleans(), fsGroup=st.just(0)),
         "hostNetwork": st.just(False),
         "terminationGracePeriodSeconds": st.sampled_from([0, 30]),
         "imagePullSecrets": keyed(st.fixed_dictionaries({"name": names}), "name"),
         "hostAliases": keyed(
-            st.fixed_dictionaries({"ip": st.sampled_from(["127.0.0.1", "127.0.0.2"]), "hostnames": st.lists(names, max_size=2)}), "ip"
+            st.fixed_dictionaries(
+                {"ip": st.sampled_from(["127.0.0.1", "127.0.0.2"]), "hostnames": st.lists(names, max_size=2)}
+            ),
+            "ip",
         ),
         "affinity": st.sampled_from(
             [
@@ -133,7 +155,9 @@ pod = st.fixed_dictionaries(
                 {
                     "nodeAffinity": {
                         "requiredDuringSchedulingIgnoredDuringExecution": {
-                            "nodeSelectorTerms": [{"matchExpressions": [{"key": "a", "operator": "In", "values": ["b"]}]}]
+                            "nodeSelectorTerms": [
+                                {"matchExpressions": [{"key": "a", "operator": "In", "values": ["b"]}]}
+                            ]
                         }
                     }
                 },
@@ -148,7 +172,9 @@ def deployments(draw: st.DrawFn) -> dict:
     spec = draw(
         maybe(
             replicas=st.sampled_from([0, 0, None]),
-            strategy=st.sampled_from([{}, {"type": "Recreate"}, {"rollingUpdate": {"maxSurge": "25%"}}, {"rollingUpdate": {"maxSurge": 1}}]),
+            strategy=st.sampled_from(
+                [{}, {"type": "Recreate"}, {"rollingUpdate": {"maxSurge": "25%"}}, {"rollingUpdate": {"maxSurge": 1}}]
+            ),
             minReadySeconds=st.sampled_from([0, 5]),
             paused=st.just(False),
             revisionHistoryLimit=st.sampled_from([0, 10]),
@@ -171,20 +197,38 @@ service_ports = keyed(
 
 
 def simple(api_version: str, kind: str, **fields: st.SearchStrategy) -> st.SearchStrategy[dict]:
-    return maybe(**fields).map(lambda found: {"apiVersion": api_version, "kind": kind, "metadata": {"name": "x"}, **found})
+    return maybe(**fields).map(
+        lambda found: {"apiVersion": api_version, "kind": kind, "metadata": {"name": "x"}, **found}
+    )
 
 
 objects = st.one_of(
     deployments(),
     deployments(),
-    simple("v1", "ConfigMap", data=st.dictionaries(names, words, max_size=3), binaryData=st.dictionaries(st.just("z"), st.just("AAE="))),
+    simple(
+        "v1",
+        "ConfigMap",
+        data=st.dictionaries(names, words, max_size=3),
+        binaryData=st.dictionaries(st.just("z"), st.just("AAE=")),
+    ),
     simple("v1", "Secret", data=st.dictionaries(names, st.sampled_from(["", "YQ==", "YWI="]), max_size=3)),
-    simple("v1", "ServiceAccount", automountServiceAccountToken=st.booleans(), imagePullSecrets=keyed(st.fixed_dictionaries({"name": names}), "name")),
+    simple(
+        "v1",
+        "ServiceAccount",
+        automountServiceAccountToken=st.booleans(),
+        imagePullSecrets=keyed(st.fixed_dictionaries({"name": names}), "name"),
+    ),
     simple(
         "rbac.authorization.k8s.io/v1",
         "Role",
         rules=st.lists(
-            st.fixed_dictionaries({"apiGroups": st.just([""]), "resources": st.lists(names, min_size=1, max_size=2), "verbs": st.just(["get"])}),
+            st.fixed_dictionaries(
+                {
+                    "apiGroups": st.just([""]),
+                    "resources": st.lists(names, min_size=1, max_size=2),
+                    "verbs": st.just(["get"]),
+                }
+            ),
             max_size=2,
         ),
     ),
@@ -203,11 +247,18 @@ objects = st.one_of(
         "NetworkPolicy",
         spec=maybe(
             podSelector=st.sampled_from([{}, {"matchLabels": {"a": "b"}}]),
-            ingress=st.lists(maybe(ports=st.lists(maybe(port=st.sampled_from([80, "http"]), protocol=st.just("UDP")), max_size=2)), max_size=2),
+            ingress=st.lists(
+                maybe(ports=st.lists(maybe(port=st.sampled_from([80, "http"]), protocol=st.just("UDP")), max_size=2)),
+                max_size=2,
+            ),
             policyTypes=st.just(["Ingress"]),
         ),
     ),
-    simple("v1", "ResourceQuota", spec=maybe(hard=maybe(cpu=cpus, **{"requests.memory": sizes, "pods": st.sampled_from([1, "1"])}))),
+    simple(
+        "v1",
+        "ResourceQuota",
+        spec=maybe(hard=maybe(cpu=cpus, **{"requests.memory": sizes, "pods": st.sampled_from([1, "1"])})),
+    ),
     simple(
         "push.example.org/v1",
         "Widget",
@@ -320,14 +371,16 @@ class Server:
         return apply.apply(self.client, item, resource, force=True, dry_run=dry_run)[1]
 
     def get(self, document: dict, name: str) -> dict:
-        item, resource = self.item(document, name)
+        _item, resource = self.item(document, name)
         return self.client.get(resource.path(name, SPACE))
 
     def edit(self, document: dict, name: str, patch: dict) -> None:
-        item, resource = self.item(document, name)
+        _item, resource = self.item(document, name)
         body = json.dumps(patch).encode()
         try:
-            self.client.request("PATCH", resource.path(name, SPACE), {"fieldManager": "hand"}, body, "application/merge-patch+json")
+            self.client.request(
+                "PATCH", resource.path(name, SPACE), {"fieldManager": "hand"}, body, "application/merge-patch+json"
+            )
         except ApiError:
             return  # This kind has no such field; the other edits count.
 

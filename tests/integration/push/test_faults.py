@@ -43,7 +43,11 @@ ANSWERS = {
     "502": (502, {}, {"message": "bad gateway"}),
     "503": (503, {}, status(503, "ServiceUnavailable", "the server is currently unable to handle the request")),
     "504": (504, {}, status(504, "Timeout", "request did not complete within the allotted timeout")),
-    "409": (409, {}, status(409, "Conflict", "the object has been modified; please apply your changes to the latest version")),
+    "409": (
+        409,
+        {},
+        status(409, "Conflict", "the object has been modified; please apply your changes to the latest version"),
+    ),
     "dropped": "drop",
     "half an answer": "half",
     "hanging": "hang",
@@ -87,7 +91,9 @@ def test_what_still_failed_is_named_and_the_next_run_does_only_that(push, api, s
     broken = AnsweringProxy(
         api,
         lambda method, path, _count: (
-            (500, {}, status(500, "InternalError", "failed calling webhook")) if method == "PATCH" and "/c7?" in path else None
+            (500, {}, status(500, "InternalError", "failed calling webhook"))
+            if method == "PATCH" and "/c7?" in path
+            else None
         ),
     )
     try:
@@ -174,8 +180,9 @@ def test_a_server_that_stays_away_ends_the_push_within_the_timeout(push, api, sp
 def test_an_api_server_that_restarts_in_the_middle():
     server = ApiServer().start()
     try:
-        from ansible_collections.bramble.kube.plugins.module_utils.manifests import run
         from conftest import DEFAULTS
+
+        from ansible_collections.bramble.kube.plugins.module_utils.manifests import run
 
         server.kubectl("create", "namespace", "restart")
         results: list[tuple[bool, dict]] = []

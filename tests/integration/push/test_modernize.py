@@ -6,11 +6,16 @@ import copy
 from typing import Any
 
 import pytest
+
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.modernize import TABLE
 
 POD = {"containers": [{"name": "c", "image": "example.org/c:1"}]}
 TEMPLATE = {"metadata": {"labels": {"app": "x"}}, "spec": POD}
-WEBHOOK = {"name": "hook.old.example.org", "clientConfig": {"url": "https://hook.example.org/"}, "failurePolicy": "Ignore"}
+WEBHOOK = {
+    "name": "hook.old.example.org",
+    "clientConfig": {"url": "https://hook.example.org/"},
+    "failurePolicy": "Ignore",
+}
 ROLE_REF = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
 OLD_SUBJECT = {"apiVersion": "rbac.authorization.k8s.io/v1alpha1", "kind": "User", "name": "anna"}
 FLOW = {
@@ -30,9 +35,16 @@ V2BETA1_METRICS = [
     {"type": "Pods", "pods": {"metricName": "p", "targetAverageValue": "5"}},
     {
         "type": "Object",
-        "object": {"target": {"kind": "Service", "name": "s", "apiVersion": "v1"}, "metricName": "o", "targetValue": "5"},
+        "object": {
+            "target": {"kind": "Service", "name": "s", "apiVersion": "v1"},
+            "metricName": "o",
+            "targetValue": "5",
+        },
     },
-    {"type": "External", "external": {"metricName": "e", "metricSelector": {"matchLabels": {"a": "b"}}, "targetValue": "5"}},
+    {
+        "type": "External",
+        "external": {"metricName": "e", "metricSelector": {"matchLabels": {"a": "b"}}, "targetValue": "5"},
+    },
 ]
 
 # kind → content of a manifest in the old form
@@ -54,14 +66,21 @@ CONTENT: dict[str, dict[str, Any]] = {
     "ClusterRole": {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]},
     "RoleBinding": {"roleRef": ROLE_REF},
     "ClusterRoleBinding": {"roleRef": ROLE_REF},
-    "APIService": {"spec": {"group": "old.example.org", "version": "v1", "groupPriorityMinimum": 10, "versionPriority": 10}},
+    "APIService": {
+        "spec": {"group": "old.example.org", "version": "v1", "groupPriorityMinimum": 10, "versionPriority": 10}
+    },
     "MutatingWebhookConfiguration": {"webhooks": [WEBHOOK]},
     "ValidatingWebhookConfiguration": {"webhooks": [WEBHOOK]},
     "ValidatingAdmissionPolicy": {
         "spec": {
             "matchConstraints": {
                 "resourceRules": [
-                    {"apiGroups": ["old.example.org"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["x"]}
+                    {
+                        "apiGroups": ["old.example.org"],
+                        "apiVersions": ["v1"],
+                        "operations": ["CREATE"],
+                        "resources": ["x"],
+                    }
                 ]
             },
             "validations": [{"expression": "true"}],
@@ -69,7 +88,12 @@ CONTENT: dict[str, dict[str, Any]] = {
     },
     "ValidatingAdmissionPolicyBinding": {"spec": {"policyName": "x", "validationActions": ["Audit"]}},
     "PodDisruptionBudget": {"spec": {"minAvailable": 1, "selector": {}}},
-    "CronJob": {"spec": {"schedule": "0 0 * * *", "jobTemplate": {"spec": {"template": {"spec": {**POD, "restartPolicy": "Never"}}}}}},
+    "CronJob": {
+        "spec": {
+            "schedule": "0 0 * * *",
+            "jobTemplate": {"spec": {"template": {"spec": {**POD, "restartPolicy": "Never"}}}},
+        }
+    },
     "HorizontalPodAutoscaler": {
         "spec": {
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "x"},
@@ -89,7 +113,11 @@ CONTENT: dict[str, dict[str, Any]] = {
         "endpoints": [
             {
                 "addresses": ["10.1.1.1"],
-                "topology": {"kubernetes.io/hostname": "n", "topology.kubernetes.io/zone": "z", "example.org/rack": "r"},
+                "topology": {
+                    "kubernetes.io/hostname": "n",
+                    "topology.kubernetes.io/zone": "z",
+                    "example.org/rack": "r",
+                },
             }
         ],
     },
@@ -109,7 +137,10 @@ def old_object(api_version: str, kind: str, name: str) -> dict:
         content = {"spec": {"runtimeHandler": "x"}}
     if api_version == "autoscaling/v2beta2":
         content["spec"]["metrics"] = [
-            {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}}
+            {
+                "type": "Resource",
+                "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}},
+            }
         ]
     if api_version == "flowcontrol.apiserver.k8s.io/v1beta3" and kind == "PriorityLevelConfiguration":
         content["spec"]["limited"] = {"nominalConcurrencyShares": 5, "limitResponse": {"type": "Reject"}}
@@ -118,7 +149,9 @@ def old_object(api_version: str, kind: str, name: str) -> dict:
 
 @pytest.mark.parametrize(("api_version", "kind"), [key for key in CONVERTIBLE if key[1] not in SPECIAL])
 def test_every_row_of_the_table_gives_what_this_server_takes(push, space, api_version, kind):
-    name = "v1.old.example.org" if kind == "APIService" else "old-" + api_version.replace("/", "-").replace(".", "-")[:40]
+    name = (
+        "v1.old.example.org" if kind == "APIService" else "old-" + api_version.replace("/", "-").replace(".", "-")[:40]
+    )
     document = old_object(api_version, kind, name)
     result = push([document], namespace=space)
     assert not result["failed"], result["msg"]
@@ -189,7 +222,9 @@ def test_a_crds_validation_is_kept_where_it_is_structural(push, api, live):
     assert spec["properties"]["size"] == {"type": "integer", "minimum": 1}
     assert spec["properties"]["port"] == {"x-kubernetes-int-or-string": True}
     assert spec["properties"]["either"]["oneOf"] == [{"required": ["a"]}, {"required": ["b"]}]
-    assert found["versions"][0]["additionalPrinterColumns"] == [{"name": "Size", "type": "integer", "jsonPath": ".spec.size"}]
+    assert found["versions"][0]["additionalPrinterColumns"] == [
+        {"name": "Size", "type": "integer", "jsonPath": ".spec.size"}
+    ]
     custom = {"apiVersion": "old.example.org/v2", "kind": "Scheme", "metadata": {"name": "s", "namespace": "default"}}
     good = push([{**custom, "spec": {"size": 1, "port": "http", "more": 1, "either": {"a": "x"}}}])
     assert not good["failed"], good["msg"]

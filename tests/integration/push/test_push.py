@@ -122,7 +122,12 @@ def whole_set(space: str) -> list[dict]:
                     "failurePolicy": "Ignore",
                     "clientConfig": {"service": {"name": "hook", "namespace": space}},
                     "rules": [
-                        {"apiGroups": ["none.example.org"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["nothing"]}
+                        {
+                            "apiGroups": ["none.example.org"],
+                            "apiVersions": ["v1"],
+                            "operations": ["CREATE"],
+                            "resources": ["nothing"],
+                        }
                     ],
                 }
             ],
@@ -152,7 +157,10 @@ def whole_set(space: str) -> list[dict]:
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": {"name": "app", **meta},
-            "spec": {"selector": {"app": "app"}, "ports": [{"port": 80, "name": "http"}, {"port": 443, "name": "https"}]},
+            "spec": {
+                "selector": {"app": "app"},
+                "ports": [{"port": 80, "name": "http"}, {"port": 443, "name": "https"}],
+            },
         },
         {
             "apiVersion": "networking.k8s.io/v1",
@@ -189,7 +197,10 @@ def whole_set(space: str) -> list[dict]:
                 "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "app"},
                 "maxReplicas": 2,
                 "metrics": [
-                    {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "AverageValue", "averageValue": "0.5"}}}
+                    {
+                        "type": "Resource",
+                        "resource": {"name": "cpu", "target": {"type": "AverageValue", "averageValue": "0.5"}},
+                    }
                 ],
             },
         },
@@ -202,13 +213,21 @@ def whole_set(space: str) -> list[dict]:
                 "jobTemplate": {
                     "spec": {
                         "template": {
-                            "spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "example.org/c:1"}]}
+                            "spec": {
+                                "restartPolicy": "Never",
+                                "containers": [{"name": "c", "image": "example.org/c:1"}],
+                            }
                         }
                     }
                 },
             },
         },
-        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", **meta}, "stringData": {"password": "hunter22"}},
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "s", **meta},
+            "stringData": {"password": "hunter22"},
+        },
         {
             "apiVersion": "v1",
             "kind": "ResourceQuota",
@@ -246,11 +265,21 @@ def test_first_push_creates_everything_in_order_and_the_second_writes_nothing(pu
     assert not first["failed"], first["msg"]
     assert first["counts"]["created"] == len(whole_set(space))
     second = push(whole_set(space))
-    assert second["counts"] == {"created": 0, "updated": 0, "unchanged": len(whole_set(space)), "pruned": 0, "failed": 0}
+    assert second["counts"] == {
+        "created": 0,
+        "updated": 0,
+        "unchanged": len(whole_set(space)),
+        "pruned": 0,
+        "failed": 0,
+    }
     assert not second["changed"]
-    versions = api.kubectl("get", "all,secret,pvc,role,widgets", "-n", space, "-o", "jsonpath={.items[*].metadata.resourceVersion}")
+    versions = api.kubectl(
+        "get", "all,secret,pvc,role,widgets", "-n", space, "-o", "jsonpath={.items[*].metadata.resourceVersion}"
+    )
     push(whole_set(space))
-    again = api.kubectl("get", "all,secret,pvc,role,widgets", "-n", space, "-o", "jsonpath={.items[*].metadata.resourceVersion}")
+    again = api.kubectl(
+        "get", "all,secret,pvc,role,widgets", "-n", space, "-o", "jsonpath={.items[*].metadata.resourceVersion}"
+    )
     assert versions == again
 
 
@@ -309,8 +338,14 @@ def _kubeconfig_to_nowhere(tmp_path) -> str:
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("value", lambda space: ["patch", "configmap", "c", "-n", space, "--type=merge", "-p", '{"data":{"a":"hand"}}']),
-        ("removed", lambda space: ["patch", "configmap", "c", "-n", space, "--type=merge", "-p", '{"data":{"a":null}}']),
+        (
+            "value",
+            lambda space: ["patch", "configmap", "c", "-n", space, "--type=merge", "-p", '{"data":{"a":"hand"}}'],
+        ),
+        (
+            "removed",
+            lambda space: ["patch", "configmap", "c", "-n", space, "--type=merge", "-p", '{"data":{"a":null}}'],
+        ),
         ("label", lambda space: ["label", "configmap", "c", "-n", space, "--overwrite", "team=hand"]),
         ("deleted", lambda space: ["delete", "configmap", "c", "-n", space]),
     ],
@@ -330,7 +365,9 @@ def test_drift_made_by_hand_is_found_and_put_right(push, api, live, space, name,
 
 def test_a_conflict_names_field_and_manager_and_leaves_the_rest_applied(push, api, live, space):
     push([config("mine", space, a="1"), config("other", space, a="1")])
-    api.kubectl("patch", "configmap", "mine", "-n", space, "--type=merge", "-p", '{"data":{"a":"hand"}}', "--field-manager=anna")
+    api.kubectl(
+        "patch", "configmap", "mine", "-n", space, "--type=merge", "-p", '{"data":{"a":"hand"}}', "--field-manager=anna"
+    )
     result = push([config("mine", space, a="2"), config("other", space, a="2")])
     assert result["failed"]
     assert ".data.a (anna)" in result["msg"]
@@ -387,7 +424,10 @@ def test_secrets_are_masked_in_diffs_and_results(push, space):
 def test_takeover_from_client_side_apply_equals_kubectls(push, api, live, space):
     """What client-side apply owned is ours afterwards: fields that left the manifest go, as with kubectl."""
     before = yaml.safe_dump_all(
-        [{**config(name, space, a="1", b="2"), "metadata": {"name": name, "namespace": space, "labels": {"x": "1"}}} for name in "km"]
+        [
+            {**config(name, space, a="1", b="2"), "metadata": {"name": name, "namespace": space, "labels": {"x": "1"}}}
+            for name in "km"
+        ]
     )
     api.kubectl("apply", "-f", "-", text=before)
     api.kubectl("apply", "--server-side", "-f", "-", text=yaml.safe_dump(config("k", space, a="2")))
@@ -422,7 +462,9 @@ def test_images_labels_select_and_namespace(push, live, space):
 
 
 def test_a_kind_that_nobody_defines_is_refused_before_the_first_write(push, api, space):
-    result = push([config("c", space, a="1"), {"apiVersion": "nobody.example.org/v1", "kind": "X", "metadata": {"name": "x"}}])
+    result = push(
+        [config("c", space, a="1"), {"apiVersion": "nobody.example.org/v1", "kind": "X", "metadata": {"name": "x"}}]
+    )
     assert result["failed"]
     assert "does not serve" in result["msg"]
     assert "NotFound" in api.kubectl("get", "configmap", "c", "-n", space, check=False)

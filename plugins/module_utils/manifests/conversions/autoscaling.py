@@ -1,7 +1,7 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""HorizontalPodAutoscalers of autoscaling/v2beta1 (deprecation guide, v1.25; pkg/apis/autoscaling/v2beta1/conversion.go)."""
+"""HorizontalPodAutoscalers of autoscaling/v2beta1 (deprecation guide, v1.25; pkg/apis/autoscaling/v2beta1)."""
 
 from __future__ import annotations
 

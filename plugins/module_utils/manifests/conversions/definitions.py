@@ -168,7 +168,7 @@ def _int_or_string(schema: dict) -> None:
 
 def _type(schema: dict, path: str, dropped: list[str]) -> None:
     """Every schema needs a type."""
-    if isinstance(schema.get("type"), str) and schema["type"] or schema.get(INT_OR_STRING):
+    if schema.get(INT_OR_STRING) or (isinstance(schema.get("type"), str) and schema["type"]):
         return
     schema.pop("type", None)
     if "properties" in schema or "additionalProperties" in schema or "required" in schema:
@@ -176,12 +176,15 @@ def _type(schema: dict, path: str, dropped: list[str]) -> None:
     elif "items" in schema:
         schema["type"] = "array"
     elif (
-        isinstance(schema.get("enum"), list)
-        and schema["enum"]
-        and all(isinstance(value, str) for value in schema["enum"])
+        (
+            isinstance(schema.get("enum"), list)
+            and schema["enum"]
+            and all(isinstance(value, str) for value in schema["enum"])
+        )
+        or "pattern" in schema
+        or "maxLength" in schema
+        or "minLength" in schema
     ):
-        schema["type"] = "string"
-    elif "pattern" in schema or "maxLength" in schema or "minLength" in schema:
         schema["type"] = "string"
     elif "maximum" in schema or "minimum" in schema or "multipleOf" in schema:
         schema["type"] = "number"

@@ -1,7 +1,7 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Workloads to apps/v1: the selector becomes required and unchangeable, some defaults change (deprecation guide, v1.16)."""
+"""Workloads to apps/v1: the selector is required and fixed, some defaults changed (deprecation guide, v1.16)."""
 
 from __future__ import annotations
 
