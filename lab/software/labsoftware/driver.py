@@ -273,21 +273,23 @@ def run(options: argparse.Namespace) -> int:
     chosen = closure(products, options.product or table.wanted(products))
     key = keys(chosen)
     folders = {name: cache.artifacts / name / key[name] for name in chosen}
-    with lock(cache):
-        build = Build(cache, chosen, folders, options.jobs)
-        if options.list:
-            for name in chosen:
-                print(f"{'out of date' if name in build.todo else 'up to date':12} {name}")
-            return 0
-        check_disk(cache, sum(product.compiles for product in build.todo.values()))
-        for name, product in chosen.items():
-            if name not in build.todo:
-                make_links(cache, product, folders[name])
-        if build.todo:
-            say(f"{len(build.todo)} of {len(chosen)} products to build, in {cache.root}")
+    build = Build(cache, chosen, folders, options.jobs)
+    if options.list:
+        for name in chosen:
+            print(f"{'out of date' if name in build.todo else 'up to date':12} {name}")
+        return 0
+    if build.todo or options.trim:
+        with lock(cache):
+            # Looked at again: another build may have done it while this one waited.
+            build = Build(cache, chosen, folders, options.jobs)
+            check_disk(cache, sum(product.compiles for product in build.todo.values()))
+            if build.todo:
+                say(f"{len(build.todo)} of {len(chosen)} products to build, in {cache.root}")
             build.run()
-        if options.trim:
-            trim(cache, folders)
+            if options.trim:
+                trim(cache, folders)
+    for name, product in chosen.items():
+        make_links(cache, product, folders[name])
     say(
         f"Kubernetes {', '.join(wanted_releases)}: {len(chosen)} products up to date"
         f" ({clock(time.monotonic() - begin)})"
