@@ -359,7 +359,9 @@ def _disk(host: Host, cluster: Cluster) -> Result | None:
     if found is None:
         return None
     wanted = DISK_MB_IN_CLUSTER if host.in_cluster else DISK_MB
-    return Result(f"{found} MB free", f"{wanted} MB", "" if int(found) >= wanted else "too_little")
+    enough = int(found) >= wanted
+    shown = f"{int(found) // 1000} GB free" if enough else f"{found} MB free"
+    return Result(shown, f"{wanted} MB", "" if enough else "too_little")
 
 
 @_check(
@@ -488,7 +490,9 @@ def _hostname(host: Host, cluster: Cluster) -> Result | None:
     if not found:
         return None
     same = str(found).lower() in (wanted.lower(), wanted.lower().partition(".")[0])
-    return Result(str(found), wanted, "" if same else "renamed" if host.in_cluster else "other")
+    if same:
+        return Result("that of the inventory", "that of the inventory")
+    return Result(str(found), wanted, "renamed" if host.in_cluster else "other")
 
 
 @_check(
@@ -500,8 +504,8 @@ def _hostname(host: Host, cluster: Cluster) -> Result | None:
         "address.",
     ),
     cloned=(
-        WILL_CHANGE,
-        "{host}: it has the {what} of {others}, as copies of one card have; base gives it its own.",
+        OK,
+        "{host}: it has the {what} of {others}, as copies of one card have: {remedy}.",
     ),
 )
 def _identity(host: Host, cluster: Cluster) -> Result | None:
@@ -524,8 +528,16 @@ def _identity(host: Host, cluster: Cluster) -> Result | None:
             copies[what] = sharers
     if copies:
         sharers = sorted({name for names in copies.values() for name in names})
-        return Result("copied", "its own", "cloned", {"what": listing(copies), "others": listing(sharers)})
+        remedy = "; ".join(_NEW_IDENTITY[what] for what in copies)
+        values = {"what": listing(copies), "others": listing(sharers), "remedy": remedy}
+        return Result("copied", "its own", "cloned", values)
     return Result("its own", "its own")
+
+
+_NEW_IDENTITY = {
+    "machine-id": "'sudo rm /etc/machine-id; sudo systemd-machine-id-setup; sudo reboot' there makes a new one",
+    "SSH host keys": "'sudo rm /etc/ssh/ssh_host_*; sudo dpkg-reconfigure openssh-server' there makes new ones",
+}
 
 
 def _shares(own: Any, other: Any) -> bool:
@@ -552,14 +564,11 @@ def _node_address(host: Host, cluster: Cluster) -> Result | None:
     known = cluster.inventory.addresses(host.name)
     variable = "kubeadm_node_ip" if "kubeadm_node_ip" in known else "ansible_host"
     if variable not in known:
-        return Result(listing(own), "any")
+        return Result("one of its own", "one of its own")  # a name, by which Ansible reached it
     wanted = str(known[variable])
-    return Result(
-        wanted if wanted in own else listing(own) or "none",
-        wanted,
-        "" if wanted in own else "not_here",
-        {"variable": variable},
-    )
+    if wanted in own:
+        return Result("one of its own", "one of its own")
+    return Result(listing(own) or "none", wanted, "not_here", {"variable": variable})
 
 
 def _own_addresses(host: Host) -> list[Any]:
