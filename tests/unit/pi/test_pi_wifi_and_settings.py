@@ -1,0 +1,112 @@
+"""Wi-Fi files, settings of the firmware, time zone and language."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from ansible_collections.bramble.kube.plugins.module_utils.pi import config_txt, wifi
+from ansible_collections.bramble.kube.plugins.modules import pi_settings
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("arm_64bit=1\n", "arm_64bit=1\ngpu_mem=16\n"),
+        ("gpu_mem=64\narm_64bit=1\n", "gpu_mem=16\narm_64bit=1\n"),
+        ("gpu_mem=64\n[all]\ngpu_mem=128\n", "gpu_mem=64\n[all]\ngpu_mem=16\n"),
+        ("# gpu_mem=64\n", "# gpu_mem=64\ngpu_mem=16\n"),
+        ("[cm4]\notg_mode=1\n", "[cm4]\notg_mode=1\n\n[all]\ngpu_mem=16\n"),
+        ("[pi4]\ngpu_mem=64\n[all]\n", "[pi4]\ngpu_mem=64\n[all]\ngpu_mem=16\n"),
+        ("gpu_mem=16\n", "gpu_mem=16\n"),
+        ("", "gpu_mem=16\n"),
+    ],
+)
+def test_firmware_settings_hold_for_every_model(before: str, after: str) -> None:
+    assert config_txt.with_settings(before, {"gpu_mem": "16"}) == after
+    assert config_txt.with_settings(after, {"gpu_mem": "16"}) == after
+
+
+def test_the_key_is_that_of_the_standard() -> None:
+    # IEEE 802.11-2012, M.4.3, test case 1
+    assert wifi.psk("IEEE", "password") == "f42c6fc52df0ebef9ebb4b90b38a5f902e83fe1b135a70e23aed762e9710a12e"
+    assert wifi.psk("x", "AB" * 32) == "ab" * 32
+
+
+@pytest.mark.parametrize(
+    ("country", "ssid", "password", "words"),
+    [
+        ("gb", "", "", "capital letters"),
+        ("", "bramble", "long enough", "radio of a Pi stays off"),
+        ("GB", "b" * 33, "long enough", "32 bytes"),
+        ("GB", "bramble", "short", "8 to 63"),
+        ("GB", "bramble", "pässwörter", "8 to 63"),
+        ("GB", "", "long enough", "no network"),
+    ],
+)
+def test_wrong_wifi_settings_have_a_sentence_without_the_password(
+    country: str, ssid: str, password: str, words: str
+) -> None:
+    sentence = wifi.problem(country, ssid, password)
+    assert words in sentence
+    assert not password or password not in sentence
+
+
+def test_right_wifi_settings_have_none() -> None:
+    assert wifi.problem("GB", "bramble", "long enough") is None
+    assert wifi.problem("", "", "") is None
+
+
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [
+        ({"/etc/NetworkManager/NetworkManager.conf": ""}, "NetworkManager"),
+        ({"/etc/netplan/50-cloud-init.yaml": "", "/etc/NetworkManager/NetworkManager.conf": ""}, "netplan"),
+        ({"/etc/dhcpcd.conf": ""}, "wpa_supplicant"),
+    ],
+)
+def test_who_manages_the_network(pi, files: dict, kind: str) -> None:
+    for path, text in files.items():
+        pi.put(path, text)
+    assert wifi.manager(pi) == kind
+
+
+@pytest.mark.parametrize("kind", ["NetworkManager", "netplan", "wpa_supplicant"])
+def test_the_key_is_in_a_file_that_only_root_reads(kind: str) -> None:
+    files = wifi.files(kind, "GB", 'Bob\'s "net"', "a" * 64, power_save=False)
+    (secret,) = [file for file in files if "a" * 64 in file.text]
+    assert secret.mode == 0o600
+    assert secret.secret
+    assert all(not file.secret for file in files if file is not secret)
+    awake = [file.text for file in files if "powersave=2" in file.text or "power_save off" in file.text]
+    assert len(awake) == 1
+
+
+@pytest.mark.parametrize("kind", ["netplan", "wpa_supplicant"])
+def test_a_radio_that_may_sleep_needs_no_service(kind: str) -> None:
+    assert wifi.files(kind, "", "", "", power_save=True) == []
+
+
+def test_time_zones(pi) -> None:
+    pi.put("/usr/share/zoneinfo/Europe/London", "TZif")
+    pi_settings.check_timezone(pi, "Europe/London")
+    for wrong in ("Europe/Atlantis", "../../etc/passwd", "Europe", ""):
+        with pytest.raises(pi_settings.Stop, match="no time zone"):
+            pi_settings.check_timezone(pi, wrong)
+    assert pi_settings.current_timezone(pi) == ""
+    os.makedirs(pi.path("/etc"), exist_ok=True)
+    os.symlink("/usr/share/zoneinfo/Europe/London", pi.path("/etc/localtime"))
+    assert pi_settings.current_timezone(pi) == "Europe/London"
+
+
+def test_languages(pi) -> None:
+    pi.programs = {"locale -a": "C\nC.utf8\nen_GB.utf8\nPOSIX\n"}
+    assert pi_settings.is_generated(pi, "en_GB.UTF-8")
+    assert pi_settings.is_generated(pi, "C.UTF-8")
+    assert not pi_settings.is_generated(pi, "de_DE.UTF-8")
+    assert pi_settings.with_language("LANG=C\nLC_ALL=x\n", "en_GB.UTF-8") == "LANG=en_GB.UTF-8\nLC_ALL=x\n"
+    assert pi_settings.with_language("", "C.UTF-8") == "LANG=C.UTF-8\n"
+    assert pi_settings.language_of('#\nLANG="en_GB.UTF-8"\n') == "en_GB.UTF-8"
+    assert pi_settings.with_generated("# de_DE.UTF-8 UTF-8\n", "de_DE.UTF-8") == "de_DE.UTF-8 UTF-8\n"
+    assert pi_settings.with_generated("de_DE.UTF-8 UTF-8\n", "de_DE.UTF-8") == "de_DE.UTF-8 UTF-8\n"
