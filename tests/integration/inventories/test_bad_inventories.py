@@ -3,9 +3,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 #: Three hosts that are not there: loopback addresses without a server, which nothing asks before the inventory is right.
 GOOD = """\
@@ -123,3 +129,22 @@ bramble:
         "k8s-master: the user may not use sudo (pi is not in the sudoers file.): add it to the group sudo" in run.text
     ), run.output
     assert run.code != 0 and not run.changed
+
+
+@pytest.mark.parametrize("name", sorted(folder.name for folder in (REPOSITORY / "inventories").iterdir()))
+def test_the_inventories_of_this_repository_are_good(name):
+    """Without asking their hosts, which may be there or not."""
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("ansible"),
+            "localhost",
+            *("-i", REPOSITORY / "inventories" / name),
+            *("-m", "ansible.builtin.debug", "-a", "msg={{ groups | bramble.kube.inventory_errors(hostvars) }}"),
+        ],
+        cwd=REPOSITORY,
+        env={**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal", "ANSIBLE_FORCE_COLOR": "false"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0 and "msg: []" in done.stdout, done.stdout + done.stderr
