@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Mapping
@@ -421,7 +422,6 @@ def _docker_packages() -> list[Product]:
 def _network_images() -> list[Product]:
     """Images that no Kubernetes release names."""
     flannel = version_of("flannel", "github.com/flannel-io/flannel")
-    plugin = version_of("cni-plugins", "github.com/containernetworking/plugins")
 
     def busybox(work: Work) -> str:
         packages = work.file("layer-net:packages").read_text(encoding="utf-8")
@@ -434,7 +434,13 @@ def _network_images() -> list[Product]:
         manifest = work.file("flannel:kube-flannel.yml").read_text(encoding="utf-8")
         found = re.search(r"image: (ghcr\.io/flannel-io/flannel-cni-plugin:\S+)", manifest)
         if not found:
-            raise BuildError(f"flannel {flannel}'s manifest names no flannel-cni-plugin image (plugins {plugin})")
+            raise BuildError(f"flannel {flannel}'s manifest names no flannel-cni-plugin image")
+        asked = re.search(r'"cniVersion": "([\d.]+)"', manifest).group(1)
+        spoken = work.run("env", "CNI_COMMAND=VERSION", "CNI_PATH=/", work.file("cni-flannel:flannel"))
+        if asked not in json.loads(spoken)["supportedVersions"]:
+            raise BuildError(
+                f"flannel {flannel}'s manifest asks for CNI {asked}, which modules/cni-flannel does not speak"
+            )
         return found.group(1)
 
     return [

@@ -141,3 +141,8 @@ def test_an_index_needs_the_programs_of_each_architecture():
     )
     assert set(image_product(image).needs) >= {"pause", "pause-arm64", "crane", "registry"}
     assert product_of("layer{arch}", "arm64") == "layer-arm64"
+
+
+def test_flannel_s_plugin_is_built_with_a_library_that_speaks_cni_1_0():
+    """plugins 0.9.1 on its own speaks 0.4.0 at most, and no pod gets a network from flannel's manifest (1.0.0)."""
+    assert products.version_of("cni-flannel", "github.com/containernetworking/cni") >= "1.0.0"
