@@ -399,6 +399,9 @@ class Renderer:
         what = f"component {component!r} of" if component else "the parameters or overrides of"
         where = f"{file}, line {line}: " if file else ""
         reason = error.reason().replace(self.app.root + os.sep, "")
+        if "'k.libsonnet' found nothing" in reason:
+            release = self.env.kubernetes_version or "any release"
+            reason += f"; let ksonnet_app make it for Kubernetes {release} (its option libraries)"
         return f"{what} environment {self.env.name!r} cannot be rendered: {where}{reason}"
 
     def _find_culprit(self) -> str:

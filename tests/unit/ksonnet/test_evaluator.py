@@ -1,0 +1,88 @@
+"""An app is code from the internet: what it may read, and how much it may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from app_builder import Builder
+
+from ansible_collections.bramble.kube.plugins.module_utils.ksonnet import evaluator as e
+from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.errors import KsonnetError
+from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.native import (
+    escape_regex,
+    regex_subst,
+    resolve_image,
+)
+
+BINDINGS = [name for name in e.BINDINGS if e.available(name)]
+
+
+@pytest.mark.parametrize("evaluator", BINDINGS)
+@pytest.mark.parametrize("how", ['import "{}"', 'importstr "{}"'])
+def test_files_outside_the_app_cannot_be_imported(app: Builder, tmp_path: Path, evaluator: str, how: str) -> None:
+    secret = tmp_path / "secret.libsonnet"
+    secret.write_text('"s3cret"')
+    for path in (str(secret), "../../secret.libsonnet", "/etc/hostname", "inside.libsonnet"):
+        if path.startswith("inside"):
+            (app.root / "components/inside.libsonnet").symlink_to(secret)
+        app.write("components/bad.jsonnet", how.format(path))
+        with pytest.raises(KsonnetError, match="is refused: it lies outside the app and its libraries") as caught:
+            app.render(components=["bad"], evaluator=evaluator)
+        assert "s3cret" not in str(caught.value)
+
+
+def test_library_dirs_are_allowed(app: Builder, tmp_path: Path) -> None:
+    (tmp_path / "libs").mkdir()
+    (tmp_path / "libs/own.libsonnet").write_text('{ apiVersion: "v1", kind: "ConfigMap" }')
+    app.write("components/own.jsonnet", 'import "own.libsonnet"')
+    assert len(app.render(components=["own"], library_dirs=[str(tmp_path / "libs")]).objects) == 1
+
+
+@pytest.mark.parametrize("evaluator", BINDINGS)
+def test_depth_is_limited(evaluator: str) -> None:
+    with pytest.raises(KsonnetError, match=r"(?i)stack"):
+        e.evaluate_text("local f(x) = 1 + f(x + 1); f(0)", e.Limits(depth=100), [evaluator])
+
+
+@pytest.mark.parametrize("evaluator", BINDINGS)
+def test_time_is_limited(evaluator: str) -> None:
+    code = "std.foldl(function(a, i) a + std.length(std.range(0, i)), std.range(0, 1000000), 0)"
+    with pytest.raises(KsonnetError, match=r"longer than 0\.3 seconds and was stopped.*limits\.seconds"):
+        e.evaluate_text(code, e.Limits(seconds=0.3, memory_mb=4000), [evaluator])
+
+
+@pytest.mark.parametrize("evaluator", BINDINGS)
+def test_memory_is_limited(evaluator: str) -> None:
+    code = 'std.length(std.foldl(function(a, i) a + a, std.range(0, 40), "0123456789"))'
+    with pytest.raises(KsonnetError, match=r"more than 200 MiB of memory.*limits\.memory_mb"):
+        e.evaluate_text(code, e.Limits(memory_mb=200, seconds=30), [evaluator])
+
+
+def test_no_evaluator_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(e, "BINDINGS", {"rjsonnet": "no_such_module"})
+    with pytest.raises(KsonnetError, match="pip install rjsonnet"):
+        e.pick()
+
+
+def test_the_next_binding_is_the_fallback(monkeypatch: pytest.MonkeyPatch, app: Builder) -> None:
+    monkeypatch.setattr(e, "BINDINGS", {**e.BINDINGS, "rjsonnet": "no_such_module"})
+    assert app.render().evaluator == next(name for name in BINDINGS if name != "rjsonnet")
+
+
+def test_native_functions_follow_go() -> None:
+    assert regex_subst("(a)(?P<x>b)", "abab", "$2${1}$$${nope}") == "ba$ba$"
+    assert escape_regex("a.b-c[d]") == r"a\.b-c\[d\]"
+    assert resolve_image("registry.lan:5000/nginx") == "registry.lan:5000/nginx:latest"
+    assert resolve_image("nginx:1@sha256:0") == "nginx:1@sha256:0"
+
+
+@pytest.mark.parametrize("evaluator", BINDINGS)
+def test_ext_vars_and_native_functions_reach_components(app: Builder, evaluator: str) -> None:
+    app.write(
+        "components/ext.jsonnet",
+        'std.native("parseYaml")("apiVersion: v1\\nkind: ConfigMap")[0] '
+        '{ data: { v: std.extVar("mine"), m: std.native("regexMatch")("^a", "ab") } }',
+    )
+    result = app.render(components=["ext"], ext_vars={"mine": 'quo"te'}, evaluator=evaluator)
+    assert result.objects[0]["data"] == {"v": 'quo"te', "m": True}
