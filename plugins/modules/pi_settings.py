@@ -118,9 +118,9 @@ def is_generated(system: System, locale: str) -> bool:
 def with_generated(text: str, locale: str) -> str:
     """/etc/locale.gen with a language switched on."""
     line = f"{locale} {locale.partition('.')[2] or 'ISO-8859-1'}"
-    if re.search(rf"^{re.escape(line)}\s*$", text, re.MULTILINE):
+    if re.search(rf"^{re.escape(line)}[ \t]*$", text, re.MULTILINE):
         return text
-    changed, count = re.subn(rf"^#\s*{re.escape(line)}\s*$", line, text, count=1, flags=re.MULTILINE)
+    changed, count = re.subn(rf"^#[ \t]*{re.escape(line)}[ \t]*$", line, text, count=1, flags=re.MULTILINE)
     return changed if count else text + ("" if not text or text.endswith("\n") else "\n") + line + "\n"
 
 

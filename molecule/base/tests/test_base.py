@@ -1,0 +1,111 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the role base leaves behind, whatever state a Pi was in: looked at from outside of Ansible."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+SCENARIO = Path(__file__).absolute().parents[1]
+INVENTORY = yaml.safe_load((SCENARIO / "hosts.yml").read_text())["bramble"]
+HOSTS = {
+    name: values for group in INVENTORY["children"].values() for name, values in (group.get("hosts") or {}).items()
+}
+
+
+@pytest.fixture(params=sorted(HOSTS))
+def name(request):
+    """Each Pi of the scenario."""
+    return request.param
+
+
+@pytest.fixture
+def pi(pis, name):
+    """Its SSH connection."""
+    return pis[name]
+
+
+def cmdline_file(pi):
+    return "/boot/cmdline.txt" if pi.system_info.codename == "bullseye" else "/boot/firmware/cmdline.txt"
+
+
+def test_it_rebooted_exactly_once(name):
+    """The engine counts how often a Pi went down by itself and came up again."""
+    container = f"{INVENTORY['vars']['lab_instance']}-{name}"
+    count = subprocess.run(
+        ["docker", "inspect", "--format", "{{ .RestartCount }}", container], capture_output=True, text=True, check=True
+    )
+    assert count.stdout.strip() == "1"
+
+
+def test_names(pi, name):
+    assert pi.check_output("hostname") == name
+    assert pi.file("/etc/hostname").content_string == name + "\n"
+    for other, values in HOSTS.items():
+        assert pi.check_output(f"getent ahostsv4 {other}").split()[0] == values["ansible_host"]
+    text = pi.file("/etc/hosts").content_string
+    assert "10.99.0.1" not in text or re.search(r"^10\.99\.0\.1\s+printer$", text, re.MULTILINE)
+    assert "localhost" in text
+
+
+def test_kernel_parameters(pi):
+    text = pi.file(cmdline_file(pi)).content_string
+    assert text.count("\n") == 1
+    assert "\r" not in text
+    words = text.split()
+    assert sum(word.startswith("root=PARTUUID=") for word in words) == 1
+    assert {"console=serial0,115200", "console=tty1", "rootwait", "cgroup_enable=memory"} <= set(words)
+    assert len(words) == len(set(words))
+    assert "cgroup_enable=memory" in pi.file("/proc/cmdline").content_string.split()
+    assert re.search(r"^memory\s+\d+\s+\d+\s+1$", pi.file("/proc/cgroups").content_string, re.MULTILINE)
+
+
+def test_no_swap_now_or_later(pi):
+    assert len(pi.file("/proc/swaps").content_string.splitlines()) == 1
+    assert not re.search(r"^[^#]\S+\s+\S+\s+swap", pi.file("/etc/fstab").content_string, re.MULTILINE)
+    assert not pi.file("/swapfile").exists
+    assert not pi.file("/var/swap").exists
+    if pi.system_info.codename == "trixie":
+        text = pi.check_output("cat /etc/rpi/swap.conf /etc/rpi/swap.conf.d/*.conf")
+        assert re.findall(r"^Mechanism=(.*)$", text, re.MULTILINE)[-1] == "none"
+    else:
+        assert "CONF_SWAPSIZE=0" in pi.file("/etc/dphys-swapfile").content_string.splitlines()
+        assert pi.run("systemctl is-enabled dphys-swapfile").stdout.strip() == "disabled"
+
+
+def test_packages_are_whole(pi):
+    assert pi.check_output("dpkg --audit") == ""
+    assert "less" in pi.check_output("apt-mark showhold").split()
+    for package in ("ca-certificates", "conntrack", "ethtool"):
+        assert pi.package(package).is_installed
+
+
+def test_the_clock_is_synchronised_with_the_server_asked_for(pi):
+    assert pi.check_output("systemctl is-enabled chrony") == "enabled"
+    tracking = pi.check_output("sudo chronyc -n -c tracking").split(",")
+    assert tracking[-1] == "Normal"
+    assert tracking[1] == INVENTORY["vars"]["lab_network"] + ".2"
+
+
+def test_pods_can_reach_each_other(pi):
+    for setting in ("net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables"):
+        assert pi.check_output(f"/usr/sbin/sysctl --values {setting}") == "1"
+    assert pi.file("/etc/modules-load.d/90-bramble-kube.conf").content_string.split("\n")[1:3] == [
+        "overlay",
+        "br_netfilter",
+    ]
+
+
+def test_the_card_is_spared(pi):
+    assert "SystemMaxUse=100M" in pi.check_output("systemd-analyze cat-config systemd/journald.conf").splitlines()
+    assert pi.check_output("systemctl is-enabled fstrim.timer") == "enabled"
+
+
+def test_nothing_half_written_is_left(pi):
+    left = pi.check_output("sudo find /boot /etc /var/lib/bramble.kube -name '*.bramble-new' -o -name '.*.new'")
+    assert left == ""
