@@ -15,7 +15,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 STATE = ROOT / ".lab"
-KUBECONFIG = STATE / "cluster" / "kubeconfig"
+KUBECONFIG = STATE / "cluster-kubeconfig"
 CACHE = Path(
     os.environ.get("BRAMBLE_LAB_CACHE")
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bramble.kube-lab"
