@@ -16,7 +16,8 @@ STATE = ROOT / ".lab"
 
 def addresses(scenario: Path) -> dict[str, str]:
     """Names and addresses of the Pis in the scenario's inventory."""
-    groups = yaml.safe_load((scenario / "hosts.yml").read_text())["bramble"]["children"]
+    files = [scenario / "inventory" / "hosts.yml", scenario / "hosts.yml"]
+    groups = yaml.safe_load(next(file for file in files if file.exists()).read_text())["bramble"]["children"]
     return {
         name: values["ansible_host"] for group in groups.values() for name, values in (group.get("hosts") or {}).items()
     }
