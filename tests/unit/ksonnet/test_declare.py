@@ -240,7 +240,7 @@ def test_another_version_of_a_package(build: Builder, monkeypatch: pytest.Monkey
     other = "f" * 40
     Internet(monkeypatch, {URL: archive(registry_files()), URL.replace("v1.0", "v2.0"): archive(newer, other)})
     build.apply(**github())
-    build.apply(packages=[{"name": "test/web@v2.0"}])
+    build.apply(**{**github(), "packages": [{"name": "test/web@v2.0"}]})
     assert (build.root / "vendor/test/web/new.libsonnet").exists()
     spec = yaml.safe_load(build.text("app.yaml"))
     assert spec["libraries"]["web"]["gitVersion"] == {"commitSha": other, "refSpec": "v2.0"}

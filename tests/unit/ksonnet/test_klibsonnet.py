@@ -37,7 +37,8 @@ def test_objects(release: str) -> None:
         """
         local d = k.apps.v1beta1.deployment;
         local c = d.mixin.spec.template.spec.containersType;
-        d.new("web", 2, c.new("web", "img:1").withPorts(c.portsType.newNamed(name="http", containerPort=80)), { app: "web" })
+        local port = c.portsType.newNamed(name="http", containerPort=80);
+        d.new("web", 2, c.new("web", "img:1").withPorts(port), { app: "web" })
         + d.mixin.metadata.withLabels({ a: "1" }) + d.mixin.metadata.withLabelsMixin({ b: "2" })
         + d.mixin.metadata.withFinalizers("x") + d.mixin.metadata.withFinalizersMixin(["y"])
         + d.mixin.spec.template.spec.withHostIpc(true) + d.mixin.spec.template.spec.withLocalStorage("l")
@@ -122,8 +123,8 @@ def test_what_came_after_ksonnet() -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        *(("hostIP", "hostIp"), ("APIService", "apiService"), ("JSON", "json"), ("podCIDRs", "podCidRs")),
-        *(("error", "errorParam"), ("local", "localStorage"), ("$ref", "dollarRef"), ("externalIPs", "externalIPs")),
+        *(("hostIP", "hostIp"), ("APIService", "apiService"), ("JSON", "json"), ("podCIDRs", "podCidrs")),
+        *(("error", "errorParam"), ("local", "localStorage"), ("$ref", "dollarRef"), ("externalIPs", "externalIps")),
         *(("x", "x"), ("AWSElasticBlockStore", "awsElasticBlockStore"), ("fooID", "fooId")),
     ],
 )
