@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 SCENARIO = Path(__file__).absolute().parents[1]
-INVENTORY = yaml.safe_load((SCENARIO / "hosts.yml").read_text())["bramble"]
+INVENTORY = yaml.safe_load((SCENARIO / "inventory" / "hosts.yml").read_text())["bramble"]
 HOSTS = {
     name: values for group in INVENTORY["children"].values() for name, values in (group.get("hosts") or {}).items()
 }
@@ -104,6 +104,12 @@ def test_pods_can_reach_each_other(pi):
 def test_the_card_is_spared(pi):
     assert "SystemMaxUse=100M" in pi.check_output("systemd-analyze cat-config systemd/journald.conf").splitlines()
     assert pi.check_output("systemctl is-enabled fstrim.timer") == "enabled"
+
+
+def test_no_two_pis_have_one_identity(pis):
+    for path in ("/etc/machine-id", "/etc/ssh/ssh_host_ed25519_key.pub"):
+        found = [pi.file(path).content_string.split()[:2][-1] for pi in pis.values()]
+        assert len(set(found)) == len(found)
 
 
 def test_nothing_half_written_is_left(pi):
