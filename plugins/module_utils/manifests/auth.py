@@ -260,7 +260,7 @@ def _decoded(section: dict, key: str, path: str) -> str:
     if not value:
         return ""
     try:
-        return base64.b64decode(value).decode("ascii")
+        return base64.b64decode("".join(str(value).split()), validate=True).decode("ascii")
     except (binascii.Error, ValueError):
         raise ClusterError(
             "The kubeconfig {} has a {} that is not base64 text.".format(path or "given as a dictionary", key)

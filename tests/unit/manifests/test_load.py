@@ -1,0 +1,134 @@
+"""Reading manifests: every form that comes in, and one sentence with file and line for what is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import threading
+
+import pytest
+
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import load
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ManifestError
+
+CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {}\n"
+
+
+def names(items) -> list[str]:
+    return [item.name for item in items]
+
+
+def test_files_folders_globs_and_inline_objects(tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a.yaml").write_text(CONFIG.format("a1") + "---\n" + CONFIG.format("a2"))
+    (tmp_path / "b" / "b.json").write_text('{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b"}}')
+    (tmp_path / "b" / "notes.txt").write_text("not a manifest")
+    assert names(load.load([str(tmp_path)], None)) == ["a1", "a2", "b"]
+    assert names(load.load([str(tmp_path / "*.yaml")], None)) == ["a1", "a2"]
+    assert names(load.load([str(tmp_path / "b" / "b.json")], CONFIG.format("inline"))) == ["b", "inline"]
+    assert names(load.load([], [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}])) == ["x"]
+
+
+def test_lists_are_unfolded_and_empty_documents_skipped():
+    entry = "- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: a}\n"
+    text = f"---\n---\napiVersion: v1\nkind: List\nitems:\n{entry}---\n# nothing\n"
+    assert names(load.parse(text, "f.yaml")) == ["a"]
+
+
+def test_several_json_documents_in_one_file():
+    one = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "%s"}}'
+    assert names(load.parse(one % "a" + "\n---\n" + one % "b", "f.json")) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a: [1\n", "f.yaml:2 is not valid YAML"),
+        (
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  name: b\n",
+            "f.yaml:5 has the key name for the second time",
+        ),
+        ("# first\n---\n- a\n", "f.yaml:3 is a list where a Kubernetes object"),
+        ("\n\napiVersion: v1\nmetadata: {name: a}\n", "f.yaml:3 has no kind."),
+        ("kind: ConfigMap\nmetadata: {name: a}\n", "f.yaml:1, a ConfigMap, has no apiVersion."),
+        ("apiVersion: v1\nkind: ConfigMap\n", "f.yaml:1, a ConfigMap, has no metadata.name."),
+        ("apiVersion: v1\nkind: Pod\nmetadata: {generateName: a-}\n", "would make one more object at every run"),
+        ("apiVersion: v1\nkind: Pod\nmetadata: {name: 1}\n", "metadata.name 1, which is not text"),
+        ("a: *b\n", "f.yaml:1 refers to *b"),
+        ("a: !Ref b\n", "f.yaml:1 has the tag !Ref"),
+    ],
+)
+def test_what_is_wrong_is_told_with_file_and_line(text, sentence):
+    with pytest.raises(ManifestError) as caught:
+        list(load.parse(text, "f.yaml"))
+    assert sentence in str(caught.value)
+
+
+def test_duplicates_name_both_places(tmp_path):
+    (tmp_path / "f.yaml").write_text(CONFIG.format("a") + "---\n" + CONFIG.format("a"))
+    with pytest.raises(ManifestError) as caught:
+        load.load([str(tmp_path / "f.yaml")], None)
+    assert f"{tmp_path}/f.yaml:1" in str(caught.value) and f"{tmp_path}/f.yaml:6" in str(caught.value)
+
+
+def test_one_name_in_two_versions_of_a_group_is_a_duplicate():
+    both = [
+        {"apiVersion": f"apps/{version}", "kind": "Deployment", "metadata": {"name": "d"}}
+        for version in ("v1", "v1beta1")
+    ]
+    with pytest.raises(ManifestError, match="in the set twice"):
+        load.load([], both)
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("/does/not/exist", "does not exist"),
+        ("/does/*/exist.yaml", "matches no file"),
+        ("https://example.org/x.yaml", "needs a checksum"),
+        ({"path": "x"}, "an entry is a path, or has url and checksum"),
+    ],
+)
+def test_a_source_that_cannot_be_read_is_one_sentence(source, sentence):
+    with pytest.raises(ManifestError, match=sentence):
+        load.load([source], None)
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(ManifestError, match=r"without \.yaml"):
+        load.load([str(tmp_path)], None)
+
+
+def test_urls_are_accepted_with_the_right_checksum_only():
+    content = CONFIG.format("u").encode()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_args):
+            return
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}/m.yaml"
+    right = "sha256:" + hashlib.sha256(content).hexdigest()
+    try:
+        assert names(load.load([{"url": url, "checksum": right}], None)) == ["u"]
+        with pytest.raises(ManifestError, match="has the checksum sha256:"):
+            load.load([{"url": url, "checksum": "sha256:" + "0" * 64}], None)
+        with pytest.raises(ManifestError, match="needs a checksum"):
+            load.load([{"url": url, "checksum": "crc32:1"}], None)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_the_callers_own_objects_are_never_changed():
+    given = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}
+    item = load.load([], given)[0]
+    item.object["metadata"]["name"] = "y"
+    assert given["metadata"]["name"] == "x"

@@ -1,0 +1,126 @@
+"""Waves, scopes, images, labels, selection, and what is settled before the comparison."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import order, shape
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ManifestError
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.load import Item
+
+
+def item(kind: str, api_version: str = "v1", name: str = "x", namespace: str = "", **content) -> Item:
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+    return Item({"apiVersion": api_version, "kind": kind, "metadata": metadata, **content}, "f.yaml", 3)
+
+
+def test_waves_put_what_others_need_first():
+    items = [
+        item("ValidatingWebhookConfiguration", "admissionregistration.k8s.io/v1"),
+        item("TFJob", "kubeflow.org/v1"),
+        item("Deployment", "apps/v1"),
+        item("Service"),
+        item("PersistentVolumeClaim"),
+        item("Secret"),
+        item("ServiceAccount"),
+        item("ClusterRole", "rbac.authorization.k8s.io/v1"),
+        item("CustomResourceDefinition", "apiextensions.k8s.io/v1"),
+        item("Namespace"),
+    ]
+    assert [number for number, _items in order.waves(items)] == list(range(10))
+    assert [entry.kind for _number, entries in order.waves(items) for entry in entries] == [
+        entry.kind for entry in reversed(items)
+    ]
+
+
+def test_scopes_known_without_a_server():
+    crd = item(
+        "CustomResourceDefinition",
+        "apiextensions.k8s.io/v1",
+        spec={"group": "example.org", "scope": "Cluster", "names": {"kind": "Thing"}},
+    )
+    scopes = order.defined_scopes([crd])
+    assert order.known_scope("example.org", "Thing", scopes) is False
+    assert order.known_scope("", "Namespace", scopes) is False
+    assert order.known_scope("apps", "Deployment", scopes) is True
+    assert order.known_scope("other.org", "Thing", scopes) is None
+
+
+def test_a_namespace_is_filled_in_and_a_wrong_one_refused():
+    one, other = item("ConfigMap"), item("Namespace")
+    shape.set_namespaces([one, other], lambda entry: order.known_scope(entry.group, entry.kind, {}), "team")
+    assert one.namespace == "team" and other.namespace == ""
+    with pytest.raises(
+        ManifestError, match=r"ClusterRole x at f\.yaml:3 has namespace team, but this kind lives outside"
+    ):
+        shape.set_namespaces(
+            [item("ClusterRole", "rbac.authorization.k8s.io/v1", namespace="team")],
+            lambda entry: order.known_scope(entry.group, entry.kind, {}),
+            "team",
+        )
+
+
+@pytest.mark.parametrize(
+    ("image", "replaced"),
+    [
+        ("nginx:1.27", "mirror/web:stable"),
+        ("quay.io/org/app:1.0", "registry.local/app:1.0"),
+        ("quay.io/org/app@sha256:ab", "registry.local/app@sha256:ab"),
+        ("quay.io/org/pinned:1.0", "registry.local/pinned:2.0"),
+        ("docker.io/library/busybox:1", "registry.local/hub/library/busybox:1"),
+        ("docker.io/special/x:1", "other.local/x:1"),
+        ("localhost:5000/app", "localhost:5000/app"),
+    ],
+)
+def test_images_by_reference_repository_or_prefix(image, replaced):
+    images = {
+        "nginx:1.27": "mirror/web:stable",
+        "quay.io/org/app": "registry.local/app",
+        "quay.io/org/pinned": "registry.local/pinned:2.0",
+        "docker.io/": "registry.local/hub",
+        "docker.io/special/": "other.local/",
+    }
+    assert shape.replace_image(image, images) == replaced
+
+
+def test_images_of_every_container_of_every_workload():
+    pod = {"containers": [{"name": "c", "image": "a/x"}], "initContainers": [{"name": "i", "image": "a/y:1"}]}
+    items = [
+        item("Pod", spec=pod),
+        item(
+            "CronJob",
+            "batch/v1",
+            spec={"jobTemplate": {"spec": {"template": {"spec": {"containers": [{"image": "a/z"}]}}}}},
+        ),
+        item("ConfigMap", data={"image": "a/x"}),
+    ]
+    replaced = shape.set_images(items, {"a/": "b/"})
+    assert [(old, new) for _item, old, new in replaced] == [("a/y:1", "b/y:1"), ("a/x", "b/x"), ("a/z", "b/z")]
+    assert items[2].object["data"] == {"image": "a/x"}
+
+
+def test_select_and_exclude():
+    items = [item("ConfigMap", name="a"), item("ConfigMap", name="b"), item("Secret", name="a")]
+    chosen = shape.choose(items, "metadata.name == 'a'", "kind == 'Secret'")
+    assert [(entry.kind, entry.name) for entry in chosen] == [("ConfigMap", "a")]
+    with pytest.raises(ManifestError, match="select is not a JMESPath expression"):
+        shape.choose(items, "a ==", "")
+    with pytest.raises(ManifestError, match="exclude cannot be evaluated on ConfigMap a"):
+        shape.choose(items, "", "sum(kind)")
+
+
+def test_labels_are_added_to_the_objects_not_to_their_templates():
+    deployment = item("Deployment", "apps/v1", spec={"template": {"metadata": {"labels": {"a": "b"}}}})
+    shape.set_labels([deployment], {"team": "x"})
+    assert deployment.object["metadata"]["labels"] == {"team": "x"}
+    assert deployment.object["spec"]["template"]["metadata"]["labels"] == {"a": "b"}
+
+
+def test_string_data_becomes_data_and_what_the_server_sets_goes():
+    secret = item("Secret", stringData={"a": "1"}, data={"b": "Mg=="})
+    secret.object["metadata"].update(creationTimestamp=None, resourceVersion="5")
+    shape.settle(secret)
+    assert secret.object["data"] == {"a": "MQ==", "b": "Mg=="}
+    assert "stringData" not in secret.object and set(secret.object["metadata"]) == {"name"}
+    with pytest.raises(ManifestError, match="put it in quotes"):
+        shape.settle(item("Secret", stringData={"a": 1}))

@@ -1,0 +1,146 @@
+"""What is tried again, how long is waited, and how a wave goes on around what fails."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import retry
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Fault
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError
+
+
+def answer(status: int, retry_after: float | None = None, *causes: str) -> ApiError:
+    return ApiError(status, {"details": {"causes": [{"reason": cause} for cause in causes]}}, retry_after)
+
+
+@pytest.mark.parametrize(
+    "error", [Fault("reset"), answer(429), answer(500), answer(502), answer(503), answer(504), answer(409)]
+)
+def test_passing_failures(error):
+    assert retry.is_transient(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        answer(400),
+        answer(401),
+        answer(403),
+        answer(404),
+        answer(422),
+        answer(501),
+        answer(409, None, "FieldManagerConflict"),
+    ],
+)
+def test_lasting_failures(error):
+    assert not retry.is_transient(error)
+
+
+def test_a_namespace_that_goes_away_is_waited_for():
+    assert retry.is_transient(answer(403, None, "NamespaceTerminating"))
+
+
+def test_delays_double_with_jitter_up_to_a_limit_and_obey_the_server():
+    delays = [retry.delay_before(attempt, Fault("x"), rng=lambda: 1.0) for attempt in range(8)]
+    assert delays[:4] == [0.1, 0.2, 0.4, 0.8] and delays[-1] == retry.LONGEST_DELAY
+    assert retry.delay_before(2, Fault("x"), rng=lambda: 0.0) == 0.2
+    assert retry.delay_before(0, answer(429, 7.0), rng=lambda: 0.0) == 7.0
+
+
+def test_call_gives_up_after_the_timeout_and_raises_the_last_error():
+    tries = []
+
+    def ask():
+        tries.append(1)
+        raise answer(503)
+
+    start = time.monotonic()
+    with pytest.raises(ApiError):
+        retry.call(ask, 0.5)
+    assert len(tries) > 2 and time.monotonic() - start < 2
+
+
+def test_call_does_not_repeat_what_never_changes():
+    tries = []
+
+    def ask():
+        tries.append(1)
+        raise answer(422)
+
+    with pytest.raises(ApiError):
+        retry.call(ask, 5)
+    assert len(tries) == 1
+
+
+def test_a_wave_does_everything_and_goes_on_around_what_fails_for_now():
+    order: list[int] = []
+    failures = {3: 2}
+    lock = threading.Lock()
+
+    def attempt(task: int) -> int:
+        with lock:
+            order.append(task)
+            if failures.get(task, 0) > 0:
+                failures[task] -= 1
+                raise answer(503)
+        return task * 10
+
+    outcomes = retry.Wave(attempt, workers=3, timeout=10).run(range(20))
+    assert sorted(outcome.value for outcome in outcomes) == [task * 10 for task in range(20)]
+    assert order.count(3) == 3 and order[-1] == 3
+    assert next(outcome.tries for outcome in outcomes if outcome.task == 3) == 3
+
+
+def test_a_lasting_failure_is_an_outcome_like_others():
+    def attempt(task: int) -> int:
+        if task == 1:
+            raise answer(422)
+        return task
+
+    outcomes = {outcome.task: outcome for outcome in retry.Wave(attempt, 2, 10).run([0, 1, 2])}
+    assert outcomes[1].error is not None and outcomes[1].error.status == 422
+    assert outcomes[0].error is None and outcomes[2].value == 2
+
+
+def test_while_nothing_answers_one_thread_asks_and_all_ends_at_the_timeout():
+    at_once = []
+    most = []
+    lock = threading.Lock()
+
+    def attempt(_task: int) -> None:
+        with lock:
+            at_once.append(1)
+            most.append(len(at_once))
+        time.sleep(0.02)
+        with lock:
+            at_once.pop()
+        raise Fault("connection refused")
+
+    start = time.monotonic()
+    outcomes = retry.Wave(attempt, workers=8, timeout=1).run(range(500))
+    assert time.monotonic() - start < 4
+    assert len(outcomes) == 500 and all(isinstance(outcome.error, Fault) for outcome in outcomes)
+    assert max(most[16:]) == 1
+
+
+def test_a_server_that_comes_back_gets_the_rest():
+    start = time.monotonic()
+
+    def attempt(task: int) -> int:
+        if time.monotonic() - start < 0.5:
+            raise Fault("connection refused")
+        return task
+
+    outcomes = retry.Wave(attempt, workers=4, timeout=10).run(range(50))
+    assert all(outcome.error is None for outcome in outcomes) and len(outcomes) == 50
+
+
+def test_a_bug_in_a_task_ends_the_wave_with_its_error():
+    def attempt(task: int) -> None:
+        raise KeyError(task)
+
+    with pytest.raises(KeyError):
+        retry.Wave(attempt, 4, 10).run(range(10))
