@@ -19,7 +19,6 @@ author:
 requirements:
   - rjsonnet, gojsonnet or jsonnet (from PyPI)
   - PyYAML
-  - kubernetes (only for I(libraries) from a cluster)
 attributes:
   check_mode:
     description: Says what would change; downloads are read but not kept.
@@ -287,6 +286,7 @@ components:
   elements: str
 """
 
+import json
 import traceback
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -302,6 +302,9 @@ else:
     from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.errors import KsonnetError
     from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.evaluator import available
     from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.registry import DEFAULT_MIRROR, Downloads
+    from ansible_collections.bramble.kube.plugins.module_utils.manifests.auth import endpoint
+    from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
+    from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
 
 STATE = {"type": "str", "choices": ["present", "absent"], "default": "present"}
 
@@ -368,25 +371,17 @@ def argument_spec() -> dict:
     }
 
 
-def read_live(module: AnsibleModule, kubeconfig: str, context: str) -> bytes:
-    """/openapi/v2 of a cluster."""
+def read_live(kubeconfig: str, context: str) -> bytes:
+    """/openapi/v2 of a cluster, always in the same words."""
     try:
-        from kubernetes import config
-    except ImportError:
-        module.fail_json(msg=missing_required_lib("kubernetes"), exception=traceback.format_exc())
-    try:
-        client = config.new_client_from_config(config_file=kubeconfig, context=context or None)
-        response = client.call_api(
-            "/openapi/v2",
-            "GET",
-            header_params={"Accept": "application/json"},
-            auth_settings=["BearerToken"],
-            _preload_content=False,
-            _return_http_data_only=True,
-        )
-        return response.data
-    except Exception as exc:
+        client = Client(endpoint({"kubeconfig": kubeconfig, "context": context or None}))
+        description = client.get("/openapi/v2")
+        # servers since 1.31 tell no patch release there
+        description["info"]["version"] = client.get("/version")["gitVersion"]
+        client.close()
+    except (ClusterError, ApiError, Fault, OSError, KeyError, TypeError) as exc:
         raise KsonnetError(f"/openapi/v2 of the cluster in {kubeconfig} cannot be read: {exc}") from exc
+    return json.dumps(description, sort_keys=True).encode("utf-8")
 
 
 def main() -> None:
@@ -409,9 +404,7 @@ def main() -> None:
     )
     downloads = Downloads(cache_dir=p["cache_dir"], mirror=DEFAULT_MIRROR, keep=not module.check_mode)
     try:
-        outcome = declare(
-            p["app_dir"], wanted, downloads, p["evaluator"], live=lambda path, ctx: read_live(module, path, ctx)
-        )
+        outcome = declare(p["app_dir"], wanted, downloads, p["evaluator"], live=read_live)
         changes = outcome.tree.changes()
         folders = outcome.tree.new_folders()
         if not module.check_mode:

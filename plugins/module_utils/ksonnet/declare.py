@@ -197,7 +197,7 @@ class _Work:
             return
         if entry.get("kubeconfig"):
             if live is None:
-                raise KsonnetError("a library from a cluster needs the kubernetes package")
+                raise KsonnetError("a library from a cluster can only be made by the module ksonnet_app")
             data = live(entry["kubeconfig"], entry.get("context") or "")
         else:
             data = registry.description(

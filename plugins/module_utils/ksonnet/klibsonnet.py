@@ -90,6 +90,8 @@ def generate(description: bytes, version: str = "") -> Library:
             "the OpenAPI description is no swagger.json of Kubernetes: it needs info.version and definitions"
         ) from exc
     release = version or own
+    if re.fullmatch(r"v?\d+\.\d+", release):
+        release += ".0"
     match = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)([-+.].*)?", release)
     if match is None:
         raise KsonnetError(
