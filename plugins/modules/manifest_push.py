@@ -118,9 +118,8 @@ options:
     default: 120
   return_objects:
     description:
-      - Which objects the result lists. V(changed) lists what was created, updated, pruned or failed, V(all) also what
-        was unchanged,
-        V(full) adds each object as it is on the server.
+      - Which objects the result lists. V(changed) lists what was created, updated, pruned or failed, a hundred at most
+        (failures first), V(all) lists every object, and V(full) adds each as it is on the server, Secrets masked.
     type: str
     choices: [changed, all, full]
     default: changed

@@ -26,6 +26,7 @@ APPLY_PATCH = "application/apply-patch+yaml"
 USER_AGENT = "bramble.kube manifest_push"
 FIELD_MANAGER = "bramble.kube"
 REQUEST_TIMEOUT = 30.0  # seconds without a sign of life from the server
+LONGEST_WATCH = 60.0  # seconds; then the watch is begun anew, so that a connection that died in silence is noticed
 
 
 class Fault(Exception):
@@ -86,11 +87,12 @@ class Client:
         return self.request("GET", path, query, accept=accept)[1]
 
     def watch(self, path: str, query: dict[str, Any], timeout: float) -> Iterator[dict]:
-        """The events of a watch, until the server ends it or `timeout` seconds pass without one.
+        """The events of a watch, until the server ends it, at the latest after `timeout` seconds or a minute.
 
         :raises Fault: when the connection breaks.
         """
-        query = dict(query, watch="1", timeoutSeconds=max(1, int(timeout)))
+        timeout = max(1.0, min(timeout, LONGEST_WATCH))
+        query = dict(query, watch="1", timeoutSeconds=int(timeout))
         target, headers, _data = self._prepare(path, query, None, JSON, JSON)
         connection = self._connect(timeout + 5)
         try:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import auth, diffing, load, push, shape, waiting
+from . import auth, diffing, load, order, push, shape, waiting
 from .client import Client, Fault
 from .errors import ClusterError, ManifestError, Unreachable
 from .masking import mask
 from .plan import Options
-from .result import UNCHANGED, Report
+from .result import FAILED, UNCHANGED, Report
+
+MOST_OBJECTS = 100  # a result names so many objects, unless it is asked for all
 
 
 def run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[str, Any]]:
@@ -35,6 +37,8 @@ def _run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[st
             raise ManifestError(f"{option} is {params[option]}; it must be at least 1.")
     items = load.load(params["src"], params["definition"], params.get("validate_certs") is not False)
     items = shape.choose(items, params["select"] or "", params["exclude"] or "")
+    scopes = order.defined_scopes(items)
+    shape.refuse_wrong_scopes(items, lambda item: order.known_scope(item.group, item.kind, scopes))
     for item in items:
         shape.settle(item)
     shape.set_labels(items, params["labels"])
@@ -78,6 +82,9 @@ def _run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[st
 
 def _result(report: Report, detail: str, check: bool) -> tuple[bool, dict[str, Any]]:
     listed = [entry for entry in report.entries if detail != "changed" or entry.action != UNCHANGED]
+    if detail == "changed" and len(listed) > MOST_OBJECTS:
+        # Failures first: they are what a reader looks for.
+        listed = sorted(listed, key=lambda entry: entry.action != FAILED)[:MOST_OBJECTS]
     result: dict[str, Any] = {
         "changed": report.changed,
         "counts": report.counts,

@@ -67,20 +67,29 @@ def set_labels(items: Iterable[Item], labels: dict[str, str]) -> None:
         metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
 
 
-def set_namespaces(items: Iterable[Item], namespaced: Callable[[Item], bool | None], default: str) -> None:
-    """Put namespaced objects without a namespace into `default`; refuse a namespace where the kind has none.
+def refuse_wrong_scopes(items: Iterable[Item], namespaced: Callable[[Item], bool | None]) -> None:
+    """Refuse a namespace where the kind has none.
 
     :param namespaced: tells the scope of an object's kind; None where it is not known.
+    :raises ManifestError: with file and line.
     """
     for item in items:
-        scope = namespaced(item)
-        if scope is False and item.namespace:
+        if item.namespace and namespaced(item) is False:
             raise ManifestError(
-                "{} at {} has namespace {}, but this kind lives outside namespaces; take the namespace out.".format(
-                    item.kind + " " + item.name, item.where, item.namespace
-                )
+                f"{item.kind} {item.name} at {item.where} has namespace {item.namespace}, but this kind lives outside "
+                "namespaces; take the namespace out."
             )
-        if scope and not item.namespace:
+
+
+def set_namespaces(items: Iterable[Item], namespaced: Callable[[Item], bool | None], default: str) -> None:
+    """Put namespaced objects without a namespace into `default`.
+
+    :raises ManifestError: for an object with a namespace whose kind has none.
+    """
+    items = list(items)
+    refuse_wrong_scopes(items, namespaced)
+    for item in items:
+        if not item.namespace and namespaced(item):
             item.object["metadata"] = dict(item.object["metadata"], namespace=default)
 
 

@@ -498,3 +498,87 @@ def test_a_few_objects_among_thousands_are_read_one_by_one(push, api, space):
     assert result["counts"]["unchanged"] == 3
     # version, discovery, the first page, three GETs: not the other pages
     assert result["requests"] <= 6
+
+
+def test_a_wrong_scope_is_refused_without_any_request(push, space):
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": "x", "namespace": space},
+    }
+    result = push([role], kubeconfig="/does/not/exist")
+    assert result["failed"]
+    assert result["msg"].startswith("ClusterRole x at object 1 of definition has namespace")
+
+
+def test_a_large_result_is_kept_small_with_failures_first(push, space):
+    wrong = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "s", "namespace": space},
+        "spec": {"ports": []},
+    }
+    result = push([*(config(f"c{number}", space) for number in range(150)), wrong], return_objects="changed")
+    assert len(result["objects"]) == 100 and result["objects"][0]["action"] == "failed"
+    assert result["counts"]["created"] == 150
+
+
+def test_server_options_of_a_proxy_and_impersonation(push, api, space):
+    """Impersonation reaches the server: the impersonated user's rights count."""
+    result = push([config("c", space, a="1")], impersonate_user="nobody", impersonate_groups=["system:authenticated"])
+    assert result["failed"] and "nobody" in result["msg"]
+    api.kubectl("create", "rolebinding", "anna", "-n", space, "--clusterrole=edit", "--user=anna")
+    groups = ["system:authenticated"]  # without it, a user may not even ask what the server serves
+    assert not push([config("c", space, a="1")], impersonate_user="anna", impersonate_groups=groups)["failed"]
+
+
+def test_an_untrusted_certificate_is_refused_unless_told(push, api, space):
+    other = {
+        "host": f"https://127.0.0.1:{api.port}",
+        "client_cert": str(api.path("admin.crt")),
+        "client_key": str(api.path("admin.key")),
+    }
+    refused = push([config("c", space, a="1")], kubeconfig=None, **other)
+    assert refused["failed"] and "not trusted" in refused["msg"]
+    assert not push([config("c", space, a="1")], kubeconfig=None, validate_certs=False, **other)["failed"]
+    assert not push([config("c", space, a="1")], kubeconfig=None, ca_cert=str(api.path("ca.crt")), **other)["failed"]
+
+
+def test_an_http_proxy_is_used_and_bypassed(push, api, space):
+    import socketserver
+    import threading
+
+    seen: list[bytes] = []
+
+    class Tunnel(socketserver.StreamRequestHandler):
+        """An HTTP proxy that knows CONNECT."""
+
+        def handle(self) -> None:
+            import select
+            import socket
+
+            line = self.rfile.readline()
+            while self.rfile.readline().strip():
+                pass
+            seen.append(line)
+            host, _colon, port = line.split()[1].decode().partition(":")
+            with socket.create_connection((host, int(port))) as far:
+                self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+                pair = {self.connection: far, far: self.connection}
+                while True:
+                    for ready in select.select(list(pair), [], [], 10)[0]:
+                        content = ready.recv(65536)
+                        if not content:
+                            return
+                        pair[ready].sendall(content)
+
+    socketserver.ThreadingTCPServer.daemon_threads = True
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Tunnel) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        proxy = f"http://127.0.0.1:{server.server_address[1]}"
+        assert not push([config("c", space, a="1")], proxy=proxy)["failed"]
+        assert seen and seen[0].startswith(b"CONNECT 127.0.0.1:")
+        count = len(seen)
+        assert not push([config("c", space, a="1")], proxy=proxy, no_proxy="10.0.0.0/8,127.0.0.0/8")["failed"]
+        assert len(seen) == count
+        server.shutdown()
