@@ -1,6 +1,6 @@
 """The floor: what the API server itself needs. Prepared bytes over kept-open TLS connections, answers thrown away.
 
-Run as a program by run.py, so that its memory and time are its own: floor.py KUBECONFIG SET PHASE WORKERS
+Run as a program by run, so that its memory and time are its own: floor.py KUBECONFIG SET PHASE WORKERS
 """
 
 from __future__ import annotations

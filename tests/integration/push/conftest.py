@@ -16,6 +16,7 @@ sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parents[2] / ".lab" / "collections"))
 
 from apiserver import ApiServer
+from options import DEFAULTS
 
 _numbers = itertools.count(1)
 
@@ -37,29 +38,6 @@ def space(api: ApiServer, request: pytest.FixtureRequest) -> str:
     name = f"t{next(_numbers)}-{test[:40].strip('-')}"
     api.kubectl("create", "namespace", name)
     return name
-
-
-DEFAULTS: dict[str, Any] = {
-    "src": [],
-    "definition": None,
-    "namespace": None,
-    "apply_set": None,
-    "apply_set_takeover": False,
-    "prune": False,
-    "method": "auto",
-    "force_conflicts": False,
-    "modernize": True,
-    "select": None,
-    "exclude": None,
-    "images": {},
-    "labels": {},
-    "wait": False,
-    "wait_timeout": 30,
-    "wait_for": [],
-    "workers": 4,
-    "timeout": 20,
-    "return_objects": "all",
-}
 
 
 @pytest.fixture

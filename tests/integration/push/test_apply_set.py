@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import yaml
-from test_push import CRD, config
+from test_objects_pushed import CRD, config
 
 
 def test_id_is_the_one_that_kubectl_computes(push, api, live, space):

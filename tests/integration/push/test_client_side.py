@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from test_push import config, deployment
+from test_objects_pushed import config, deployment
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 

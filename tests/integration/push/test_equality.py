@@ -14,7 +14,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
-from test_push import CRD
+from test_objects_pushed import CRD
 
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import apply, auth, compare
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client

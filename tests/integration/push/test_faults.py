@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from apiserver import ApiServer
 from faults import AnsweringProxy, Toxiproxy, status
-from test_push import config
+from test_objects_pushed import config
 
 
 def objects(space: str, number: int = 40, **data: str) -> list[dict]:
@@ -180,7 +180,7 @@ def test_a_server_that_stays_away_ends_the_push_within_the_timeout(push, api, sp
 def test_an_api_server_that_restarts_in_the_middle():
     server = ApiServer().start()
     try:
-        from conftest import DEFAULTS
+        from options import DEFAULTS
 
         from ansible_collections.bramble.kube.plugins.module_utils.manifests import run
 

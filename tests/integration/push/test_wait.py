@@ -6,7 +6,7 @@ import json
 import threading
 import time
 
-from test_push import CRD, config, deployment
+from test_objects_pushed import CRD, config, deployment
 
 
 def deployment_of(space: str, replicas: int = 1) -> dict:
