@@ -59,15 +59,16 @@ def sample_app(folder: Path) -> Path:
     return builder.root
 
 
+def run_quietly(command: list[str], folder: Path) -> None:
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 def play(folder: Path, name: str, tasks: str) -> Callable[[], None]:
     path = folder / f"{name}.yml"
     path.write_text(PLAY % tasks)
     command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", "-c", "local", str(path)]
 
-    def run() -> None:
-        subprocess.run(command, cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    return run
+    return lambda: run_quietly(command, REPOSITORY)
 
 
 def main() -> None:
@@ -96,11 +97,8 @@ def compare(folder: Path, app: Path, environment: str, runs: int) -> None:
         objects = sorted(map(canonical, result))
         expected = expected or objects
         rows.append((f"render, {binding}", seconds, f"{len(objects)} objects, equal: {objects == expected}"))
-    task = "[{bramble.kube.ksonnet_render: {app_dir: '%s', environment: '%s', dest: '%s'}}]" % (
-        app,
-        environment,
-        folder / "out.yaml",
-    )
+    options = f"app_dir: '{app}', environment: '{environment}', dest: '{folder / 'out.yaml'}'"
+    task = f"[{{bramble.kube.ksonnet_render: {{{options}}}}}]"
     empty_play, render_play = play(folder, "empty", "[]"), play(folder, "render", task)
     render_play()
     pairs = [(timed(empty_play, 1)[0], timed(render_play, 1)[0]) for _run in range(runs)]
@@ -108,11 +106,7 @@ def compare(folder: Path, app: Path, environment: str, runs: int) -> None:
     rows.append(("play with ksonnet_render", statistics.median(b for _a, b in pairs), "unchanged"))
     rows.append(("beyond the empty play", statistics.median(b - a for a, b in pairs), ""))
     if os.environ.get("KS"):
-        command = [os.environ["KS"], "show", environment]
-        seconds, _done = timed(
-            lambda: subprocess.run(command, cwd=app, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL),
-            2,
-        )
+        seconds, _done = timed(lambda: run_quietly([os.environ["KS"], "show", environment], app), 2)
         rows.append(("ks show", seconds, ""))
     base = rows[-1][1] if os.environ.get("KS") else rows[0][1]
     print(f"\n{app.name}, environment {environment}, median of {runs} runs")
@@ -126,9 +120,8 @@ def libraries(folder: Path, path: Path, version: str, runs: int) -> None:
     made, library = timed(lambda: klibsonnet.generate(data, version), runs)
     klibsonnet.cached(data, version, str(folder / "libraries"))
     kept, _library = timed(lambda: klibsonnet.cached(data, version, str(folder / "libraries")), runs)
-    print(
-        f"\nk.libsonnet for {library.version}: {made:.3f} s, from the cache {kept:.3f} s ({len(library.k8s)} characters)"
-    )
+    print(f"\nk.libsonnet for {library.version} ({len(library.k8s)} characters)")
+    print(f"{'generated':28} {made:8.3f} s\n{'from the cache':28} {kept:8.3f} s")
 
 
 if __name__ == "__main__":
