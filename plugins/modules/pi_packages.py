@@ -39,6 +39,12 @@ options:
     description: Take package lists whose dates say that they are of another time, for a machine whose clock is wrong.
     type: bool
     default: false
+  archive:
+    description:
+      - Address of Debian's archive, for a release that its mirrors have dropped. The package sources are changed to
+        it when a mirror says so. Empty never changes them.
+    type: str
+    default: ''
 attributes:
   check_mode:
     description: Tells what would be installed, as far as the package lists that are there know it.
@@ -72,7 +78,8 @@ import re
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bramble.kube.plugins.module_utils.pi import packages
+from ansible_collections.bramble.kube.plugins.module_utils.files import place
+from ansible_collections.bramble.kube.plugins.module_utils.pi import archive, packages
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 _ENVIRONMENT = {
@@ -87,6 +94,24 @@ _KEEP_CONFIGURATION = ["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Opt
 _SIMULATED = re.compile(r"^Inst (\S+)(?: \[([^\]]*)\])? \((\S+)", re.MULTILINE)
 
 
+def move_to_archive(system: System, address: str) -> list[str]:
+    """Change the package sources to the archive.
+
+    :returns: the files that were changed.
+    """
+    folder = "/etc/apt/sources.list.d"
+    paths = ["/etc/apt/sources.list"]
+    paths += [f"{folder}/{name}" for name in system.names(folder) if name.endswith((".list", ".sources"))]
+    changed = []
+    for path in paths:
+        text = system.read(path)
+        if archive.archived(text, address) != text:
+            place.write(place.Wanted(path, archive.archived(text, address).encode()))
+            changed.append(path)
+    place.write(place.Wanted(archive.APT_FILE, archive.APT_TEXT.encode()))
+    return changed
+
+
 def main() -> None:
     """Read the options, do what is due, report."""
     module = AnsibleModule(
@@ -96,6 +121,7 @@ def main() -> None:
             "upgrade_valid": {"type": "int", "default": 86400},
             "lock_timeout": {"type": "int", "default": 300},
             "ignore_dates": {"type": "bool", "default": False},
+            "archive": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -126,6 +152,7 @@ def main() -> None:
         )
 
     before = packages.installed(system)
+    moved: list[str] = []
 
     def fail(what: str, trouble: str, hint: str) -> None:
         module.fail_json(
@@ -158,6 +185,8 @@ def main() -> None:
             trouble = run([*apt, "update", "--error-on=any"] if attempt < 2 else [*apt, "update"])
             if not trouble:
                 break
+            if wanted["archive"] and archive.is_gone(trouble):
+                moved = move_to_archive(system, wanted["archive"])
         if trouble:
             fail("The package lists cannot be read", trouble, "Is the network there, and the clock right?")
     if due.missing:
@@ -171,7 +200,7 @@ def main() -> None:
         if trouble:
             fail("Packages cannot be brought up to date", trouble, "'sudo apt upgrade' on the machine shows more.")
         packages.stamp(system)
-    done = packages.changes(before, packages.installed(system))
+    done = [f"{path} names the archive" for path in moved] + packages.changes(before, packages.installed(system))
     module.exit_json(
         changed=bool(done or due.unfinished),
         changes=done,
