@@ -18,21 +18,39 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
+_INT = re.compile(r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)$")
+_FLOAT = re.compile(
+    r"(?:[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)|[-+]?[0-9][0-9_]*\.[0-9_]*"
+    r"|[-+]?\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+)
+_CHANGED = {"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
+
+
 class Loader(_Loader):  # type: ignore[misc,valid-type]
-    """Like Go's yaml to JSON: no dates, no octal surprises beyond YAML 1.1's own booleans."""
+    """As Go's YAML reads it: 2001-01-01 and 22:80 are text, 1e3 is a number."""
 
 
 Loader.yaml_implicit_resolvers = {
-    first: [(tag, rx) for tag, rx in pairs if tag != "tag:yaml.org,2002:timestamp"]
+    first: [(tag, rx) for tag, rx in pairs if tag not in _CHANGED]
     for first, pairs in _Loader.yaml_implicit_resolvers.items()
 }
+for _tag, _pattern, _first in (
+    ("tag:yaml.org,2002:int", _INT, "-+0123456789"),
+    ("tag:yaml.org,2002:float", _FLOAT, "-+0123456789."),
+):
+    Loader.add_implicit_resolver(_tag, _pattern, list(_first))
 
 
 class Dumper(_Dumper):  # type: ignore[misc,valid-type]
-    """No anchors: each object stands for itself."""
+    """No anchors: each object stands for itself. Text that some reader takes for a number or boolean is quoted."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+
+Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+Dumper.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"[yYnN]$"), list("yYnN"))
+Dumper.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"0o[0-7]+$"), ["0"])
 
 
 def _text(dumper: Any, value: str) -> Any:
