@@ -1,11 +1,13 @@
-"""Lets the unit tests import the collection by its full name from a plain checkout."""
+"""What all tests need: the collection importable by its full name, and no test that fails for being slow."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from hypothesis import HealthCheck, settings
+
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def _link_collection() -> Path:
@@ -22,3 +24,6 @@ def _link_collection() -> Path:
 
 
 sys.path.insert(0, str(_link_collection()))
+
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
