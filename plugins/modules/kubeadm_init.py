@@ -100,6 +100,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.cluster import init as rules
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.nodes import last_errors
 from ansible_collections.bramble.kube.plugins.module_utils.files import place
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
@@ -178,12 +179,19 @@ class Node:
                 return answer
             time.sleep(1)
 
+    def kubelet_errors(self) -> str:
+        """The kubelet's last errors as a sentence, because kubeadm itself can only say that it waited in vain."""
+        journal = ["journalctl", "--unit", "kubelet", "--boot", "--no-pager", "--lines", "200", "--output", "cat"]
+        _code, output, _error = self._module.run_command(journal)
+        errors = last_errors(redact(output), 2)
+        return f" The kubelet's last errors: {' / '.join(errors)}" if errors else ""
+
     def kubeadm(self, *arguments: str) -> None:
         """Run kubeadm; its error is for the user."""
         command = ["kubeadm", *arguments]
         code, output, error = self._module.run_command(command, environ_update={"LC_ALL": "C"})
         if code:
-            raise Stop(f"kubeadm {arguments[0]} failed: {redact(rules.reason(error or output))}.")
+            raise Stop(f"kubeadm {arguments[0]} failed: {redact(rules.reason(error or output))}.{self.kubelet_errors()}")
 
 
 def describe(module: AnsibleModule) -> dict:

@@ -7,19 +7,25 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: nodes_ready
-short_description: Wait until nodes are Ready, and tell about those that are not
+short_description: Wait until nodes and the Pods that a cluster lives by are ready, and tell about those that are not
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Waits until all the nodes named are Ready, on the machine of the control plane.
-  - A node that is not Ready in time is no failure of this module but listed, so that its own machine can be asked for the reason.
+  - Waits until all the nodes named are Ready, and then all Pods of some namespaces, on the machine of the control plane.
+  - What is not ready in time is no failure of this module but listed, so that the node's own machine can be asked for
+    the reason.
 options:
   names:
     description: The nodes.
     type: list
     elements: str
     required: true
+  namespaces:
+    description: Namespaces whose Pods are waited for, too.
+    type: list
+    elements: str
+    default: []
   timeout:
     description: Seconds to wait for all of them together.
     type: int
@@ -40,6 +46,7 @@ EXAMPLES = r"""
 - name: Wait for all nodes
   bramble.kube.nodes_ready:
     names: [k8s-master, k8s-node1, k8s-node2]
+    namespaces: [kube-system]
   register: nodes
 """
 
@@ -53,6 +60,10 @@ problems:
   description: For each node that is not Ready, what the cluster says about it.
   returned: always
   type: dict
+pods:
+  description: For each Pod that is not Ready, as C(namespace/name), what it waits for.
+  returned: always
+  type: dict
 seconds:
   description: How long it took.
   returned: always
@@ -64,46 +75,44 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.nodes import node_states
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.nodes import node_states, pod_troubles
 
 
 def main() -> None:
-    """Ask until all are Ready or the time is over."""
+    """Ask until all are ready or the time is over."""
     module = AnsibleModule(
         argument_spec={
             "names": {"type": "list", "elements": "str", "required": True},
+            "namespaces": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 300},
             "kubeconfig": {"type": "path", "default": "/etc/kubernetes/admin.conf"},
         },
         supports_check_mode=True,
     )
-    names, kubeconfig = module.params["names"], module.params["kubeconfig"]
+    names, namespaces, kubeconfig = (module.params[key] for key in ("names", "namespaces", "kubeconfig"))
     start = time.monotonic()
     if module.check_mode and not os.path.exists(kubeconfig):
-        module.exit_json(
-            changed=False,
-            not_ready=[],
-            problems={},
-            seconds=0.0,
-            msg="There is no cluster yet; it would be waited for.",
-        )
+        message = "There is no cluster yet; it would be waited for."
+        module.exit_json(changed=False, not_ready=[], problems={}, pods={}, seconds=0.0, msg=message)
     deadline = start + (0 if module.check_mode else module.params["timeout"])
-    command = ["kubectl", "--kubeconfig", kubeconfig, "--request-timeout", "15s", "get", "nodes", "--output", "json"]
+    command = ["kubectl", "--kubeconfig", kubeconfig, "--request-timeout", "15s", "get", "nodes,pods", "-A", "-o", "json"]
+    states, pods = [], {}
     while True:
         code, output, error = module.run_command(command)
-        states = node_states(output, names) if code == 0 else []
+        if code == 0:
+            states, pods = node_states(output, names), pod_troubles(output, namespaces)
         waiting = [state for state in states if not state.ready]
-        if (states and not waiting) or time.monotonic() >= deadline:
+        if (states and not waiting and not pods) or time.monotonic() >= deadline:
             break
         time.sleep(1)
     if not states:
-        module.fail_json(
-            msg=f"The API server cannot be asked about the nodes: {error.strip().splitlines()[-1:] or ['no answer']}."
-        )
+        reason = (error.strip().splitlines() or ["no answer"])[-1]
+        module.fail_json(msg=f"The API server cannot be asked about the nodes: {reason}.")
     module.exit_json(
         changed=False,
         not_ready=[state.name for state in waiting],
         problems={state.name: list(state.problems) for state in waiting},
+        pods=pods,
         seconds=round(time.monotonic() - start, 1),
     )
 

@@ -40,11 +40,12 @@ def _problems(conditions: list[dict]) -> list[str]:
 
 
 def node_states(text: str, names: list[str]) -> list[NodeState]:
-    """Read what `kubectl get nodes -o json` printed, for the nodes that should be there.
+    """Read what `kubectl get nodes,pods -A -o json` printed, for the nodes that should be there.
 
     :raises ValueError: when it is no JSON.
     """
-    found = {item["metadata"]["name"]: item for item in json.loads(text).get("items", [])}
+    items = json.loads(text).get("items", [])
+    found = {item["metadata"]["name"]: item for item in items if item.get("kind") == "Node"}
     states = []
     for name in names:
         if name not in found:
@@ -57,8 +58,44 @@ def node_states(text: str, names: list[str]) -> list[NodeState]:
     return states
 
 
+def pod_trouble(pod: dict) -> str:
+    """What a Pod that is not Ready waits for, in its own last words; empty for one that is Ready or has done its work."""
+    status = pod.get("status") or {}
+    conditions = {c.get("type"): c for c in status.get("conditions") or []}
+    if status.get("phase") == "Succeeded" or conditions.get("Ready", {}).get("status") == "True":
+        return ""
+    for entry in (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or []):
+        waiting = (entry.get("state") or {}).get("waiting") or {}
+        if waiting.get("message"):
+            return f"{waiting.get('reason')}: {waiting['message']}"
+    scheduled = conditions.get("PodScheduled", {})
+    if scheduled.get("status") == "False":
+        return f"it finds no node: {scheduled.get('message')}"
+    reasons = [
+        (entry.get("state") or {}).get("waiting", {}).get("reason") for entry in status.get("containerStatuses") or []
+    ]
+    return next((reason for reason in reasons if reason), "it is not ready yet")
+
+
+def pod_troubles(text: str, namespaces: list[str]) -> dict[str, str]:
+    """Read what `kubectl get nodes,pods -A -o json` printed: Pods of these namespaces that are not Ready, with the reason.
+
+    :returns: "namespace/name" → reason.
+    :raises ValueError: when it is no JSON.
+    """
+    troubles = {}
+    for item in json.loads(text).get("items", []):
+        metadata = item.get("metadata") or {}
+        if item.get("kind") != "Pod" or metadata.get("namespace") not in namespaces or metadata.get("deletionTimestamp"):
+            continue
+        trouble = pod_trouble(item)
+        if trouble:
+            troubles[f"{metadata['namespace']}/{metadata['name']}"] = trouble[:300]
+    return troubles
+
+
 def last_errors(journal: str, limit: int = 3) -> list[str]:
-    """The newest different errors of a kubelet's journal (`journalctl -o cat`), the newest last, without klog's head."""
+    """The newest different errors of a kubelet's journal (`journalctl -o cat`), oldest first, without klog's head."""
     seen: list[str] = []
     for line in reversed(journal.splitlines()):
         if not re.match(r"^[EF]\d{4} ", line) and not re.match(r"^(?:Error:|panic:|failed )", line):
