@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import ipaddress
 import json
 import os
 import socket
@@ -283,6 +282,10 @@ def _load_client_certificate(context: ssl.SSLContext, endpoint: Endpoint) -> Non
 
 def _bypasses(host: str, no_proxy: str) -> bool:
     """Whether `no_proxy` (hosts, domains, addresses, networks, comma-separated) names this host."""
+    if not no_proxy:
+        return False
+    import ipaddress
+
     for entry in (part.strip().lower() for part in no_proxy.split(",")):
         if not entry:
             continue

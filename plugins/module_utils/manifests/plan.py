@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import clientside, compare, modernize, order, prune, shape
+from . import clientside, compare, order, prune, shape
 from . import live as living
 from .applyset import ID_LABEL, PART_OF_LABEL, ApplySet
 from .client import Client, Fault
@@ -116,9 +116,10 @@ class Plan:
         def unserved(item: Item) -> bool:
             return (item.group, item.kind) not in self.scopes and not self.discovery.serves(item.api_version, item.kind)
 
-        before = len(self.items)
-        self.items[:], self.rewritten = modernize.modernize(self.items, unserved, self.discovery.serves)
-        if self.rewritten or len(self.items) != before:
+        if any(unserved(item) for item in self.items):
+            from . import modernize  # a table that few sets need
+
+            self.items[:], self.rewritten = modernize.modernize(self.items, unserved, self.discovery.serves)
             self.scopes = order.defined_scopes(self.items)
 
     def _namespaced(self, item: Item) -> bool | None:

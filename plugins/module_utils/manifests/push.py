@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from . import apply as applying
-from . import clientside, order, prune, shape, takeover, waiting
+from . import clientside, order, prune, shape, takeover
 from .client import Client, Fault
 from .compare import EQUAL, UNSURE, client_side_managers
 from .discovery import Resource
@@ -190,6 +190,8 @@ class _Push:
 
     def _wait_for_definitions(self, items: list[Item]) -> None:
         """Let the kinds of new CRDs become usable before their objects are pushed."""
+        from . import waiting
+
         written = {id(entry.item) for entry in self.report.entries if entry.action in (CREATED, UPDATED)}
         pending = [(item, self.plan.resources[id(item)], waiting.definition) for item in items if id(item) in written]
         left = waiting.wait(self.client, pending, self.options.timeout)
@@ -280,6 +282,8 @@ class _Push:
     # Ready ---------------------------------------------------------------------------------------------------------
 
     def _wait_for_ready(self) -> None:
+        from . import waiting
+
         failed = {id(entry.item) for entry in self.report.entries if entry.action == FAILED}
         targets: list[tuple[Item, Resource, Any]] = []
         for item in self.plan.items:
