@@ -12,8 +12,10 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Brings several files to their content in one task, each written beside its place and renamed, so that a power cut leaves no half file.
-  - Tells which running services have to be restarted, also when an earlier run was cut short after it had changed the files.
+  - Brings several files to their content in one task, each written beside its place and renamed, so that a power cut
+    leaves no half file.
+  - Tells which running services have to be restarted, also when an earlier run was cut short after it had changed the
+    files.
   - Removes files that it wrote earlier and that are no longer wanted.
 options:
   files:
@@ -59,7 +61,8 @@ options:
         default: []
   sweep:
     description:
-      - Glob patterns. A file that matches one, is not among O(files) and has O(sweep_mark) as its first line is removed.
+      - Glob patterns. A file that matches one, is not among O(files) and has O(sweep_mark) as its first line is
+        removed.
     type: list
     elements: str
     default: []

@@ -13,7 +13,8 @@ author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Makes the control plane with C(kubeadm init), unless the API server says that it is complete.
-  - After an init that was cut short, takes away what it wrote and begins again, or makes the add-ons that are still missing.
+  - After an init that was cut short, takes away what it wrote and begins again, or makes the add-ons that are still
+    missing.
     It does so only when the cluster was never complete, so that nothing of a user's is lost.
   - A control plane whose API server does not answer is waited for, and never made anew.
   - Runs on the machine of the control plane, as root. Prints no token.
@@ -24,7 +25,8 @@ options:
     required: true
   config_path:
     description:
-      - Where the configuration is kept on the machine, mode 0600. While init runs its name ends in C(.unfinished), which tells a
+      - Where the configuration is kept on the machine, mode 0600. While init runs its name ends in C(.unfinished),
+        which tells a
         later run that the control plane was never complete.
     type: path
     default: /etc/kubernetes/kubeadm-init.yaml
@@ -39,7 +41,8 @@ options:
     choices: [coredns, kube-proxy]
     default: []
   schedulable:
-    description: Whether Pods that do not belong to the control plane may run on this node, too. Unset leaves it as it is.
+    description:
+      - Whether Pods that do not belong to the control plane may run on this node, too. Unset leaves it as it is.
     type: bool
   api_timeout:
     description: Seconds to wait for the API server of a control plane that is there, after a reboot for example.
@@ -191,7 +194,9 @@ class Node:
         command = ["kubeadm", *arguments]
         code, output, error = self._module.run_command(command, environ_update={"LC_ALL": "C"})
         if code:
-            raise Stop(f"kubeadm {arguments[0]} failed: {redact(rules.reason(error or output))}.{self.kubelet_errors()}")
+            raise Stop(
+                f"kubeadm {arguments[0]} failed: {redact(rules.reason(error or output))}.{self.kubelet_errors()}"
+            )
 
 
 def describe(module: AnsibleModule) -> dict:

@@ -13,7 +13,8 @@ author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Joins a machine to a cluster with C(kubeadm join), unless it is in that cluster already.
-  - A join that was cut short is done again. A machine that belongs to another cluster is refused, with that cluster's address.
+  - A join that was cut short is done again. A machine that belongs to another cluster is refused, with that cluster's
+    address.
   - Runs on the machine that joins, as root.
 options:
   config:
@@ -25,7 +26,9 @@ options:
     type: str
     required: true
   ca_cert_hashes:
-    description: The hashes of the cluster's CAs, by which the right cluster is known. Empty only in check mode, before there is a cluster.
+    description:
+      - The hashes of the cluster's CAs, by which the right cluster is known. Empty only in check mode, before there
+        is a cluster.
     type: list
     elements: str
     required: true

@@ -12,10 +12,12 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Downloads the archive of a release, takes one folder out of it, checks that its files are the expected ones, and runs
+  - Downloads the archive of a release, takes one folder out of it, checks that its files are the expected ones, and
+    runs
     C(kubectl kustomize) on it.
   - >-
-    The checksum is of the folder's files and not of the archive, because GitHub promises the same files for a tag, but not that it
+    The checksum is of the folder's files and not of the archive, because GitHub promises the same files for a tag,
+    but not that it
     will always pack them the same way.
   - Runs where kubectl is, such as on the master; needs no root.
 options:
@@ -33,7 +35,8 @@ options:
     required: true
   files_sha256:
     description:
-      - SHA-256 of the list of O(folder)'s files, one line for each file in the order of their names - the file's own SHA-256, two
+      - SHA-256 of the list of O(folder)'s files, one line for each file in the order of their names - the file's own
+        SHA-256, two
         blanks, and its path from the archive's top folder.
       - C(find manifests -type f | LC_ALL=C sort | xargs sha256sum | sha256sum) in an unpacked archive prints it.
     type: str
@@ -44,7 +47,8 @@ options:
     default: 60
 attributes:
   check_mode:
-    description: Builds all the same, because it changes nothing; where kubectl is not installed yet, the result is empty.
+    description:
+      - Builds all the same, because it changes nothing; where kubectl is not installed yet, the result is empty.
     support: full
   diff_mode:
     support: none

@@ -12,7 +12,8 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Waits until all the nodes named are Ready, and then all Pods of some namespaces, on the machine of the control plane.
+  - Waits until all the nodes named are Ready, and then all Pods of some namespaces, on the machine of the control
+    plane.
   - What is not ready in time is no failure of this module but listed, so that the node's own machine can be asked for
     the reason.
 options:
@@ -95,7 +96,18 @@ def main() -> None:
         message = "There is no cluster yet; it would be waited for."
         module.exit_json(changed=False, not_ready=[], problems={}, pods={}, seconds=0.0, msg=message)
     deadline = start + (0 if module.check_mode else module.params["timeout"])
-    command = ["kubectl", "--kubeconfig", kubeconfig, "--request-timeout", "15s", "get", "nodes,pods", "-A", "-o", "json"]
+    command = [
+        "kubectl",
+        "--kubeconfig",
+        kubeconfig,
+        "--request-timeout",
+        "15s",
+        "get",
+        "nodes,pods",
+        "-A",
+        "-o",
+        "json",
+    ]
     states, pods = [], {}
     while True:
         code, output, error = module.run_command(command)

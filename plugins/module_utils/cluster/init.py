@@ -4,7 +4,8 @@
 
 """What `kubeadm init` has left on a machine, what the API server says about it, and what is to be done next.
 
-A cluster counts as made when the API server holds what the last phases of init write. Before that it never had another node or
+A cluster counts as made when the API server holds what the last phases of init write. Before that it never had
+another node or
 a workload, so what init wrote can be taken away and init can start again.
 """
 
@@ -25,9 +26,11 @@ class Remains:
     :ivar any: whether there is anything at all that init writes.
     :ivar manifests: whether the API server's static Pod is there.
     :ivar admin: whether the administrator's kubeconfig is there and not empty.
-    :ivar finalized: whether kubelet.conf names the kubelet's own, rotated certificate, which init's phase kubelet-finalize
+    :ivar finalized: whether kubelet.conf names the kubelet's own, rotated certificate, which init's phase
+        kubelet-finalize
         writes right before the add-ons; until then the certificate is embedded.
-    :ivar own: whether the configuration has the name that the module gives it right before init and takes away right after.
+    :ivar own: whether the configuration has the name that the module gives it right before init and takes away right
+        after.
     """
 
     any: bool

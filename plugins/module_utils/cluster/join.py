@@ -13,7 +13,8 @@ from dataclasses import dataclass
 class Member:
     """What is on the disk.
 
-    :ivar server: the API server in kubelet.conf, which the kubelet writes when the cluster has accepted it; empty without one.
+    :ivar server: the API server in kubelet.conf, which the kubelet writes when the cluster has accepted it; empty
+        without one.
     :ivar ca: hash of the CA in kubelet.conf, else of pki/ca.crt; empty without either.
     :ivar leftover: whether there are files of a join that did not finish.
     :ivar control_plane: whether the API server's static Pod is there.

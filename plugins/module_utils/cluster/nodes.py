@@ -86,7 +86,11 @@ def pod_troubles(text: str, namespaces: list[str]) -> dict[str, str]:
     troubles = {}
     for item in json.loads(text).get("items", []):
         metadata = item.get("metadata") or {}
-        if item.get("kind") != "Pod" or metadata.get("namespace") not in namespaces or metadata.get("deletionTimestamp"):
+        if (
+            item.get("kind") != "Pod"
+            or metadata.get("namespace") not in namespaces
+            or metadata.get("deletionTimestamp")
+        ):
             continue
         trouble = pod_trouble(item)
         if trouble:

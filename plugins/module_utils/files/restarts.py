@@ -4,7 +4,8 @@
 
 """Remembers which running services have not read their changed files yet, also over a run that was cut short.
 
-When a file changes, the service's systemd invocation id (a new one at each start) is noted in /run. As long as the service
+When a file changes, the service's systemd invocation id (a new one at each start) is noted in /run. As long as the
+service
 has that id it still runs with the old file; a restart or a reboot ends that without anything to clean up.
 """
 
