@@ -283,7 +283,7 @@ def _scalar(desired: Any, live: Any, path: tuple, builtin: bool) -> int:
     if isinstance(desired, bool) is isinstance(live, bool) and desired == live:
         return EQUAL
     one, other = quantity.parse(desired), quantity.parse(live)
-    if one is not None and one == other and type(live) is not bool:
+    if one is not None and one == other and not isinstance(live, bool):
         # The server keeps quantities in one form only, so the same number is the same text there.
         return EQUAL if builtin and quantity.is_place(path) else UNSURE
     return DIFFERENT

@@ -104,7 +104,7 @@ class Wave:
         if not self._open:
             return []
         count = min(self._workers, self._open)
-        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(count - 1)]
+        threads = [threading.Thread(target=self._work, daemon=True) for _thread in range(count - 1)]
         for thread in threads:
             thread.start()
         self._work()

@@ -94,9 +94,9 @@ class _Builder:
     def documents(self) -> Iterator[tuple[int, Any]]:
         while True:
             event = self._next()
-            if event is None or type(event) is yaml.StreamEndEvent:
+            if event is None or isinstance(event, yaml.StreamEndEvent):
                 return
-            if type(event) is yaml.DocumentStartEvent:
+            if isinstance(event, yaml.DocumentStartEvent):
                 self._anchors = {}
                 event = self._next()
                 line = event.start_mark.line + 1
@@ -111,7 +111,7 @@ class _Builder:
         elif kind is yaml.SequenceStartEvent:
             value = []
             step = self._next()
-            while type(step) is not yaml.SequenceEndEvent:
+            while not isinstance(step, yaml.SequenceEndEvent):
                 value.append(self._value(step))
                 step = self._next()
         else:
@@ -127,14 +127,14 @@ class _Builder:
         value: dict[str, Any] = {}
         merged: list[dict] = []
         event = self._next()
-        while type(event) is not yaml.MappingEndEvent:
+        while not isinstance(event, yaml.MappingEndEvent):
             key = self._value(event)
-            if key == "<<" and type(event) is yaml.ScalarEvent and event.implicit[0]:
+            if key == "<<" and isinstance(event, yaml.ScalarEvent) and event.implicit[0]:
                 source = self._value(self._next())
                 merged.extend(source if isinstance(source, list) else [source])
                 event = self._next()
                 continue
-            if type(key) is not str:
+            if not isinstance(key, str):
                 key = self._text_key(key, event)
             if key in value:
                 raise ManifestError(f"{self._at(event)} has the key {key} for the second time; keep one.")
