@@ -250,8 +250,9 @@ def run(module: AnsibleModule) -> dict:
         step = rules.Step("nothing", step.why)
     if step.do == "refuse":
         raise Stop(
-            f"{step.why[0].upper()}{step.why[1:]}. 'journalctl -u kubelet -n 50' and 'crictl ps -a' on this Pi tell more."
-            " If nothing on it is worth keeping, 'kubeadm reset --force' there removes it, and this playbook makes it anew."
+            f"{step.why[0].upper()}{step.why[1:]}. 'journalctl -u kubelet -n 50' and 'crictl ps -a' on it tell more."
+            " If nothing on it is worth keeping, 'kubeadm reset --force' there removes it, and the next run makes it"
+            " anew."
         )
     if not module.check_mode:
         if step.do == "reset":

@@ -146,7 +146,8 @@ def run(module: AnsibleModule) -> dict:
     if step.do == "refuse":
         raise Stop(
             f"{step.why[0].upper()}{step.why[1:]}."
-            " If nothing on it is worth keeping, 'kubeadm reset --force' on this Pi takes it out of there, and this playbook adds it here."
+            " If nothing on it is worth keeping, 'kubeadm reset --force' on it takes it out of there, and the next run"
+            " adds it here."
         )
     if not module.check_mode:
         if step.do == "join":

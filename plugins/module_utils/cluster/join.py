@@ -28,7 +28,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Step:
-    """What to do: ``nothing``, ``join``, ``tidy`` (joined, but remains of the join lie about), or ``refuse``; and why."""
+    """What to do: ``nothing``, ``join``, ``tidy`` (joined, but remains of the join lie about) or ``refuse``; why."""
 
     do: str
     why: str = ""

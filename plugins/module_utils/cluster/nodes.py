@@ -59,7 +59,7 @@ def node_states(text: str, names: list[str]) -> list[NodeState]:
 
 
 def pod_trouble(pod: dict) -> str:
-    """What a Pod that is not Ready waits for, in its own last words; empty for one that is Ready or has done its work."""
+    """What a Pod that is not Ready waits for, in its own words; empty for one that is Ready or has done its work."""
     status = pod.get("status") or {}
     conditions = {c.get("type"): c for c in status.get("conditions") or []}
     if status.get("phase") == "Succeeded" or conditions.get("Ready", {}).get("status") == "True":
@@ -78,7 +78,7 @@ def pod_trouble(pod: dict) -> str:
 
 
 def pod_troubles(text: str, namespaces: list[str]) -> dict[str, str]:
-    """Read what `kubectl get nodes,pods -A -o json` printed: Pods of these namespaces that are not Ready, with the reason.
+    """Read what `kubectl get nodes,pods -A -o json` printed: Pods of these namespaces that are not Ready.
 
     :returns: "namespace/name" → reason.
     :raises ValueError: when it is no JSON.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Brings files to the content they should have, so that a power cut leaves the old or the new file, never half of one."""
+"""Brings files to the content they should have, and a power cut leaves the old or the new file, not half of one."""
 
 from __future__ import annotations
 

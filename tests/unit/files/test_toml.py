@@ -23,15 +23,11 @@ def test_containerd_configuration():
     text = to_toml(
         {
             "version": 3,
-            "plugins": {
-                "io.containerd.cri.v1.runtime": {
-                    "containerd": {"runtimes": {"runc": {"options": {"SystemdCgroup": True}}}}
-                }
-            },
+            "plugins": {"io.containerd.cri.v1.runtime": {"runtimes": {"runc": {"options": {"SystemdCgroup": True}}}}},
         }
     )
     assert text == (
-        'version = 3\n\n[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]\nSystemdCgroup = true\n'
+        'version = 3\n\n[plugins."io.containerd.cri.v1.runtime".runtimes.runc.options]\nSystemdCgroup = true\n'
     )
 
 
