@@ -22,6 +22,7 @@ FLAGS = (
 )
 
 NEW_KEY = "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+CA_USAGE = "keyUsage=critical,keyCertSign,cRLSign"  # Python's strict check, as the kubernetes client uses it, wants it
 
 
 def cache() -> Path:
@@ -213,7 +214,7 @@ current-context: alone
         subprocess.run(["openssl", *words], cwd=self.folder, check=True, capture_output=True)
 
     def _sign(self, name: str, extension: str) -> None:
-        self.path(f"{name}.ext").write_text(extension)
+        self.path(f"{name}.ext").write_text(f"{extension}\nauthorityKeyIdentifier=keyid\nsubjectKeyIdentifier=hash\n")
         self._openssl(
             "x509 -req -CA ca.crt -CAkey ca.key -CAcreateserial -days 3",
             "-in",
@@ -225,7 +226,7 @@ current-context: alone
         )
 
     def _make_certificates(self) -> None:
-        self._openssl(f"{NEW_KEY} -x509 -days 3 -subj /CN=alone -keyout ca.key -out ca.crt")
+        self._openssl(f"{NEW_KEY} -x509 -days 3 -subj /CN=alone -addext {CA_USAGE} -keyout ca.key -out ca.crt")
         self._openssl(f"{NEW_KEY} -subj /CN=kube-apiserver -keyout server.key -out server.csr")
         self._sign("server", "subjectAltName=IP:127.0.0.1,DNS:localhost")
         self.make_user("admin", "/O=system:masters/CN=admin")
