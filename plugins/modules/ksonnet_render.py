@@ -169,7 +169,7 @@ import traceback
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 try:
-    import yaml  # noqa: F401
+    import yaml  # noqa: F401  # pylint: disable=unused-import
 
     YAML_ERROR = None
 except ImportError:

@@ -37,6 +37,7 @@ attributes:
     description: Tells what would be done, also where kubeadm is not installed yet.
     support: full
   diff_mode:
+    description: What kubeadm writes is new as a whole, so there is nothing to compare.
     support: none
 """
 

@@ -51,6 +51,7 @@ attributes:
       - Builds all the same, because it changes nothing; where kubectl is not installed yet, the result is empty.
     support: full
   diff_mode:
+    description: Nothing is changed, so there is nothing to compare.
     support: none
 """
 

@@ -25,6 +25,7 @@ attributes:
     support: full
     description: Changes nothing anyway.
   diff_mode:
+    description: Nothing is changed, so there is nothing to compare.
     support: none
 """
 

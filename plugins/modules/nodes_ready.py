@@ -40,6 +40,7 @@ attributes:
     description: Looks once and does not wait; where there is no cluster yet, the result says so.
     support: full
   diff_mode:
+    description: Nothing is changed, so there is nothing to compare.
     support: none
 """
 

@@ -9,6 +9,7 @@ This is no evaluator: it knows tokens, brackets and the fields of an object lite
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -332,7 +333,7 @@ def _check_value(value: Any, what: str) -> None:
     elif isinstance(value, (list, tuple)):
         for member in value:
             _check_value(member, what)
-    elif (isinstance(value, float) and value != value) or value in (float("inf"), float("-inf")):
+    elif isinstance(value, float) and not math.isfinite(value):
         raise KsonnetError(f"{what} is {value}, which jsonnet has no number for")
     elif isinstance(value, int) and not isinstance(value, bool) and abs(value) > 1 << 53:
         raise KsonnetError(f"{what} is {value}, beyond the 2^53 that jsonnet keeps exactly: give it as a string")

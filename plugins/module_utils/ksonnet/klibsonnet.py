@@ -113,7 +113,8 @@ def cached(description: bytes, version: str, cache_dir: str, keep: bool = True) 
         with open(path, encoding="utf-8") as stream:
             return Library(**json.load(stream))
     except (OSError, ValueError, TypeError):
-        library = generate(description, version)
+        pass  # never generated, or a damaged file
+    library = generate(description, version)
     if keep:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path))

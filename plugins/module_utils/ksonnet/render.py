@@ -164,7 +164,9 @@ class Renderer:
             return shown
         names: dict[str, list[apps.Component]] = {}
         for component in shown:
-            for name in {component.qualified, component.name, f"{component.module}/{component.name}".lstrip("/")}:
+            for name in dict.fromkeys(
+                (component.qualified, component.name, f"{component.module}/{component.name}".lstrip("/"))
+            ):
                 names.setdefault(name, []).append(component)
         missing = [name for name in self.request.components if name not in names]
         if missing:
