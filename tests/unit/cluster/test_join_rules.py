@@ -1,0 +1,37 @@
+"""Whether a machine joins, is left alone, or is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.join import Member, next_step
+
+OURS, THEIRS = "sha256:ours", "sha256:theirs"
+SERVER = "https://192.168.13.7:6443"
+
+
+@pytest.mark.parametrize(
+    ("member", "do"),
+    [
+        (Member(), "join"),
+        (Member(ca=THEIRS, leftover=True), "join"),
+        (Member(ca=OURS, leftover=True), "join"),
+        (Member(server=SERVER, ca=OURS), "nothing"),
+        (Member(server=SERVER, ca=OURS, leftover=True), "tidy"),
+        (Member(server=SERVER, ca=THEIRS), "refuse"),
+        (Member(server=SERVER, ca=""), "refuse"),
+        (Member(server=SERVER, ca=OURS, control_plane=True), "refuse"),
+    ],
+)
+def test_next_step(member, do):
+    assert next_step(member, "192.168.13.7:6443", (OURS,)).do == do
+
+
+def test_while_the_ca_is_replaced_both_are_right():
+    assert next_step(Member(server=SERVER, ca=THEIRS), "192.168.13.7:6443", (OURS, THEIRS)).do == "nothing"
+
+
+def test_the_other_cluster_is_named():
+    step = next_step(Member(server="https://10.0.0.1:6443", ca=THEIRS), "192.168.13.7:6443", (OURS,))
+    assert "https://10.0.0.1:6443" in step.why
+    assert "https://192.168.13.7:6443" in step.why

@@ -1,0 +1,84 @@
+"""Why nodes and Pods are not ready, from what the API server and the journal say."""
+
+from __future__ import annotations
+
+import json
+
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.nodes import (
+    explain,
+    last_errors,
+    node_states,
+    pod_troubles,
+)
+
+
+def node(name, ready, message="", **pressures):
+    conditions = [{"type": "Ready", "status": ready, "message": message}]
+    conditions += [{"type": kind, "status": status, "message": "low"} for kind, status in pressures.items()]
+    return {"kind": "Node", "metadata": {"name": name}, "status": {"conditions": conditions}}
+
+
+def pod(name, namespace="kube-system", **status):
+    return {"kind": "Pod", "metadata": {"name": name, "namespace": namespace}, "status": status}
+
+
+def listed(*items):
+    return json.dumps({"items": list(items)})
+
+
+def test_states():
+    text = listed(node("a", "True", DiskPressure="False"), node("b", "False", "cni plugin not initialized"))
+    states = {state.name: state for state in node_states(text, ["a", "b", "c"])}
+    assert states["a"].ready
+    assert not states["a"].problems
+    assert states["b"].problems == ("Ready is False: cni plugin not initialized",)
+    assert not states["c"].known
+    assert not states["c"].ready
+
+
+def test_a_ready_node_under_pressure_is_ready_and_told():
+    (state,) = node_states(listed(node("a", "True", DiskPressure="True")), ["a"])
+    assert state.ready
+    assert state.problems == ("DiskPressure is True: low",)
+
+
+def test_a_node_without_conditions_is_not_ready():
+    (state,) = node_states(listed({"kind": "Node", "metadata": {"name": "a"}}), ["a"])
+    assert not state.ready
+    assert state.problems
+
+
+def test_pods_and_their_reasons():
+    waiting = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}
+    text = listed(
+        node("coredns", "True"),
+        pod("fine", phase="Running", conditions=[{"type": "Ready", "status": "True"}]),
+        pod("done", phase="Succeeded"),
+        pod("image", phase="Pending", containerStatuses=[waiting]),
+        pod("placed", phase="Pending", conditions=[{"type": "PodScheduled", "status": "False", "message": "no room"}]),
+        pod("mine", namespace="default", phase="Pending"),
+    )
+    assert pod_troubles(text, ["kube-system"]) == {
+        "kube-system/image": "ImagePullBackOff: no such image",
+        "kube-system/placed": "it finds no node: no room",
+    }
+
+
+def test_last_errors_are_different_and_without_heads():
+    journal = """I1124 03:00:00.000001    1 a.go:1] "fine"
+E1124 03:00:01.000001    1 run.go:72] "command failed" err="swap is on"
+E1124 03:00:02.000001    1 run.go:72] "command failed" err="swap is on"
+E1124 03:00:03.000001    1 kubelet.go:9] "other"
+"""
+    assert last_errors(journal) == ['"command failed" err="swap is on"', '"other"']
+    assert last_errors("") == []
+
+
+def test_explanation_names_the_likely_cause():
+    lines = explain(["Ready is False: x"], {"containerd": "failed", "kubelet": "active"}, [], ["boom"], 100)
+    text = "\n".join(lines)
+    assert "containerd is failed" in text
+    assert "kubelet is" not in text
+    assert "no Pod network" in text
+    assert "100 MB" in text
+    assert lines[-1] == "  boom"
