@@ -74,7 +74,7 @@ def prepare(documents: list[dict], host: str, phase: str) -> tuple[list[bytes], 
 
     def read(kind: str) -> bytes:
         path = PATHS[kind].format(space)
-        path += f"/{space}" if kind == "Namespace" else "?limit=500"
+        path += f"/{space}" if kind == "Namespace" else ""
         return f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\n\r\n".encode()
 
     if phase == "first":
