@@ -51,7 +51,8 @@ def differs(wanted: Wanted) -> bool:
     return (status.st_mode & 0o7777) != wanted.mode or (status.st_uid, status.st_gid) != owner
 
 
-def _sync_folder(path: str) -> None:
+def sync_folder(path: str) -> None:
+    """Bring a folder's entries to the card: a rename in it is certain only then."""
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
@@ -79,7 +80,7 @@ def write(wanted: Wanted) -> None:
     if wanted.content is None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(wanted.path)
-            _sync_folder(folder)
+            sync_folder(folder)
         return
     make_folders(wanted.path, wanted.owner, 0o700 if wanted.secret else 0o755)
     number, temporary = tempfile.mkstemp(prefix=".", suffix=".new", dir=folder)
@@ -95,4 +96,4 @@ def write(wanted: Wanted) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
-    _sync_folder(folder)
+    sync_folder(folder)

@@ -1,0 +1,98 @@
+#!/usr/bin/python
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: etcd_snapshot
+short_description: A verified snapshot of the cluster's etcd, on the machine of the control plane
+version_added: "0.1.0"
+author:
+  - bramble.kube contributors (@bramble-kube)
+description:
+  - Saves everything that the cluster knows into one file, with the C(etcdctl) of the cluster's own etcd image.
+  - Compares the file with the checksum at its end, and lets C(etcdutl) read all its pages. Only a file that passes both
+    comes to its place; before that, the file of an earlier run stays.
+  - The file holds every Secret of the cluster and is readable by root alone. It stays on the card of the same machine;
+    the playbook P(bramble.kube.backup#playbook) brings one to the laptop, encrypted.
+  - Runs on the machine of the control plane, as root.
+options:
+  dest:
+    description: Where the snapshot comes to, an absolute path. Missing folders are made, with mode 0700.
+    type: path
+    required: true
+attributes:
+  check_mode:
+    description: Tells whether a snapshot would be taken, and takes none.
+    support: full
+  diff_mode:
+    description: The snapshot is new as a whole, so there is nothing to compare.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Save etcd before something is changed
+  bramble.kube.etcd_snapshot:
+    dest: /var/lib/bramble.kube/before-upgrade.db
+  become: true
+  register: snapshot
+"""
+
+RETURN = r"""
+path:
+  description: The snapshot.
+  returned: always
+  type: str
+image:
+  description: The etcd image, by whose programs it was taken.
+  returned: always
+  type: str
+  sample: registry.k8s.io/etcd:3.7.0-0
+revision:
+  description: etcd's revision at that moment.
+  returned: when a snapshot was taken
+  type: int
+keys:
+  description: The number of keys in it.
+  returned: when a snapshot was taken
+  type: int
+size:
+  description: The data's size in bytes.
+  returned: when a snapshot was taken
+  type: int
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.etcd import EtcdError
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.etcd_tools import EtcdTools, read_pod
+
+
+def main() -> None:
+    """Take the snapshot and report."""
+    module = AnsibleModule(
+        argument_spec={"dest": {"type": "path", "required": True}},
+        supports_check_mode=True,
+    )
+    dest = module.params["dest"]
+    if not os.path.isabs(dest):
+        module.fail_json(msg=f"dest is {dest}; an absolute path is right.")
+    try:
+        pod = read_pod()
+        result = {"path": dest, "image": pod.image}
+        if not module.check_mode:
+            status = EtcdTools(module.run_command, pod).save(dest)
+            result.update(revision=status.revision, keys=status.keys, size=status.size)
+    except EtcdError as error:
+        module.fail_json(msg=f"No snapshot was taken: {error}.")
+    except OSError as error:
+        module.fail_json(msg=f"No snapshot was taken: {error.filename or 'a file'}: {error.strerror}.")
+    module.exit_json(changed=True, **result)
+
+
+if __name__ == "__main__":
+    main()
