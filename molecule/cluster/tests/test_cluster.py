@@ -4,111 +4,26 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
-import yaml
+from lab_cluster import Cluster, condition, run_playbook
 
-ROOT = Path(__file__).resolve().parents[3]
-STATE = ROOT / ".lab"
-KUBECONFIG = STATE / "cluster-kubeconfig"
-CACHE = Path(
-    os.environ.get("BRAMBLE_LAB_CACHE")
-    or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bramble.kube-lab"
-)
 NODES = {"k8s-master": "192.168.15.7", "k8s-node1": "192.168.15.8", "k8s-node2": "192.168.15.9"}
-NAMESPACE = "molecule-verify"
-
-
-def kubectl(*arguments: str, given: str | None = None, check: bool = True) -> str:
-    """Run kubectl from the laptop's side with the kubeconfig that the playbook fetched."""
-    result = subprocess.run(
-        [CACHE / "bin" / "kubectl", "--kubeconfig", KUBECONFIG, *arguments],
-        input=given,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=180,
-    )
-    if check and result.returncode:
-        pytest.fail(f"kubectl {' '.join(arguments)}: {result.stderr.strip()}")
-    return result.stdout
-
-
-def objects(*arguments: str) -> list[dict]:
-    """The items of `kubectl get`."""
-    return json.loads(kubectl("get", *arguments, "--output=json"))["items"]
-
-
-def condition(item: dict, name: str) -> str:
-    """Status of one condition of an object: True, False or Unknown."""
-    return next((c["status"] for c in item["status"].get("conditions", []) if c["type"] == name), "missing")
-
-
-def agnhost() -> str:
-    """Full name of the network test image that the lab built for the default release."""
-    version = yaml.safe_load((ROOT / "roles/kubeadm/defaults/main.yml").read_text())["kubeadm_version"]
-    return (CACHE / "images" / f"agnhost-{version}").read_text().strip()
-
-
-def pod(name: str, node: str, *command: str) -> dict:
-    """A pod of the test image, bound to one node."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": name}},
-        "spec": {
-            "nodeName": node,
-            "terminationGracePeriodSeconds": 0,
-            "tolerations": [{"operator": "Exists"}],
-            "containers": [{"name": "agnhost", "image": agnhost(), "args": list(command)}],
-        },
-    }
+CLUSTER = Cluster("cluster")
+INVENTORY = Path(__file__).resolve().parents[1] / "inventory"
 
 
 @pytest.fixture(scope="module")
 def pods():
-    """One web server on every node and a Service for the one on k8s-node1; name of node → address of its pod."""
-    manifests = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}]
-    manifests += [pod(f"web-{node}", node, "netexec", "--http-port=8080") for node in NODES]
-    manifests.append(
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": "web", "namespace": NAMESPACE},
-            "spec": {"selector": {"app": "web-k8s-node1"}, "ports": [{"port": 80, "targetPort": 8080}]},
-        }
-    )
-    kubectl("apply", "--filename=-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
-    kubectl("--namespace", NAMESPACE, "wait", "--for=condition=Ready", "pods", "--all", "--timeout=120s")
-    yield {item["spec"]["nodeName"]: item["status"]["podIP"] for item in objects("pods", "--namespace", NAMESPACE)}
-    kubectl("delete", "namespace", NAMESPACE, "--wait=false")
-
-
-def ask(node: str, host: str, port: int) -> str:
-    """Let the pod on `node` ask a web server for its host name; the last error as text when there is no answer."""
-    answer = ""
-    # The rules of a Service reach each node a moment after its pods are ready.
-    for _ in range(10):
-        answer = kubectl(
-            "get",
-            "--raw",
-            f"/api/v1/namespaces/{NAMESPACE}/pods/web-{node}:8080/proxy/dial"
-            f"?request=hostname&protocol=http&tries=1&host={host}&port={port}",
-            check=False,
-        )
-        if '"responses"' in answer:
-            return json.loads(answer)["responses"][0]
-        time.sleep(1)
-    return answer
+    """One web server on every node and a Service for the one on k8s-node1."""
+    with CLUSTER.web_pods("molecule-verify", ["k8s-node1", "k8s-node2", "k8s-master"]) as pods:
+        yield pods
 
 
 def test_three_nodes_ready_at_their_own_addresses():
-    nodes = objects("nodes")
+    nodes = CLUSTER.objects("nodes")
     assert {n["metadata"]["name"] for n in nodes} == set(NODES)
     for node in nodes:
         assert condition(node, "Ready") == "True", node["status"]["conditions"]
@@ -117,11 +32,11 @@ def test_three_nodes_ready_at_their_own_addresses():
 
 
 def test_kubeconfig_is_for_its_owner_alone():
-    assert KUBECONFIG.stat().st_mode & 0o777 == 0o600
+    assert CLUSTER.kubeconfig.stat().st_mode & 0o777 == 0o600
 
 
 def test_system_pods_run_and_are_ready():
-    system = objects("pods", "--namespace=kube-system")
+    system = CLUSTER.objects("pods", "--namespace=kube-system")
     components = {p["metadata"]["labels"].get("component") or p["metadata"]["labels"].get("k8s-app") for p in system}
     assert {
         "etcd",
@@ -137,29 +52,58 @@ def test_system_pods_run_and_are_ready():
 
 
 def test_training_operator_is_available():
-    operators = [d for d in objects("deployments", "--all-namespaces") if "training-operator" in d["metadata"]["name"]]
+    operators = [
+        d for d in CLUSTER.objects("deployments", "--all-namespaces") if "training-operator" in d["metadata"]["name"]
+    ]
     assert len(operators) == 1
     assert condition(operators[0], "Available") == "True"
-    assert kubectl("get", "crd", "tfjobs.kubeflow.org", "--output=name").strip()
+    assert CLUSTER.kubectl("get", "crd", "tfjobs.kubeflow.org", "--output=name").strip()
 
 
 @pytest.mark.parametrize("source", NODES)
 @pytest.mark.parametrize("target", NODES)
 def test_pods_reach_each_other_across_nodes(pods, source, target):
-    assert ask(source, pods[target], 8080) == f"web-{target}"
+    assert pods.ask_pod(source, target) == f"web-{target}"
 
 
 @pytest.mark.parametrize("source", ["k8s-master", "k8s-node2"])
 def test_service_answers_by_name_from_another_node(pods, source):
-    assert ask(source, f"web.{NAMESPACE}.svc.cluster.local", 80) == "web-k8s-node1"
+    assert pods.ask_service(source) == "web-k8s-node1"
 
 
 def test_pods_still_reach_each_other_when_docker_was_restarted(pods, pis):
     """dockerd sets the policy of FORWARD to DROP whenever it starts."""
     for node in pis.values():
         node.check_output("sudo systemctl restart docker")
-    assert ask("k8s-node1", pods["k8s-node2"], 8080) == "web-k8s-node2"
-    assert ask("k8s-node2", pods["k8s-master"], 8080) == "web-k8s-master"
+    assert pods.ask_pod("k8s-node1", "k8s-node2") == "web-k8s-node2"
+    assert pods.ask_pod("k8s-node2", "k8s-master") == "web-k8s-master"
+
+
+def test_pods_still_reach_each_other_when_a_pi_was_restarted(pods, pis):
+    boot = pis["k8s-node2"].check_output("cat /proc/sys/kernel/random/boot_id")
+    pis["k8s-node2"].run("sudo systemctl reboot")
+    deadline = time.monotonic() + 90
+    while pis["k8s-node2"].run("cat /proc/sys/kernel/random/boot_id").stdout.strip() in ("", boot):
+        assert time.monotonic() < deadline, "the Pi does not come back"
+        time.sleep(1)
+    # The Pod's own status is from before until the kubelet has looked.
+    pods.wait_restarted("k8s-node2")
+    assert pods.ask_pod("k8s-node1", "k8s-node2") == "web-k8s-node2"
+    assert pods.ask_pod("k8s-node2", "k8s-master") == "web-k8s-master"
+
+
+def test_a_pi_that_is_not_ready_is_named_with_the_reason(pis, pods):
+    """What the run says at its end about a Pi whose kubelet does not run."""
+    pis["k8s-node2"].check_output("sudo systemctl stop kubelet")
+    try:
+        CLUSTER.kubectl("wait", "--for=condition=Ready=Unknown", "node/k8s-node2", "--timeout=120s")
+        output = run_playbook(INVENTORY, "playbooks/ready.yml", "-e", "ready_timeout=5", ok=False)
+    finally:
+        pis["k8s-node2"].check_output("sudo systemctl start kubelet")
+    assert "k8s-node2 is not Ready:" in output
+    assert "The service kubelet is inactive, not active" in output
+    assert "k8s-node1 is not Ready" not in output
+    CLUSTER.kubectl("wait", "--for=condition=Ready", "node/k8s-node2", "--timeout=60s")
 
 
 def test_every_pi_sees_its_own_list_of_swaps(pis):
