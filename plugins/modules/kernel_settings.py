@@ -67,109 +67,13 @@ reboot_required:
   type: bool
 """
 
-import os
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.bramble.kube.plugins.module_utils.files import place
-from ansible_collections.bramble.kube.plugins.module_utils.pi import facts
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
-
-_HEADER = "# Written by bramble.kube; changes here are overwritten.\n"
-
-
-def setting_path(name: str) -> str:
-    """Where the kernel shows a setting; as in sysctl(8), the first separator tells which one is meant."""
-    if "/" in name.partition(".")[0]:
-        return "/proc/sys/" + name
-    return "/proc/sys/" + name.translate(str.maketrans("./", "/."))
-
-
-def kernel_was_replaced(system: System) -> bool:
-    """Whether the modules that are installed belong to another kernel than the running one."""
-    kernels = [name for name in system.names("/lib/modules") if system.exists(f"/lib/modules/{name}/modules.dep")]
-    return bool(kernels) and os.uname().release not in kernels
-
-
-def value_text(value: object) -> str:
-    """A setting's value as the kernel writes it."""
-    if isinstance(value, bool):
-        return str(int(value))
-    return " ".join(str(value).split())
+from ansible_collections.bramble.kube.plugins.module_utils.pi.step import perform
+from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import kernel
 
 
 def main() -> None:
-    """Read the options, change what differs, report."""
-    module = AnsibleModule(
-        argument_spec={
-            "name": {"type": "str", "default": "90-bramble-kube"},
-            "modules": {"type": "list", "elements": "str", "default": []},
-            "settings": {"type": "dict", "default": {}},
-            "optional_settings": {"type": "dict", "default": {}},
-        },
-        supports_check_mode=True,
-    )
-    system = System()
-    modules = module.params["modules"]
-    optional = {name: value_text(value) for name, value in module.params["optional_settings"].items()}
-    settings = {**optional, **{name: value_text(value) for name, value in module.params["settings"].items()}}
-    files = {
-        f"/etc/modules-load.d/{module.params['name']}.conf": _HEADER + "".join(f"{name}\n" for name in modules),
-        f"/etc/sysctl.d/{module.params['name']}.conf": _HEADER
-        + "".join(f"{'-' if name in optional else ''}{name} = {value}\n" for name, value in settings.items()),
-    }
-    different = [place.Wanted(path, text.encode()) for path, text in files.items()]
-    different = [one for one in different if place.differs(one)]
-    diff = [
-        {
-            "before_header": one.path,
-            "after_header": one.path,
-            "before": system.read(one.path),
-            "after": one.content.decode(),
-        }
-        for one in different
-    ]
-    missing = facts.modules_missing(system, modules)
-    replaced = bool(missing) and kernel_was_replaced(system)
-    try:
-        if not module.check_mode:
-            for one in different:
-                place.write(one)
-            for name in [] if replaced else missing:
-                code, _output, errors = module.run_command(["modprobe", name])
-                if code != 0:
-                    module.fail_json(
-                        msg=f"The kernel module {name} cannot be loaded ({errors.strip()}): has this kernel been built "
-                        "without it?"
-                    )
-        changed = []
-        for name, value in settings.items():
-            path = setting_path(name)
-            # A module that is still to be loaded brings settings; check mode cannot see them.
-            if not os.path.exists(path):
-                if name in optional:
-                    continue
-                if not (missing and (module.check_mode or replaced)):
-                    module.fail_json(
-                        msg=f"This kernel has no setting {name}: is it spelled right, is its module in modules?"
-                    )
-            now = " ".join(system.read(path).split())
-            if now == value:
-                continue
-            changed.append(name)
-            diff.append({"before_header": name, "after_header": name, "before": now + "\n", "after": value + "\n"})
-            if not module.check_mode:
-                with open(path, "w", encoding="ascii") as file:
-                    file.write(value)
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename} cannot be written: {error.strerror}.")
-    module.exit_json(
-        changed=bool(different or changed or (missing and not replaced)),
-        loaded=[] if replaced else missing,
-        set=changed,
-        reboot_required=replaced,
-        diff=diff,
-    )
+    """Do what is left to do."""
+    perform(kernel)
 
 
 if __name__ == "__main__":

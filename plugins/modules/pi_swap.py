@@ -62,127 +62,13 @@ removed:
   elements: str
 """
 
-import os
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.bramble.kube.plugins.module_utils.files import place
-from ansible_collections.bramble.kube.plugins.module_utils.pi import facts, parse, swap
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
-
-#: Services that switch swap on, and are not needed once it is off.
-SERVICES = ("dphys-swapfile.service", "zramswap.service")
-
-
-def zram_devices(system: System) -> list[str]:
-    """The devices of zram-generator's configuration."""
-    texts = []
-    for folder in swap.ZRAM_GENERATOR_SOURCES:
-        texts.append(system.read(f"{folder}/zram-generator.conf"))
-        parts = f"{folder}/zram-generator.conf.d"
-        texts += [system.read(f"{parts}/{name}") for name in system.names(parts) if name.endswith(".conf")]
-    return swap.zram_sections(texts)
-
-
-def wanted_files(system: System, state: str) -> dict[str, str]:
-    """What the configuration of every swap manager on this machine should say, by path."""
-    files = {}
-    if system.exists("/etc/rpi/swap.conf") or system.exists("/usr/lib/rpi/swap.conf"):
-        files[swap.RPI_SWAP_FILE] = swap.rpi_swap_text(state)
-    elif state == "off":
-        devices = zram_devices(system)
-        if devices:
-            files[swap.ZRAM_GENERATOR_FILE] = swap.zram_generator_text(devices)
-    if system.exists(swap.DPHYS_FILE):
-        files[swap.DPHYS_FILE] = swap.dphys_text(system.read(swap.DPHYS_FILE))
-    fstab = system.read("/etc/fstab")
-    if parse.fstab_swaps(fstab):
-        files["/etc/fstab"] = swap.fstab_text(fstab, keep_zram=state == "zram")
-    return files
-
-
-def leftover_files(system: System, areas: list, state: str) -> list[str]:
-    """Swap files on the card: those in use, those of the managers, and those in fstab."""
-    names = [area["name"] for area in areas if area["type"] == "file"]
-    names += [name for name in parse.fstab_swaps(system.read("/etc/fstab")) if name.startswith("/")]
-    if system.exists(swap.DPHYS_FILE) or facts.swap_manager(system, {}) in ("rpi-swap", "dphys-swapfile"):
-        names.append(swap.dphys_swap_file(system.read(swap.DPHYS_FILE)))
-    found = []
-    page = os.sysconf("SC_PAGE_SIZE")
-    for name in dict.fromkeys(names):
-        path = system.path(name)
-        if not os.path.isfile(path):
-            continue
-        with open(path, "rb") as file:
-            head = file.read(65536)
-        if name in [area["name"] for area in areas] or any(
-            swap.is_swap_area(head, size) for size in (page, 4096, 16384)
-        ):
-            found.append(name)
-    return found
+from ansible_collections.bramble.kube.plugins.module_utils.pi.step import perform
+from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import swap
 
 
 def main() -> None:
-    """Read the options, change what differs, report."""
-    module = AnsibleModule(
-        argument_spec={"state": {"type": "str", "choices": ["off", "zram", "keep"], "default": "off"}},
-        supports_check_mode=True,
-    )
-    system = System()
-    state = module.params["state"]
-    nothing = {"switched_off": [], "files": [], "services": [], "removed": []}
-    if state == "keep":
-        module.exit_json(changed=False, **nothing)
-    try:
-        areas = parse.swaps(system.read("/proc/swaps"))
-        to_end = [area["name"] for area in areas if not (state == "zram" and swap.is_zram(area["name"]))]
-        files = {path: text for path, text in wanted_files(system, state).items() if system.read(path) != text}
-        present = [name for name in SERVICES if state == "off" or name != "zramswap.service"]
-        states = facts.units(system, present)
-        services = [name for name, one in states.items() if one["loaded"] and (one["enabled"] or one["active"])]
-        removed = leftover_files(system, areas, state)
-        diff = [
-            {"before_header": path, "after_header": path, "before": system.read(path), "after": text}
-            for path, text in files.items()
-        ]
-        if areas and to_end:
-            used = "".join(f"{area['name']}\n" for area in areas)
-            left = "".join(f"{area['name']}\n" for area in areas if area["name"] not in to_end)
-            diff.append({"before_header": "/proc/swaps", "after_header": "/proc/swaps", "before": used, "after": left})
-        if not module.check_mode:
-            # Configuration first: after a cut in between, the next boot brings no swap.
-            for path, text in files.items():
-                mode = 0o644 if not os.path.exists(path) else os.stat(path).st_mode & 0o7777
-                place.write(place.Wanted(path, text.encode(), mode))
-            for name in services:
-                code, _output, errors = module.run_command(["systemctl", "disable", "--now", name])
-                if code != 0:
-                    module.fail_json(msg=f"The service {name} cannot be switched off: {errors.strip()}", **nothing)
-            if files:
-                module.run_command(["systemctl", "daemon-reload"])
-            still = {area["name"] for area in parse.swaps(system.read("/proc/swaps"))}
-            for name in to_end:
-                if name not in still:
-                    continue
-                code, _output, errors = module.run_command(["swapoff", name])
-                if code != 0:
-                    module.fail_json(
-                        msg=f"Swap on {name} cannot be switched off ({errors.strip()}): too little memory is free for "
-                        "what lies there; stop some programs, or reboot, then run this again.",
-                        **nothing,
-                    )
-            for name in removed:
-                os.unlink(name)
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename} cannot be changed: {error.strerror}.", **nothing)
-    module.exit_json(
-        changed=bool(to_end or files or services or removed),
-        switched_off=to_end,
-        files=sorted(files),
-        services=services,
-        removed=removed,
-        diff=diff,
-    )
+    """Do what is left to do."""
+    perform(swap)
 
 
 if __name__ == "__main__":

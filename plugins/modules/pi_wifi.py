@@ -65,68 +65,13 @@ files:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.bramble.kube.plugins.module_utils.files import place
-from ansible_collections.bramble.kube.plugins.module_utils.pi import wifi
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
-
-#: What makes each manager read its files, without ending a connection that is up.
-RELOAD = {
-    "NetworkManager": [["systemctl", "reload-or-restart", "NetworkManager"]],
-    "netplan": [["netplan", "apply"]],
-    "wpa_supplicant": [["wpa_cli", "-i", "{interface}", "reconfigure"]],
-}
+from ansible_collections.bramble.kube.plugins.module_utils.pi.step import perform
+from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import wifi
 
 
 def main() -> None:
-    """Read the options, change what differs, report."""
-    module = AnsibleModule(
-        argument_spec={
-            "country": {"type": "str", "default": ""},
-            "ssid": {"type": "str", "default": ""},
-            "password": {"type": "str", "default": "", "no_log": True},
-            "power_save": {"type": "bool", "default": False},
-            "interface": {"type": "str", "default": "wlan0"},
-        },
-        supports_check_mode=True,
-    )
-    wanted, system = module.params, System()
-    trouble = wifi.problem(wanted["country"], wanted["ssid"], wanted["password"])
-    if trouble:
-        module.fail_json(msg=trouble)
-    kind = wifi.manager(system)
-    key = wifi.psk(wanted["ssid"], wanted["password"]) if wanted["ssid"] else ""
-    if key:
-        module.no_log_values.add(key)
-    files = wifi.files(kind, wanted["country"], wanted["ssid"], key, wanted["power_save"], wanted["interface"])
-    targets = [place.Wanted(file.path, file.text.encode(), file.mode, secret=file.secret) for file in files]
-    different = [target for target in targets if place.differs(target)]
-    diff = []
-    for target in different:
-        shown = {"before": system.read(target.path), "after": target.content.decode()}
-        if target.secret:
-            shown = {"before": "", "after": "(content withheld)\n"}
-        diff.append({"before_header": target.path, "after_header": target.path, **shown})
-    if different and not module.check_mode:
-        try:
-            for target in different:
-                place.write(target)
-        except OSError as error:
-            module.fail_json(msg=f"{error.filename} cannot be written: {error.strerror}.")
-        system.run(["rfkill", "unblock", "wifi"])  # absent where nothing can block the radio
-        commands = [[part.format(interface=wanted["interface"]) for part in line] for line in RELOAD[kind]]
-        if any(target.path.startswith("/etc/systemd/system/") for target in different):
-            commands = [
-                ["systemctl", "daemon-reload"],
-                ["systemctl", "enable", "bramble-kube-wifi-awake.service"],
-                *commands,
-            ]
-        for command in commands:
-            code, _output, errors = module.run_command(command)
-            if code != 0:
-                module.fail_json(msg=f"{' '.join(command)} failed: {errors.strip()}")
-    module.exit_json(changed=bool(different), manager=kind, files=[target.path for target in different], diff=diff)
+    """Do what is left to do."""
+    perform(wifi)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,16 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a program ended: its exit code, and what it printed."""
+
+    code: int
+    output: str
+    errors: str
 
 
 class System:
@@ -47,21 +57,27 @@ class System:
         """The path with its links followed, as it is called on this machine."""
         return os.path.realpath(self.path(path))
 
-    def run(self, arguments: Iterable[str], timeout: float = 10) -> str:
-        """What a program prints, "" when it is missing, fails or takes longer than ``timeout`` seconds."""
-        environment = dict(os.environ, LC_ALL="C", LANGUAGE="C")
-        environment["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    def call(self, arguments: Iterable[str], timeout: float | None = None, **environment: str) -> Done:
+        """Run a program, in English.
+
+        :param timeout: seconds after which it is stopped.
+        :param environment: what to add to its environment.
+        """
+        surroundings = dict(os.environ, LC_ALL="C", LANGUAGE="C", **environment)
+        surroundings["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        words = list(arguments)
         try:
             # It also runs outside a module, where there is no run_command.
             done = subprocess.run(  # pylint: disable=ansible-bad-function
-                list(arguments),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                timeout=timeout,
-                env=environment,
-                check=False,
+                words, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, env=surroundings, check=False
             )
-        except (OSError, subprocess.SubprocessError):
-            return ""
-        return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
+        except OSError as error:
+            return Done(127, "", f"{words[0]}: {error.strerror}")
+        except subprocess.SubprocessError as error:
+            return Done(124, "", str(error))
+        return Done(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+
+    def run(self, arguments: Iterable[str], timeout: float = 10) -> str:
+        """What a program prints, "" when it is missing, fails or takes longer than ``timeout`` seconds."""
+        done = self.call(arguments, timeout)
+        return done.output if done.code == 0 else ""

@@ -6,7 +6,9 @@ import pytest
 
 from ansible_collections.bramble.kube.plugins.module_utils.pi import names, swap
 from ansible_collections.bramble.kube.plugins.module_utils.pi.addresses import host_addresses
-from ansible_collections.bramble.kube.plugins.modules import kernel_settings, pi_names, pi_swap, pi_time
+from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import clock, kernel
+from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import names as names_step
+from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import swap as swap_step
 
 STOCK = "127.0.0.1\tlocalhost\n::1\t\tlocalhost ip6-localhost ip6-loopback\n\n127.0.1.1\traspberrypi\n"
 ADDRESSES = {"k8s-master": "192.168.13.7", "k8s-node1": "192.168.13.8"}
@@ -69,11 +71,11 @@ def test_imagers_user_data_loses_its_say_in_etc_hosts() -> None:
     ],
 )
 def test_wrong_names_and_addresses_are_refused(hostname: str, addresses: dict, words: str) -> None:
-    assert words in pi_names.problem(hostname, addresses)
+    assert words in names_step.problem(hostname, addresses)
 
 
 def test_right_names_are_not() -> None:
-    assert pi_names.problem("k8s-node1.local", {"k8s-node1.local": "", "b": "fd00::1"}) is None
+    assert names_step.problem("k8s-node1.local", {"k8s-node1.local": "", "b": "fd00::1"}) is None
 
 
 def test_the_address_for_the_clusters_traffic_counts() -> None:
@@ -120,20 +122,20 @@ def test_every_swap_manager_on_the_machine_is_told(pi) -> None:
     pi.put("/etc/rpi/swap.conf", "[Main]\n")
     pi.put("/etc/dphys-swapfile", "CONF_SWAPSIZE=100\n")
     pi.put("/etc/fstab", "/swapfile none swap sw 0 0\n")
-    files = pi_swap.wanted_files(pi, "off")
+    files = swap_step.wanted_files(pi, "off")
     assert files[swap.RPI_SWAP_FILE].endswith("[Main]\nMechanism=none\n")
     assert files["/etc/dphys-swapfile"] == "CONF_SWAPSIZE=0\n"
     assert files["/etc/fstab"].startswith("# ")
-    assert pi_swap.wanted_files(pi, "zram")[swap.RPI_SWAP_FILE].endswith("Mechanism=zram\n")
+    assert swap_step.wanted_files(pi, "zram")[swap.RPI_SWAP_FILE].endswith("Mechanism=zram\n")
 
 
 def test_zram_generator_is_told_of_every_device(pi) -> None:
-    assert pi_swap.wanted_files(pi, "off") == {}
+    assert swap_step.wanted_files(pi, "off") == {}
     pi.put("/usr/lib/systemd/zram-generator.conf", "# x\n[zram0]\n")
     pi.put("/etc/systemd/zram-generator.conf.d/mine.conf", "[zram1]\nzram-size = ram / 2\n")
-    text = pi_swap.wanted_files(pi, "off")[swap.ZRAM_GENERATOR_FILE]
+    text = swap_step.wanted_files(pi, "off")[swap.ZRAM_GENERATOR_FILE]
     assert text.count("host-memory-limit = 0") == 2
-    assert pi_swap.wanted_files(pi, "zram") == {}
+    assert swap_step.wanted_files(pi, "zram") == {}
 
 
 def test_only_swap_is_removed_from_the_card(pi) -> None:
@@ -141,7 +143,7 @@ def test_only_swap_is_removed_from_the_card(pi) -> None:
     pi.put("/var/swap", b"\0" * 4086 + b"SWAPSPACE2" + b"\0" * 100)
     pi.put("/etc/fstab", "/home/notes none swap sw 0 0\n")
     pi.put("/home/notes", "no swap at all")
-    assert pi_swap.leftover_files(pi, [], "off") == ["/var/swap"]
+    assert swap_step.leftover_files(pi, [], "off") == ["/var/swap"]
 
 
 def test_the_time_service_that_runs_is_told_its_servers() -> None:
@@ -149,27 +151,23 @@ def test_the_time_service_that_runs_is_told_its_servers() -> None:
         "chrony.service": {"loaded": True, "active": False},
         "systemd-timesyncd.service": {"loaded": True, "active": True},
     }
-    assert pi_time.service_to_use(states) == "systemd-timesyncd"
-    assert pi_time.service_to_use({"chrony.service": {"loaded": True, "active": False}}) == "chrony"
-    assert pi_time.service_to_use({}) == ""
-    assert pi_time.wanted_file("systemd-timesyncd", ["a", "b"])[1].endswith("[Time]\nNTP=a b\n")
-    assert "server a iburst" in pi_time.wanted_file("chrony", ["a"])[1]
-    assert pi_time.wanted_file("chrony", []) is None
+    assert clock.service_to_use(states) == "systemd-timesyncd"
+    assert clock.service_to_use({"chrony.service": {"loaded": True, "active": False}}) == "chrony"
+    assert clock.service_to_use({}) == ""
+    assert clock.wanted_file("systemd-timesyncd", ["a", "b"])[1].endswith("[Time]\nNTP=a b\n")
+    assert "server a iburst" in clock.wanted_file("chrony", ["a"])[1]
+    assert clock.wanted_file("chrony", []) is None
 
 
 def test_where_kernel_settings_are() -> None:
-    assert kernel_settings.setting_path("net.ipv4.ip_forward") == "/proc/sys/net/ipv4/ip_forward"
-    assert (
-        kernel_settings.setting_path("net/ipv4/conf/eth0.1/forwarding") == "/proc/sys/net/ipv4/conf/eth0.1/forwarding"
-    )
-    assert (
-        kernel_settings.setting_path("net.ipv4.conf.eth0/1.forwarding") == "/proc/sys/net/ipv4/conf/eth0.1/forwarding"
-    )
-    assert kernel_settings.value_text(True) == "1"
-    assert kernel_settings.value_text("4096\t16384 x") == "4096 16384 x"
+    assert kernel.setting_path("net.ipv4.ip_forward") == "/proc/sys/net/ipv4/ip_forward"
+    assert kernel.setting_path("net/ipv4/conf/eth0.1/forwarding") == "/proc/sys/net/ipv4/conf/eth0.1/forwarding"
+    assert kernel.setting_path("net.ipv4.conf.eth0/1.forwarding") == "/proc/sys/net/ipv4/conf/eth0.1/forwarding"
+    assert kernel.value_text(True) == "1"
+    assert kernel.value_text("4096\t16384 x") == "4096 16384 x"
 
 
 def test_modules_of_another_kernel_wait_for_the_reboot(pi) -> None:
-    assert not kernel_settings.kernel_was_replaced(pi)
+    assert not kernel.kernel_was_replaced(pi)
     pi.put("/lib/modules/9.9.9-new/modules.dep", "")
-    assert kernel_settings.kernel_was_replaced(pi)
+    assert kernel.kernel_was_replaced(pi)

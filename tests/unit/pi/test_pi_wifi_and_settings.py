@@ -7,7 +7,8 @@ import os
 import pytest
 
 from ansible_collections.bramble.kube.plugins.module_utils.pi import config_txt, wifi
-from ansible_collections.bramble.kube.plugins.modules import pi_settings
+from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import settings
 
 
 @pytest.mark.parametrize(
@@ -90,23 +91,23 @@ def test_a_radio_that_may_sleep_needs_no_service(kind: str) -> None:
 
 def test_time_zones(pi) -> None:
     pi.put("/usr/share/zoneinfo/Europe/London", "TZif")
-    pi_settings.check_timezone(pi, "Europe/London")
+    settings.check_timezone(pi, "Europe/London")
     for wrong in ("Europe/Atlantis", "../../etc/passwd", "Europe", ""):
-        with pytest.raises(pi_settings.Stop, match="no time zone"):
-            pi_settings.check_timezone(pi, wrong)
-    assert pi_settings.current_timezone(pi) == ""
+        with pytest.raises(Stop, match="no time zone"):
+            settings.check_timezone(pi, wrong)
+    assert settings.current_timezone(pi) == ""
     os.makedirs(pi.path("/etc"), exist_ok=True)
     os.symlink("/usr/share/zoneinfo/Europe/London", pi.path("/etc/localtime"))
-    assert pi_settings.current_timezone(pi) == "Europe/London"
+    assert settings.current_timezone(pi) == "Europe/London"
 
 
 def test_languages(pi) -> None:
     pi.programs = {"locale -a": "C\nC.utf8\nen_GB.utf8\nPOSIX\n"}
-    assert pi_settings.is_generated(pi, "en_GB.UTF-8")
-    assert pi_settings.is_generated(pi, "C.UTF-8")
-    assert not pi_settings.is_generated(pi, "de_DE.UTF-8")
-    assert pi_settings.with_language("LANG=C\nLC_ALL=x\n", "en_GB.UTF-8") == "LANG=en_GB.UTF-8\nLC_ALL=x\n"
-    assert pi_settings.with_language("", "C.UTF-8") == "LANG=C.UTF-8\n"
-    assert pi_settings.language_of('#\nLANG="en_GB.UTF-8"\n') == "en_GB.UTF-8"
-    assert pi_settings.with_generated("# de_DE.UTF-8 UTF-8\n", "de_DE.UTF-8") == "de_DE.UTF-8 UTF-8\n"
-    assert pi_settings.with_generated("de_DE.UTF-8 UTF-8\n", "de_DE.UTF-8") == "de_DE.UTF-8 UTF-8\n"
+    assert settings.is_generated(pi, "en_GB.UTF-8")
+    assert settings.is_generated(pi, "C.UTF-8")
+    assert not settings.is_generated(pi, "de_DE.UTF-8")
+    assert settings.with_language("LANG=C\nLC_ALL=x\n", "en_GB.UTF-8") == "LANG=en_GB.UTF-8\nLC_ALL=x\n"
+    assert settings.with_language("", "C.UTF-8") == "LANG=C.UTF-8\n"
+    assert settings.language_of('#\nLANG="en_GB.UTF-8"\n') == "en_GB.UTF-8"
+    assert settings.with_generated("# de_DE.UTF-8 UTF-8\n", "de_DE.UTF-8") == "de_DE.UTF-8 UTF-8\n"
+    assert settings.with_generated("de_DE.UTF-8 UTF-8\n", "de_DE.UTF-8") == "de_DE.UTF-8 UTF-8\n"

@@ -1,0 +1,95 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The step that brings a synchronised clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.bramble.kube.plugins.module_utils.files import place
+from ansible_collections.bramble.kube.plugins.module_utils.pi import facts
+from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop, command, file_diff
+from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
+
+OPTIONS = {
+    "servers": {"type": "list", "elements": "str", "default": []},
+    "timeout": {"type": "int", "default": 120},
+}
+
+_HEADER = "# Written by bramble.kube; changes here are overwritten.\n"
+CHRONY_FILE = "/etc/chrony/sources.d/bramble-kube.sources"
+TIMESYNCD_FILE = "/etc/systemd/timesyncd.conf.d/bramble-kube.conf"
+
+
+def service_to_use(states: dict) -> str:
+    """The time service: the one that runs, else one that is installed; "" when there is none."""
+    for wish in ("active", "loaded"):
+        for name in facts.TIME_UNITS:
+            if states.get(name + ".service", {}).get(wish):
+                return name
+    return ""
+
+
+def wanted_file(service: str, servers: list[str]) -> tuple[str, str] | None:
+    """The file that tells the service its servers, and its text; None when the service is left as it is."""
+    if not servers:
+        return None
+    if service in ("chrony", "chronyd"):
+        return CHRONY_FILE, _HEADER + "".join(f"server {name} iburst prefer\n" for name in servers)
+    if service == "systemd-timesyncd":
+        return TIMESYNCD_FILE, _HEADER + "[Time]\nNTP=" + " ".join(servers) + "\n"
+    return None
+
+
+def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Set the service up, and wait until the clock is synchronised."""
+    servers = options["servers"]
+    for server in servers:
+        if not server or any(letter.isspace() for letter in server):
+            raise Stop(f"servers: {server!r} is not the name or address of one time server.")
+    states = facts.units(system, facts.TIME_UNITS)
+    service = service_to_use(states)
+    if not service:
+        if check_mode:
+            return {"changed": True, "service": "", "synchronized": False, "waited": 0.0}
+        raise Stop("No time service is installed: 'sudo apt install systemd-timesyncd' brings one.")
+    state = states[service + ".service"]
+    file = wanted_file(service, servers)
+    different = file is not None and system.read(file[0]) != file[1]
+    start = not (state["active"] and state["enabled"])
+    diff = [file_diff(system, *file)] if different else []
+    result = {"changed": different or start, "service": service, "waited": 0.0, "diff": diff}
+    if check_mode:
+        return {"synchronized": facts.clock(system, states)["synchronized"], **result}
+    if different:
+        place.write(place.Wanted(file[0], file[1].encode()))
+    if start:
+        command(system, "systemctl", "enable", "--now", service)
+    if different and state["active"]:
+        command(system, "systemctl", "restart", service)
+    started = time.monotonic()
+    while True:
+        now = facts.clock(system, facts.units(system, facts.TIME_UNITS))
+        result["waited"] = round(time.monotonic() - started, 1)
+        if now["synchronized"]:
+            return {"synchronized": True, **result}
+        if result["waited"] >= options["timeout"]:
+            break
+        time.sleep(0.5)
+    asked = f"The servers {', '.join(servers)} do" if servers else f"The servers that {service} knows do"
+    raise Stop(
+        f"The clock is not synchronised after {options['timeout']} seconds. {asked} not answer (NTP, UDP port 123): is "
+        "the network there? base_ntp_servers takes others, such as the router's address.",
+        synchronized=False,
+        **result,
+    )
+
+
+def is_due(system: System, options: Mapping[str, Any]) -> bool:
+    """Whether there is something to change, or to wait for."""
+    result = run(system, options, check_mode=True)
+    return result["changed"] or not result["synchronized"]

@@ -1,0 +1,116 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The step that switches swap off."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.bramble.kube.plugins.module_utils.files import place
+from ansible_collections.bramble.kube.plugins.module_utils.pi import facts, parse, swap
+from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop, command, file_diff
+from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
+
+OPTIONS = {"state": {"type": "str", "choices": ["off", "zram", "keep"], "default": "off"}}
+
+#: Services that switch swap on, and are not needed once it is off.
+SERVICES = ("dphys-swapfile.service", "zramswap.service")
+
+
+def zram_devices(system: System) -> list[str]:
+    """The devices of zram-generator's configuration."""
+    texts = []
+    for folder in swap.ZRAM_GENERATOR_SOURCES:
+        texts.append(system.read(f"{folder}/zram-generator.conf"))
+        parts = f"{folder}/zram-generator.conf.d"
+        texts += [system.read(f"{parts}/{name}") for name in system.names(parts) if name.endswith(".conf")]
+    return swap.zram_sections(texts)
+
+
+def wanted_files(system: System, state: str) -> dict[str, str]:
+    """What the configuration of every swap manager on this machine should say, by path."""
+    files = {}
+    if system.exists("/etc/rpi/swap.conf") or system.exists("/usr/lib/rpi/swap.conf"):
+        files[swap.RPI_SWAP_FILE] = swap.rpi_swap_text(state)
+    elif state == "off":
+        devices = zram_devices(system)
+        if devices:
+            files[swap.ZRAM_GENERATOR_FILE] = swap.zram_generator_text(devices)
+    if system.exists(swap.DPHYS_FILE):
+        files[swap.DPHYS_FILE] = swap.dphys_text(system.read(swap.DPHYS_FILE))
+    fstab = system.read("/etc/fstab")
+    if parse.fstab_swaps(fstab):
+        files["/etc/fstab"] = swap.fstab_text(fstab, keep_zram=state == "zram")
+    return files
+
+
+def leftover_files(system: System, areas: list, state: str) -> list[str]:
+    """Swap files on the card: those in use, those of the managers, and those in fstab."""
+    names = [area["name"] for area in areas if area["type"] == "file"]
+    names += [name for name in parse.fstab_swaps(system.read("/etc/fstab")) if name.startswith("/")]
+    if system.exists(swap.DPHYS_FILE) or facts.swap_manager(system, {}) in ("rpi-swap", "dphys-swapfile"):
+        names.append(swap.dphys_swap_file(system.read(swap.DPHYS_FILE)))
+    found = []
+    page = os.sysconf("SC_PAGE_SIZE")
+    for name in dict.fromkeys(names):
+        path = system.path(name)
+        if not os.path.isfile(path):
+            continue
+        with open(path, "rb") as file:
+            head = file.read(65536)
+        if name in [area["name"] for area in areas] or any(
+            swap.is_swap_area(head, size) for size in (page, 4096, 16384)
+        ):
+            found.append(name)
+    return found
+
+
+def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Switch swap off, and keep it off."""
+    state = options["state"]
+    if state == "keep":
+        return {"changed": False, "switched_off": [], "files": [], "services": [], "removed": []}
+    areas = parse.swaps(system.read("/proc/swaps"))
+    to_end = [area["name"] for area in areas if not (state == "zram" and swap.is_zram(area["name"]))]
+    files = {path: text for path, text in wanted_files(system, state).items() if system.read(path) != text}
+    states = facts.units(system, [name for name in SERVICES if state == "off" or name != "zramswap.service"])
+    services = [name for name, one in states.items() if one["loaded"] and (one["enabled"] or one["active"])]
+    removed = leftover_files(system, areas, state)
+    diff = [file_diff(system, path, text) for path, text in files.items()]
+    if to_end:
+        used = "".join(f"{area['name']}\n" for area in areas)
+        left = "".join(f"{area['name']}\n" for area in areas if area["name"] not in to_end)
+        diff.append({"before_header": "/proc/swaps", "after_header": "/proc/swaps", "before": used, "after": left})
+    if not check_mode:
+        # Configuration first: after a cut in between, the next boot brings no swap.
+        for path, text in files.items():
+            mode = 0o644 if not os.path.exists(path) else os.stat(path).st_mode & 0o7777
+            place.write(place.Wanted(path, text.encode(), mode))
+        for name in services:
+            command(system, "systemctl", "disable", "--now", name)
+        if files:
+            command(system, "systemctl", "daemon-reload")
+        still = {area["name"] for area in parse.swaps(system.read("/proc/swaps"))}
+        for name in to_end:
+            if name not in still:
+                continue
+            done = system.call(["swapoff", name])
+            if done.code != 0:
+                raise Stop(
+                    f"Swap on {name} cannot be switched off ({done.errors.strip()}): too little memory is free for "
+                    "what lies there; stop some programs, or reboot, then run this again."
+                )
+        for name in removed:
+            os.unlink(name)
+    return {
+        "changed": bool(to_end or files or services or removed),
+        "switched_off": to_end,
+        "files": sorted(files),
+        "services": services,
+        "removed": removed,
+        "diff": diff,
+    }

@@ -1,0 +1,62 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The step that connects a Pi to the Wi-Fi."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.bramble.kube.plugins.module_utils.files import place
+from ansible_collections.bramble.kube.plugins.module_utils.pi import wifi
+from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop, command, file_diff
+from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
+
+OPTIONS = {
+    "country": {"type": "str", "default": ""},
+    "ssid": {"type": "str", "default": ""},
+    "password": {"type": "str", "default": "", "no_log": True},
+    "power_save": {"type": "bool", "default": False},
+    "interface": {"type": "str", "default": "wlan0"},
+}
+
+#: What makes each manager read its files, without ending a connection that is up.
+RELOAD = {
+    "NetworkManager": [["systemctl", "reload-or-restart", "NetworkManager"]],
+    "netplan": [["netplan", "apply"]],
+    "wpa_supplicant": [["wpa_cli", "-i", "{interface}", "reconfigure"]],
+}
+
+
+def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Make the network known, and keep the radio awake."""
+    trouble = wifi.problem(options["country"], options["ssid"], options["password"])
+    if trouble:
+        raise Stop(trouble)
+    kind = wifi.manager(system)
+    key = wifi.psk(options["ssid"], options["password"]) if options["ssid"] else ""
+    files = wifi.files(kind, options["country"], options["ssid"], key, options["power_save"], options["interface"])
+    targets = [place.Wanted(file.path, file.text.encode(), file.mode, secret=file.secret) for file in files]
+    different = [target for target in targets if place.differs(target)]
+    withheld = {"before": "", "after": "(content withheld)\n"}
+    diff = [
+        {**file_diff(system, target.path, target.content.decode()), **(withheld if target.secret else {})}
+        for target in different
+    ]
+    if different and not check_mode:
+        for target in different:
+            place.write(target)
+        system.run(["rfkill", "unblock", "wifi"])  # absent where nothing can block the radio
+        if any(target.path.startswith("/etc/systemd/system/") for target in different):
+            command(system, "systemctl", "daemon-reload")
+            command(system, "systemctl", "enable", "bramble-kube-wifi-awake.service")
+        for line in RELOAD[kind]:
+            command(system, *(part.format(interface=options["interface"]) for part in line))
+    return {
+        "changed": bool(different),
+        "manager": kind,
+        "files": [target.path for target in different],
+        "diff": diff,
+    }

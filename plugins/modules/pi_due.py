@@ -1,0 +1,86 @@
+#!/usr/bin/python
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pi_due
+short_description: Which steps a machine still needs
+version_added: "0.1.0"
+author:
+  - bramble.kube contributors (@bramble-kube)
+description:
+  - Asks several modules of this collection at once whether they would change anything, and changes nothing. So a
+    finished Pi costs one task instead of ten.
+options:
+  steps:
+    description:
+      - Options by module, of C(boot_cmdline), C(config_files), C(kernel_settings), C(pi_names), C(pi_packages),
+        C(pi_settings), C(pi_swap), C(pi_time) and C(pi_wifi).
+      - What a module would refuse counts as due; the module itself then says why.
+    type: dict
+    required: true
+  wifi_password:
+    description: The password for C(pi_wifi), which is kept apart because it is a secret.
+    type: str
+    default: ''
+attributes:
+  check_mode:
+    description: Never changes anything.
+    support: full
+  diff_mode:
+    description: Shows nothing; the modules that are due do.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Look what is left to do
+  bramble.kube.pi_due:
+    steps:
+      pi_swap: {state: 'off'}
+      kernel_settings: {modules: [overlay, br_netfilter], settings: {net.ipv4.ip_forward: 1}}
+  register: left
+
+- name: Switch swap off
+  bramble.kube.pi_swap:
+    state: 'off'
+  when: "'pi_swap' in left.due"
+"""
+
+RETURN = r"""
+due:
+  description: The modules that have something to do, in their given order.
+  returned: always
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.bramble.kube.plugins.module_utils.pi.due import due
+from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
+
+
+def main() -> None:
+    """Read the options, look, report."""
+    module = AnsibleModule(
+        argument_spec={
+            "steps": {"type": "dict", "required": True},
+            "wifi_password": {"type": "str", "default": "", "no_log": True},
+        },
+        supports_check_mode=True,
+    )
+    steps = dict(module.params["steps"])
+    if "pi_wifi" in steps:
+        steps["pi_wifi"] = {**steps["pi_wifi"], "password": module.params["wifi_password"]}
+    try:
+        module.exit_json(changed=False, due=due(System(), steps))
+    except Stop as stop:
+        module.fail_json(msg=str(stop))
+
+
+if __name__ == "__main__":
+    main()
