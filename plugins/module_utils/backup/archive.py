@@ -1,0 +1,216 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A backup of a control plane: a compressed tar archive with a description, etcd's snapshot and the machine's files."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import tarfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from typing import BinaryIO
+
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.etcd import checksum_error
+
+FORMAT = 1
+DESCRIPTION = "bramble-backup.json"
+SNAPSHOT = "etcd.db"
+FILES = "files"
+#: What a control plane is made of, beside etcd's data. Missing ones are left out.
+SAVED = (
+    "/etc/kubernetes",
+    "/var/lib/kubelet/config.yaml",
+    "/var/lib/kubelet/instance-config.yaml",
+    "/var/lib/kubelet/kubeadm-flags.env",
+    "/var/lib/kubelet/pki",
+)
+#: Copies of etcd's data that kubeadm's upgrade leaves.
+NOT_SAVED = ("/etc/kubernetes/tmp",)
+
+
+class BackupError(Exception):
+    """A backup cannot be made or used; the message is for the user and holds no secret."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a backup is of.
+
+    :ivar created: seconds since 1970.
+    :ivar node_name: of the control plane's node.
+    :ivar address: of the control plane inside the cluster; certificates, kubelets and etcd's member know it.
+    :ivar server: the API server in the administrator's kubeconfig.
+    :ivar kubernetes: release, as in "1.37.2".
+    :ivar etcd_image: by whose programs the snapshot was taken, and is restored.
+    :ivar cluster_ca_sha256: hash of the cluster's CA in kubeadm's form.
+    :ivar revision: etcd's, at that moment.
+    :ivar keys: number of keys in etcd.
+    """
+
+    created: int
+    node_name: str
+    address: str
+    server: str
+    kubernetes: str
+    etcd_image: str
+    cluster_ca_sha256: str
+    revision: int
+    keys: int
+
+    def to_json(self) -> bytes:
+        """As it is kept in the archive."""
+        return (json.dumps({"format": FORMAT, **asdict(self)}, indent=2, sort_keys=True) + "\n").encode()
+
+
+def read_description(text: bytes) -> Description:
+    """Read what to_json() wrote.
+
+    :raises BackupError: when it is something else, or from a newer collection.
+    """
+    try:
+        found = json.loads(text)
+        version = found.pop("format")
+        if version != FORMAT:
+            raise BackupError(f"it has format {version}, and this collection reads format {FORMAT}")
+        return Description(**{field.name: found[field.name] for field in fields(Description)})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise BackupError(f"its description ({DESCRIPTION}) cannot be read") from None
+
+
+def saved_paths(root: str = "/") -> Iterator[str]:
+    """Every file and link that goes into a backup, absolute, as on the machine.
+
+    :param root: where the machine's files are (tests).
+    """
+    for top in SAVED:
+        whole = os.path.join(root, top.lstrip("/"))
+        if os.path.isfile(whole):
+            yield top
+        for folder, folders, names in os.walk(whole):
+            inside = "/" + os.path.relpath(folder, root)
+            folders[:] = sorted(name for name in folders if f"{inside}/{name}" not in NOT_SAVED)
+            for name in sorted(names):
+                yield f"{inside}/{name}"
+
+
+def pack(target: BinaryIO, description: Description, snapshot: str, paths: Iterable[str], root: str = "/") -> None:
+    """Write the archive.
+
+    :param target: open for writing.
+    :param snapshot: path of etcd's snapshot.
+    :param paths: of saved_paths().
+    """
+    with tarfile.open(fileobj=target, mode="w:gz", compresslevel=6) as archive:
+        text = description.to_json()
+        head = tarfile.TarInfo(DESCRIPTION)
+        head.size, head.mode, head.mtime = len(text), 0o600, description.created
+        archive.addfile(head, io.BytesIO(text))
+        archive.add(snapshot, SNAPSHOT)
+        for path in paths:
+            archive.add(os.path.join(root, path.lstrip("/")), FILES + path, recursive=False)
+
+
+def _member(archive: tarfile.TarFile, name: str) -> BinaryIO:
+    try:
+        found = archive.extractfile(name)
+    except KeyError:
+        found = None
+    if found is None:
+        raise BackupError(f"it is no backup of a control plane: {name} is missing in it")
+    return found  # type: ignore[return-value]
+
+
+def _is_sane(member: tarfile.TarInfo) -> bool:
+    """Whether an archive's member is a file, folder or link below one of the folders that are saved."""
+    if not (member.isreg() or member.isdir() or member.issym()):
+        return False
+    path = member.name[len(FILES) :]
+    if os.path.normpath(path) != path or not member.name.startswith(FILES + "/"):
+        return False
+    if member.issym():
+        target = os.path.normpath(os.path.join(os.path.dirname(path), member.linkname))
+        if not any(target == top or target.startswith(top + "/") for top in SAVED):
+            return False
+    return any(path == top or path.startswith(top + "/") for top in SAVED)
+
+
+def check(source: BinaryIO) -> Description:
+    """Read a whole backup and verify that it can be restored.
+
+    :param source: open for reading, able to seek.
+    :raises BackupError: when it is damaged, with what is wrong.
+    """
+    try:
+        with gzip.GzipFile(fileobj=source) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+            description = read_description(_member(archive, DESCRIPTION).read())
+            with _member(archive, SNAPSHOT) as snapshot:
+                trouble = checksum_error(snapshot)
+            if trouble:
+                raise BackupError(f"its snapshot of etcd fails verification: {trouble}")
+            names = set()
+            for member in archive:
+                if member.name in (DESCRIPTION, SNAPSHOT):
+                    continue
+                if not _is_sane(member):
+                    raise BackupError(f"it holds {member.name}, which is no part of a control plane")
+                names.add(member.name)
+                if member.isreg():
+                    content = archive.extractfile(member)
+                    while content is not None and content.read(1 << 20):
+                        pass
+            while stream.read(1 << 20):  # to the end, where gzip's own checksum is
+                pass
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise BackupError(f"the archive in it is damaged: {error}") from None
+    for needed in ("/etc/kubernetes/pki/ca.key", "/etc/kubernetes/manifests/etcd.yaml"):
+        if FILES + needed not in names:
+            raise BackupError(f"it does not hold {needed}")
+    return description
+
+
+def unpack_file(archive: tarfile.TarFile, name: str, target: str) -> None:
+    """Bring one file of a checked archive to a path, mode 0600."""
+    with _member(archive, name) as source, open(target, "wb", opener=_private) as file:
+        while True:
+            part = source.read(1 << 20)
+            if not part:
+                break
+            file.write(part)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def unpack_files(archive: tarfile.TarFile, top: str, target: str) -> None:
+    """Bring what a checked archive holds below one of the saved folders to another folder, with modes and links.
+
+    Everything belongs to root, as on the machine of a control plane.
+    """
+    os.makedirs(target, 0o700, exist_ok=True)
+    for member in archive:
+        path = member.name[len(FILES) :]
+        if not member.name.startswith(FILES + "/") or not (path == top or path.startswith(top + "/")):
+            continue
+        if not _is_sane(member):
+            raise BackupError(f"it holds {member.name}, which is no part of a control plane")
+        place = os.path.join(target, os.path.relpath(path, top)) if path != top else target
+        if member.isdir():
+            os.makedirs(place, exist_ok=True)
+            continue
+        os.makedirs(os.path.dirname(place), 0o755, exist_ok=True)
+        if member.issym():
+            if os.path.lexists(place):
+                os.unlink(place)
+            os.symlink(member.linkname, place)
+            continue
+        unpack_file(archive, member.name, place)
+        os.chmod(place, member.mode & 0o7777)

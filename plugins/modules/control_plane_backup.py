@@ -1,0 +1,130 @@
+#!/usr/bin/python
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: control_plane_backup
+short_description: A control plane's backup on the laptop, encrypted
+version_added: "0.1.0"
+author:
+  - bramble.kube contributors (@bramble-kube)
+description:
+  - Saves etcd with the programs of the cluster's own etcd image and verifies the snapshot, adds the PKI, the
+    kubeconfigs, kubeadm's and the kubelet's configuration and the static Pods, and brings it all to the laptop as one
+    file.
+  - The file is encrypted with ansible-vault. The content passes through the SSH session into the laptop's memory and
+    is encrypted there; nothing of it ever reaches the laptop's disk or a log unencrypted. What was encrypted is
+    decrypted again, in memory, and compared before the file gets its name.
+  - A vault password has to be given to C(ansible-playbook), by C(--vault-password-file), C(--ask-vault-pass) or
+    C(vault_password_file) in C(ansible.cfg). The same password restores the backup.
+  - Runs on the machine of the control plane, as root.
+options:
+  dest:
+    description: The folder on the laptop to which the file comes. It is made, with mode 0700, when it is missing.
+    type: path
+    required: true
+  keep:
+    description:
+      - How many backups of this cluster stay in the folder; older ones are removed once the new one is written.
+      - V(0) keeps all. Backups of other clusters, and other files, are left alone.
+    type: int
+    default: 7
+attributes:
+  check_mode:
+    description: Tells whether a backup would be made, and makes none.
+    support: full
+  diff_mode:
+    description: The backup is new as a whole, so there is nothing to compare.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Back the control plane up
+  bramble.kube.control_plane_backup:
+    dest: "{{ inventory_dir }}/backups"
+    keep: 30
+  become: true
+  register: backup
+"""
+
+RETURN = r"""
+path:
+  description: The file on the laptop.
+  returned: when a backup was made
+  type: str
+size:
+  description: The file's size in bytes.
+  returned: when a backup was made
+  type: int
+removed:
+  description: Names of the backups that had their time and were removed.
+  returned: when a backup was made
+  type: list
+  elements: str
+backup:
+  description: What the backup is of.
+  returned: when a backup was made
+  type: dict
+  contains:
+    created:
+      description: When it was made, in seconds since 1970.
+      type: int
+    node_name:
+      description: The control plane's node.
+      type: str
+    address:
+      description: The control plane's address inside the cluster.
+      type: str
+    server:
+      description: The API server in the administrator's kubeconfig.
+      type: str
+    kubernetes:
+      description: The cluster's release.
+      type: str
+    etcd_image:
+      description: By whose programs the snapshot was taken.
+      type: str
+    cluster_ca_sha256:
+      description: Hash of the cluster's CA, as kubeadm writes it.
+      type: str
+    revision:
+      description: etcd's revision at that moment.
+      type: int
+    keys:
+      description: The number of keys in etcd.
+      type: int
+"""
+
+from dataclasses import asdict
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import BackupError
+from ansible_collections.bramble.kube.plugins.module_utils.backup.machine import back_up
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.etcd import EtcdError
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.etcd_tools import read_pod
+
+
+def main() -> None:
+    """Pack the backup; the action plugin of the same name brings it to the laptop."""
+    module = AnsibleModule(
+        argument_spec={"dest": {"type": "path", "required": True}, "keep": {"type": "int", "default": 7}},
+        supports_check_mode=True,
+    )
+    try:
+        if module.check_mode:
+            read_pod()
+            module.exit_json(changed=True)
+        packed = back_up(module.run_command)
+    except (EtcdError, BackupError) as error:
+        module.fail_json(msg=f"No backup was made: {error}.")
+    except OSError as error:
+        module.fail_json(msg=f"No backup was made: {error.filename or 'a file'}: {error.strerror}.")
+    module.exit_json(changed=True, spool=packed.path, sha256=packed.sha256, backup=asdict(packed.description))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+#!/usr/bin/python
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: control_plane_restore
+short_description: A control plane brought back from its backup
+version_added: "0.1.0"
+author:
+  - bramble.kube contributors (@bramble-kube)
+description:
+  - Restores what M(bramble.kube.control_plane_backup) saved, onto the same machine or a blank one with the same name
+    and address that has container engine and kubelet.
+  - The backup is decrypted in the laptop's memory, verified there and again on the machine, and refused before anything
+    is changed when it is damaged or does not fit the machine.
+  - etcd's data is made by the C(etcdutl) of the cluster's own etcd image, with C(--bump-revision) and
+    C(--mark-compacted), so that every watcher in the cluster notices and lists anew.
+  - What was on the machine before is set aside in C(/var/lib/bramble.kube/before-restore) and C(before-restore) in
+    etcd's folder, until the next restore.
+  - When a restore is cut short at any moment, the next one does it again from the beginning.
+  - Runs on the machine of the control plane, as root.
+options:
+  src:
+    description: The backup on the laptop, or a folder, of which the newest backup of this control plane is taken.
+    type: path
+    required: true
+  node_name:
+    description: The name that the inventory gives the control plane's node.
+    type: str
+    required: true
+  address:
+    description: The address that the inventory gives the control plane inside the cluster.
+    type: str
+    required: true
+  api_timeout:
+    description: Seconds to wait for the API server after the restore.
+    type: int
+    default: 300
+  backup:
+    description: What the backup is of. Filled in from the file; there is no need to give it.
+    type: dict
+attributes:
+  check_mode:
+    description: Decrypts and verifies the backup and tells whether it fits the machine; restores nothing.
+    support: full
+  diff_mode:
+    description: What is restored is new as a whole, so there is nothing to compare.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Bring the control plane back
+  bramble.kube.control_plane_restore:
+    src: "{{ inventory_dir }}/backups"
+    node_name: k8s-master
+    address: 192.168.13.7
+  become: true
+"""
+
+RETURN = r"""
+path:
+  description: The file on the laptop that was restored.
+  returned: always
+  type: str
+backup:
+  description: What the backup is of, as M(bramble.kube.control_plane_backup) returns it.
+  returned: always
+  type: dict
+steps:
+  description: What was done.
+  returned: always
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.bramble.kube.plugins.module_utils.backup import machine, restore
+from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import BackupError, Description
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.etcd import EtcdError
+
+
+def main() -> None:
+    """Restore the archive that the action plugin of the same name has brought."""
+    module = AnsibleModule(
+        argument_spec={
+            "src": {"type": "path", "required": True},
+            "node_name": {"type": "str", "required": True},
+            "address": {"type": "str", "required": True},
+            "api_timeout": {"type": "int", "default": 300},
+            "backup": {"type": "dict"},
+        },
+        supports_check_mode=True,
+    )
+    node_name, address, timeout, backup = (
+        module.params[key] for key in ("node_name", "address", "api_timeout", "backup")
+    )
+    if not backup:
+        module.fail_json(msg="backup is empty: this module is run by its action plugin, which reads it from src.")
+    description = Description(**backup)
+    steps: list[str] = []
+    try:
+        addresses = machine.own_addresses((address, description.address))
+        trouble = restore.refusal(description, machine.look(module.run_command, node_name, address, addresses))
+        if trouble:
+            module.fail_json(msg=f"{module.params['src']} is not restored: {trouble}.")
+        if not module.check_mode:
+            machine.Restorer(module.run_command, steps.append).restore(machine.ARCHIVE, timeout)
+    except (EtcdError, BackupError) as error:
+        module.fail_json(msg=f"The restore of {module.params['src']} stopped: {error}.", steps=steps)
+    except OSError as error:
+        module.fail_json(
+            msg=f"The restore of {module.params['src']} stopped: {error.filename or 'a file'}: {error.strerror}.",
+            steps=steps,
+        )
+    module.exit_json(changed=True, steps=steps)
+
+
+if __name__ == "__main__":
+    main()
