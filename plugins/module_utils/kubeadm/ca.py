@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The hash by which a joining node recognises a cluster's CA, from PEM text alone.
+"""The hash by which a joining node recognises a cluster's CA, and the name in a certificate, from PEM text alone.
 
 A Pi has neither the cryptography library nor a need for it: the hash covers one element of the certificate, which
 is found by walking over its neighbours.
@@ -17,6 +17,9 @@ import re
 
 _PEM = re.compile(r"-----BEGIN (?:TRUSTED )?CERTIFICATE-----(.*?)-----END (?:TRUSTED )?CERTIFICATE-----", re.DOTALL)
 _SEQUENCE, _EXPLICIT_0 = 0x30, 0xA0
+#: The object identifier 2.5.4.3 (commonName) as it stands in a name.
+_COMMON_NAME = bytes.fromhex("0603550403")
+_NONE = "there is no certificate in the text (-----BEGIN CERTIFICATE-----)"
 
 
 class CertificateError(ValueError):
@@ -51,9 +54,10 @@ def _expect(data: bytes, start: int, wanted: int) -> tuple[int, int]:
     return content, end
 
 
-def public_key_info(der: bytes) -> bytes:
-    """Cut the SubjectPublicKeyInfo (RFC 5280, 4.1) out of a DER certificate.
+def _part(der: bytes, number: int) -> tuple[int, int, int]:
+    """Find a part of a certificate by its place after the version (RFC 5280, 4.1; TBSCertificate).
 
+    :returns: where it starts, where its content starts, and where it ends; it has to be a sequence.
     :raises CertificateError: when the bytes are no certificate.
     """
     position, _unused_end = _expect(der, 0, _SEQUENCE)
@@ -61,10 +65,47 @@ def public_key_info(der: bytes) -> bytes:
     tag, _unused_content, end = _element(der, position)
     if tag == _EXPLICIT_0:  # version; absent in version 1 certificates
         position = end
-    for _unused_part in ("serialNumber", "signature", "issuer", "validity", "subject"):
+    for _unused_part in range(number):
         position = _element(der, position)[2]
-    _unused_content, end = _expect(der, position, _SEQUENCE)
+    content, end = _expect(der, position, _SEQUENCE)
+    return position, content, end
+
+
+#: Places of parts: after serialNumber, signature, issuer and validity comes the subject, and then its public key.
+_SUBJECT, _PUBLIC_KEY = 4, 5
+
+
+def public_key_info(der: bytes) -> bytes:
+    """Cut the SubjectPublicKeyInfo (RFC 5280, 4.1) out of a DER certificate.
+
+    :raises CertificateError: when the bytes are no certificate.
+    """
+    position, _unused_content, end = _part(der, _PUBLIC_KEY)
     return der[position:end]
+
+
+def _der(body: str) -> bytes:
+    try:
+        return base64.b64decode("".join(body.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise CertificateError("a certificate is damaged: its text is not base64") from error
+
+
+def common_name(pem: str) -> str:
+    """Read the subject's common name from the first certificate of a PEM text; empty when it has none.
+
+    :raises CertificateError: when there is no certificate, or it cannot be read.
+    """
+    body = _PEM.search(pem)
+    if body is None:
+        raise CertificateError(_NONE)
+    der = _der(body.group(1))
+    _unused_position, content, end = _part(der, _SUBJECT)
+    found = der.find(_COMMON_NAME, content, end)
+    if found < 0:
+        return ""
+    _unused_tag, text, text_end = _element(der, found + len(_COMMON_NAME))
+    return der[text:text_end].decode("utf-8", "replace")
 
 
 def ca_cert_hashes(pem: str) -> list[str]:
@@ -77,13 +118,9 @@ def ca_cert_hashes(pem: str) -> list[str]:
     """
     hashes: list[str] = []
     for body in _PEM.findall(pem):
-        try:
-            der = base64.b64decode("".join(body.split()), validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise CertificateError("a certificate is damaged: its text is not base64") from error
-        pin = "sha256:" + hashlib.sha256(public_key_info(der)).hexdigest()
+        pin = "sha256:" + hashlib.sha256(public_key_info(_der(body))).hexdigest()
         if pin not in hashes:
             hashes.append(pin)
     if not hashes:
-        raise CertificateError("there is no certificate in the text (-----BEGIN CERTIFICATE-----)")
+        raise CertificateError(_NONE)
     return hashes

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import ctypes
 import hashlib
 import os
@@ -16,7 +17,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import (
+    CertificateError,
+    ca_cert_hashes,
+    common_name,
+)
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
 from ansible_collections.bramble.kube.plugins.module_utils.pi import parse
 from ansible_collections.bramble.kube.plugins.module_utils.pi.bootfile import backup_path
@@ -275,7 +280,7 @@ def sysctls(system: System, names: Sequence[str]) -> dict[str, str]:
 
 
 def kubernetes(system: System) -> dict[str, Any]:
-    """Which cluster the machine belongs to: kubelet_server, cluster_ca_sha256, control_plane, cni_config."""
+    """Which cluster the machine belongs to, and as which node."""
     server, pem = "", ""
     text = system.read("/etc/kubernetes/kubelet.conf")
     if text:
@@ -292,8 +297,12 @@ def kubernetes(system: System) -> dict[str, Any]:
             break
         except CertificateError:
             continue
+    name = ""
+    with contextlib.suppress(CertificateError):
+        name = common_name(system.read("/var/lib/kubelet/pki/kubelet-client-current.pem")).removeprefix("system:node:")
     return {
         "kubelet_server": server,
+        "node_name": name,
         "cluster_ca_sha256": pin,
         "control_plane": system.exists("/etc/kubernetes/manifests/kube-apiserver.yaml"),
         "cni_config": [

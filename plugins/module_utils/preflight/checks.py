@@ -665,6 +665,30 @@ def _cluster(host: Host, cluster: Cluster) -> Result | None:
 
 
 @_check(
+    "node name",
+    "the name by which the cluster knows the node already",
+    renamed=(
+        MUST_CHANGE,
+        "{host}: the cluster knows it as {found}, and the inventory calls it {wanted} now: a node's name is in its "
+        "certificates and cannot be changed. Call it {found} again, or take it out with 'ansible-playbook reset.yml "
+        "--limit {host}', after which it joins as {wanted}.",
+    ),
+    master_renamed=(
+        MUST_CHANGE,
+        "{host}: the cluster knows its master as {found}, and the inventory calls it {wanted} now: the name is in "
+        "the certificates of the whole cluster and cannot be changed. Call it {found} again.",
+    ),
+)
+def _node_name(host: Host, cluster: Cluster) -> Result | None:
+    found = (host.fact("kubernetes") or {}).get("node_name") or ""
+    if not found or not host.in_cluster:
+        return None
+    wanted = str(cluster.setting(host, "kubeadm_node_name") or cluster.inventory.hostname(host.name)).lower()
+    renamed = "master_renamed" if host.role == "master" else "renamed"
+    return Result(found, wanted, "" if found == wanted else renamed)
+
+
+@_check(
     "Kubernetes",
     "not newer than kubeadm_version",
     downgrade=(

@@ -15,7 +15,11 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import (
+    CertificateError,
+    ca_cert_hashes,
+    common_name,
+)
 
 KEYS = {
     "RSA 2048": lambda: rsa.generate_private_key(65537, 2048),
@@ -50,6 +54,20 @@ def pin(key) -> str:
 def test_hash_is_that_of_the_public_key(kind):
     key = KEYS[kind]()
     assert ca_cert_hashes(certificate(key)) == [pin(key)]
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_the_name_in_a_certificate(kind):
+    pem = certificate(KEYS[kind](), "system:node:k8s-node1")
+    assert common_name(pem + certificate(KEYS[kind](), "other")) == "system:node:k8s-node1"
+
+
+def test_no_name_in_what_is_no_certificate():
+    with pytest.raises(CertificateError, match="no certificate"):
+        common_name("")
+    pem = certificate(KEYS["ECDSA P-256"]()).splitlines()
+    with pytest.raises(CertificateError, match="damaged"):
+        common_name("\n".join([*pem[:2], *pem[-1:]]))
 
 
 def test_a_bundle_gives_each_key_once_in_its_order():

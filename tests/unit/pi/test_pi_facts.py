@@ -28,6 +28,7 @@ def test_a_machine_without_any_file_gives_every_fact() -> None:
     assert found["pi_kernel_modules_missing"] == ["nonsense"]
     assert found["pi_kubernetes"] == {
         "kubelet_server": "",
+        "node_name": "",
         "cluster_ca_sha256": "",
         "control_plane": False,
         "cni_config": [],
@@ -320,6 +321,7 @@ def test_a_pi_of_a_cluster_knows_which(pi) -> None:
     pi.put("/etc/cni/net.d/readme", "")
     assert facts.kubernetes(pi) == {
         "kubelet_server": "https://192.168.13.7:6443",
+        "node_name": "",
         "cluster_ca_sha256": "",
         "control_plane": True,
         "cni_config": ["/etc/cni/net.d/10-flannel.conflist"],

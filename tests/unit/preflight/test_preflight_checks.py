@@ -275,6 +275,12 @@ BAD = [
     ("cluster", {"kubernetes": joined}, MUST_CHANGE, f"it belongs to another cluster, that of {SERVER}"),
     ("cluster", {"kubernetes": leading}, MUST_CHANGE, "it runs a control plane of its own, but is in group node"),
     (
+        "node name",
+        {"kubernetes": {**joined, "node_name": "kitchen"}},
+        MUST_CHANGE,
+        "the cluster knows it as kitchen, and the inventory calls it k8s-node1 now",
+    ),
+    (
         "Kubernetes",
         {"packages": {"kubelet": {"version": "1.38.0-1.1"}}},
         MUST_CHANGE,
@@ -395,6 +401,29 @@ def test_clusters_are_told_apart_by_their_ca():
     assert said(unreadable, "cluster", "k8s-node1") == (OK, ""), (
         "half of /etc/kubernetes deleted is not another cluster"
     )
+
+
+@pytest.mark.parametrize(
+    ("values", "found", "words"),
+    [
+        ({}, "k8s-node1", ""),
+        ({}, "", ""),
+        ({"base_hostname": "kitchen"}, "kitchen", ""),
+        ({"kubeadm_node_name": "Kitchen"}, "kitchen", ""),
+        ({"base_hostname": "kitchen"}, "k8s-node1", "reset.yml --limit k8s-node1', after which it joins as kitchen"),
+        ({}, "kitchen", "the cluster knows it as kitchen, and the inventory calls it k8s-node1 now"),
+    ],
+)
+def test_a_node_that_was_renamed_in_the_inventory(values, found, words):
+    state = cluster(values={"k8s_node1": values}, k8s_node1={"kubernetes": {**joined, "node_name": found}})
+    verdict, message = said(state, "node name") if found else (OK, "")
+    assert verdict == (MUST_CHANGE if words else OK)
+    assert words in message
+
+
+def test_a_master_that_was_renamed_in_the_inventory():
+    state = cluster(k8s_master={"kubernetes": {**leading, "node_name": "boss"}})
+    assert "Call it boss again" in said(state, "node name", "k8s-master")[1]
 
 
 def test_a_template_that_facts_do_not_resolve():

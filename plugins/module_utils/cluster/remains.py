@@ -1,0 +1,108 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What Kubernetes, its Pod network and this collection leave on a machine, told apart from what is somebody else's."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable
+
+#: Chains of kube-proxy and the kubelet, of flannel, and of the CNI plugins bridge and portmap.
+_CHAIN = re.compile(r"(KUBE-|FLANNEL-|CNI-).+")
+#: nft tables of kube-proxy in its mode nftables, and of the CNI plugins.
+_TABLES = {"kube-proxy", "cni_hostport", "cni_plugins_masquerade", "flannel-ipv4", "flannel-ipv6"}
+#: Links of flannel, the CNI plugin bridge, and kube-proxy in its mode ipvs.
+_LINK = re.compile(r"(flannel(-v6)?\.\d+|cni0|kube-ipvs0|nodelocaldns)")
+#: Folders that belong to the cluster as a whole. Those that are mounts of their own are emptied.
+FOLDERS = (
+    "/etc/kubernetes",
+    "/var/lib/etcd",
+    "/var/lib/kubelet",
+    "/var/lib/cni",
+    "/var/lib/bramble.kube/backup",
+    "/var/lib/bramble.kube/before-restore",
+    "/run/flannel",
+)
+#: Files that flannel's Pods bring into folders that are not the cluster's alone.
+FILES = ("/etc/cni/net.d/10-flannel.conflist", "/opt/cni/bin/flannel")
+
+
+def _is_own(chain: str) -> bool:
+    return bool(_CHAIN.fullmatch(chain))
+
+
+def _jump(rule: str) -> str:
+    found = re.search(r"\s(?:-j|--jump|-g|--goto)\s+(\S+)", re.sub(r'"[^"]*"', '""', rule))  # no jump in a comment
+    return found.group(1) if found else ""
+
+
+def iptables_removal(saved: str) -> str:
+    """What `iptables-restore --noflush` has to read to take the cluster's chains away, and the rules that jump to them.
+
+    :param saved: what `iptables-save` printed.
+    :returns: empty when there is nothing of the cluster's.
+    """
+    lines: list[str] = []
+    table, chains, jumps = "", [], []
+
+    def close() -> None:
+        if chains or jumps:
+            lines.extend([f"*{table}", *jumps, *(f"-F {name}" for name in chains), *(f"-X {name}" for name in chains)])
+            lines.append("COMMIT")
+
+    for line in saved.splitlines():
+        if line.startswith("*"):
+            table, chains, jumps = line[1:], [], []
+        elif line.startswith(":") and _is_own(line[1:].split()[0]):
+            chains.append(line[1:].split()[0])
+        elif line.startswith("-A "):
+            chain = line.split()[1]
+            if not _is_own(chain) and _is_own(_jump(line)):
+                jumps.append("-D " + line[3:])
+        elif line == "COMMIT":
+            close()
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def nft_tables(listed: str) -> list[tuple[str, str]]:
+    """The cluster's own tables among those that `nft list tables` printed, as family and name."""
+    found = re.findall(r"^table (\S+) (\S+)\s*$", listed, re.MULTILINE)
+    return [(family, name) for family, name in found if name in _TABLES]
+
+
+def links(listed: str) -> list[str]:
+    """The cluster's own network interfaces among those that `ip -json link` printed, and what hangs on its bridge."""
+    names = []
+    for link in json.loads(listed or "[]"):
+        name = link.get("ifname", "")
+        if _LINK.fullmatch(name) or (link.get("master") == "cni0" and name.startswith("veth")):
+            names.append(name)
+    # What hangs on a bridge goes before it.
+    return sorted(names, key=lambda name: (not name.startswith("veth"), name))
+
+
+def mounts(table: str) -> list[str]:
+    """Mount points below the cluster's folders in /proc/mounts, the deepest first; not those folders themselves."""
+    points = []
+    for line in table.splitlines():
+        point = line.split(" ")[1].encode().decode("unicode_escape") if line.count(" ") > 1 else ""
+        if any(point.startswith(folder + "/") for folder in FOLDERS):
+            points.append(point)
+    return sorted(set(points), key=lambda point: (-point.count("/"), point))
+
+
+def network_namespaces(names: Iterable[str]) -> list[str]:
+    """Those that CNI made for Pods, among the entries of /run/netns."""
+    return sorted(name for name in names if name.startswith("cni-"))
+
+
+def entries(folder: str) -> list[str]:
+    """What is in a folder, with its path; empty when it is not there."""
+    try:
+        return sorted(os.path.join(folder, name) for name in os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []

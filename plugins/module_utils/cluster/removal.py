@@ -1,0 +1,68 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a cluster remembers of a node: its object, and the requests by which it got its certificates."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def is_ready(node: Mapping[str, Any]) -> bool:
+    """Whether the cluster takes the node for alive."""
+    conditions = (node.get("status") or {}).get("conditions") or []
+    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
+
+
+def addresses(node: Mapping[str, Any]) -> list[str]:
+    """Addresses by which the cluster knows the node."""
+    listed = (node.get("status") or {}).get("addresses") or []
+    return [entry["address"] for entry in listed if entry.get("type") == "InternalIP"]
+
+
+def someone_else(node: Mapping[str, Any], address: str) -> str:
+    """Why a node's object is not to be cleared for a new machine with its name; empty when it may be.
+
+    :param address: of the machine that wants to join.
+    """
+    known = addresses(node)
+    if not address or not known or address in known or not is_ready(node):
+        return ""
+    name = node["metadata"]["name"]
+    return (
+        f"the cluster has a node {name} at {', '.join(known)}, which is alive, and the machine that is to join at "
+        f"{address} has the same name: give this one another name in the inventory, or take the old one out with "
+        "reset.yml first (if the old one is switched off, wait a minute until the cluster notices)"
+    )
+
+
+def _common_name(name: str) -> bytes:
+    """An X.509 name's value as it stands in a request: a string's tag aside, its length and its text (DER)."""
+    text = f"system:node:{name}".encode()
+    return bytes([len(text)]) + text if len(text) < 128 else text
+
+
+def is_request_of(request: Mapping[str, Any], node: str) -> bool:
+    """Whether a CertificateSigningRequest was for a node's kubelet, its first one by a bootstrap token included."""
+    spec = request.get("spec") or {}
+    if spec.get("username") == f"system:node:{node}":
+        return True
+    if spec.get("signerName") not in ("kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"):
+        return False
+    try:
+        pem = base64.b64decode(spec.get("request") or "", validate=True).decode("ascii")
+        body = re.search(r"-----BEGIN[^-]+-----(.*?)-----END", pem, re.DOTALL)
+        return body is not None and _common_name(node) in base64.b64decode(body.group(1))
+    except (binascii.Error, ValueError):
+        return False
+
+
+def requests_of(items: Iterable[Mapping[str, Any]], nodes: Iterable[str]) -> list[str]:
+    """Names of the requests that were for one of the nodes."""
+    wanted = list(nodes)
+    return [item["metadata"]["name"] for item in items if any(is_request_of(item, node) for node in wanted)]

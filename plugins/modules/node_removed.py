@@ -1,0 +1,146 @@
+#!/usr/bin/python
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: node_removed
+short_description: A cluster that remembers nothing of some nodes
+version_added: "0.1.0"
+author:
+  - bramble.kube contributors (@bramble-kube)
+description:
+  - Deletes the nodes' objects, and the certificate requests of their kubelets, so that a machine with a new card can
+    join under the old name.
+  - The Pods of a node that is deleted are made anew on others by their controllers. M(bramble.kube.node_drain) lets
+    them leave gently before.
+  - The nodes' machines are not touched; M(bramble.kube.kubeadm_reset) takes the cluster off a machine.
+  - Runs on the computer that has the kubeconfig.
+options:
+  names:
+    description: The nodes.
+    type: list
+    elements: str
+    required: true
+  addresses:
+    description:
+      - The addresses of the machines that are to join under these names, by name. A node that is alive at another
+        address is somebody else's, and nothing is deleted then.
+    type: dict
+    default: {}
+  kubeconfig:
+    description: The administrator's kubeconfig on this computer.
+    type: path
+    required: true
+attributes:
+  check_mode:
+    description: Tells what would be deleted, also before there is a cluster.
+    support: full
+  diff_mode:
+    description: What is deleted is listed as RV(removed).
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Forget a node whose card died
+  bramble.kube.node_removed:
+    names: [k8s-node1]
+    kubeconfig: "{{ inventory_dir }}/kubeconfig"
+  delegate_to: localhost
+  become: false
+"""
+
+RETURN = r"""
+removed:
+  description: The nodes that the cluster knew and that were deleted.
+  returned: always
+  type: list
+  elements: str
+requests:
+  description: The certificate requests that were deleted.
+  returned: always
+  type: list
+  elements: str
+"""
+
+import os
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.bramble.kube.plugins.module_utils.cluster import removal
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.auth import endpoint
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
+
+REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+#: Seconds for which an API server that is just being started is waited for.
+PATIENCE = 30
+
+
+class Stop(Exception):
+    """The module cannot go on; the message is for the user."""
+
+
+def _patiently(client: Client, method: str, path: str) -> dict | None:
+    """Ask until there is an answer; None when the object is not there."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return client.request(method, path)[1]
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            if error.status < 500 or time.monotonic() > deadline:
+                raise
+        except Fault:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(1)
+
+
+def run(module: AnsibleModule) -> dict:
+    """Find what there is, and delete it."""
+    names, joining = module.params["names"], module.params["addresses"]
+    if module.check_mode and not os.path.exists(module.params["kubeconfig"]):
+        return {"changed": False, "removed": [], "requests": []}
+    client = Client(endpoint({"kubeconfig": module.params["kubeconfig"]}))
+    known = {name: _patiently(client, "GET", f"/api/v1/nodes/{name}") for name in names}
+    for name, node in known.items():
+        trouble = removal.someone_else(node, str(joining.get(name, ""))) if node else ""
+        if trouble:
+            raise Stop(f"{trouble[0].upper()}{trouble[1:]}.")
+    removed = [name for name, node in known.items() if node]
+    requests = removal.requests_of((_patiently(client, "GET", REQUESTS) or {}).get("items", []), names)
+    if not module.check_mode:
+        # The requests first: as long as the node's object is there, the next run finds what a cut left.
+        for name in requests:
+            _patiently(client, "DELETE", f"{REQUESTS}/{name}")
+        for name in removed:
+            _patiently(client, "DELETE", f"/api/v1/nodes/{name}")
+    return {"changed": bool(removed or requests), "removed": removed, "requests": requests}
+
+
+def main() -> None:
+    """Read the options, act, report."""
+    module = AnsibleModule(
+        argument_spec={
+            "names": {"type": "list", "elements": "str", "required": True},
+            "addresses": {"type": "dict", "default": {}},
+            "kubeconfig": {"type": "path", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = run(module)
+    except (Stop, ClusterError) as error:
+        module.fail_json(msg=str(error))
+    except (Fault, ApiError) as error:
+        module.fail_json(msg=f"The API server cannot be asked about {', '.join(module.params['names'])}: {error}.")
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What a cluster remembers of a node, and when its object is somebody else's."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.removal import requests_of, someone_else
+
+
+def node(ready: str = "True", address: str = "192.168.13.8") -> dict:
+    """A Node object."""
+    return {
+        "metadata": {"name": "k8s-node1"},
+        "status": {
+            "addresses": [
+                {"type": "InternalIP", "address": address},
+                {"type": "Hostname", "address": "k8s-node1"},
+            ],
+            "conditions": [{"type": "MemoryPressure", "status": "False"}, {"type": "Ready", "status": ready}],
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "address", "refused"),
+    [
+        (node(), "192.168.13.8", False),  # a new card in the same Pi
+        (node(), "192.168.13.20", True),  # two machines with one name
+        (node("Unknown"), "192.168.13.20", False),  # another Pi in the place of a dead one
+        (node("False"), "192.168.13.20", False),
+        (node(), "", False),  # nobody wants to join
+    ],
+)
+def test_a_node_that_is_alive_elsewhere_is_not_cleared(found: dict, address: str, refused: bool) -> None:
+    told = someone_else(found, address)
+    assert bool(told) == refused
+    if refused:
+        assert "192.168.13.8" in told
+        assert "reset.yml" in told
+
+
+def request(name: str, username: str, common_name: str = "", signer: str = "kube-apiserver-client-kubelet") -> dict:
+    """A CertificateSigningRequest object."""
+    subject = x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "system:nodes"),
+            x509.NameAttribute(NameOID.COMMON_NAME, common_name or "x"),
+        ]
+    )
+    signed = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    pem = signed.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    text = base64.b64encode(pem.public_bytes(serialization.Encoding.PEM)).decode()
+    return {
+        "metadata": {"name": name},
+        "spec": {"username": username, "signerName": f"kubernetes.io/{signer}", "request": text},
+    }
+
+
+def test_requests_of_a_node_and_of_no_other() -> None:
+    items = [
+        request("own", "system:node:k8s-node1"),
+        request("first", "system:bootstrap:abcdef", "system:node:k8s-node1"),
+        request("other", "system:node:k8s-node10"),
+        request("longer", "system:bootstrap:abcdef", "system:node:k8s-node10"),
+        request("shorter", "system:bootstrap:abcdef", "system:node:k8s-node"),
+        request("user", "jane", "system:node:k8s-node1", signer="kube-apiserver-client"),
+        {"metadata": {"name": "odd"}, "spec": {"signerName": "kubernetes.io/kubelet-serving", "request": "???"}},
+    ]
+    assert requests_of(items, ["k8s-node1"]) == ["own", "first"]
+    assert requests_of(items, ["k8s-node10", "k8s-node"]) == ["other", "longer", "shorter"]
