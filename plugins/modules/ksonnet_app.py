@@ -134,6 +134,13 @@ options:
       checksum:
         description: C(sha256:) and the checksum that the archive must have.
         type: str
+      files_sha256:
+        description:
+          - SHA-256 of the list of the registry's files, in the form that M(bramble.kube.kustomize_build) describes.
+            It stays the same when GitHub packs the same files in another way.
+          - C(find kubeflow -type f | LC_ALL=C sort | xargs sha256sum | sha256sum) prints it for the folder
+            C(kubeflow) of an unpacked archive. For a registry in a folder, run C(find * -type f) in that folder.
+        type: str
       update:
         description: Accept that a tag or branch now holds something else than when it was first downloaded.
         type: bool
@@ -286,159 +293,18 @@ components:
   elements: str
 """
 
-import json
-import traceback
+from ansible.module_utils.basic import AnsibleModule
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
-try:
-    import yaml  # noqa: F401  # pylint: disable=unused-import
-
-    YAML_ERROR = None
-except ImportError:
-    YAML_ERROR = traceback.format_exc()
-else:
-    from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.declare import Declaration, declare
-    from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.errors import KsonnetError
-    from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.evaluator import available
-    from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.registry import DEFAULT_MIRROR, Downloads
-    from ansible_collections.bramble.kube.plugins.module_utils.manifests.auth import endpoint
-    from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
-    from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
-
-STATE = {"type": "str", "choices": ["present", "absent"], "default": "present"}
-
-
-def dicts(**options: dict) -> dict:
-    return {"type": "list", "elements": "dict", "default": [], "options": options}
-
-
-def argument_spec() -> dict:
-    name = {"type": "str", "required": True}
-    return {
-        "app_dir": {"type": "path", "required": True},
-        "name": {"type": "str"},
-        "api_version": {"type": "str", "choices": ["0.1.0", "0.2.0", "0.3.0"]},
-        "upgrade": {"type": "bool", "default": False},
-        "libraries": {
-            **dicts(
-                version={"type": "str"},
-                openapi={"type": "str"},
-                checksum={"type": "str"},
-                kubeconfig={"type": "path"},
-                context={"type": "str"},
-            ),
-            "required_one_of": [["openapi", "kubeconfig"]],
-            "mutually_exclusive": [["openapi", "kubeconfig"]],
-        },
-        "environments": dicts(
-            name=name,
-            state=STATE,
-            rename_from={"type": "str"},
-            server={"type": "str"},
-            namespace={"type": "str"},
-            kubernetes_version={"type": "str"},
-            targets={"type": "list", "elements": "str"},
-            params={"type": "dict", "default": {}},
-            globals={"type": "dict", "default": {}},
-        ),
-        "registries": dicts(
-            name=name,
-            state=STATE,
-            uri={"type": "str"},
-            mirror={"type": "str"},
-            checksum={"type": "str"},
-            update={"type": "bool", "default": False},
-        ),
-        "packages": dicts(
-            name=name,
-            registry={"type": "str"},
-            version={"type": "str"},
-            environment={"type": "str"},
-            state=STATE,
-        ),
-        "modules": dicts(name=name, state=STATE, params={"type": "dict", "default": {}}),
-        "components": dicts(
-            name=name,
-            module={"type": "str"},
-            prototype={"type": "str"},
-            params={"type": "dict", "default": {}},
-            remove_params={"type": "list", "elements": "str", "default": []},
-            state=STATE,
-        ),
-        "cache_dir": {"type": "path", "default": "~/.cache/bramble.kube/ksonnet"},
-        "evaluator": {"type": "str", "choices": ["auto", "rjsonnet", "gojsonnet", "jsonnet"], "default": "auto"},
-    }
-
-
-def read_live(kubeconfig: str, context: str) -> bytes:
-    """/openapi/v2 of a cluster, always in the same words."""
-    try:
-        client = Client(endpoint({"kubeconfig": kubeconfig, "context": context or None}))
-        description = client.get("/openapi/v2")
-        # servers since 1.31 tell no patch release there
-        description["info"]["version"] = client.get("/version")["gitVersion"]
-        client.close()
-    except (ClusterError, ApiError, Fault, OSError, KeyError, TypeError) as exc:
-        raise KsonnetError(f"/openapi/v2 of the cluster in {kubeconfig} cannot be read: {exc}") from exc
-    return json.dumps(description, sort_keys=True).encode("utf-8")
+from ansible_collections.bramble.kube.plugins.module_utils.ksonnet import options, run
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    if YAML_ERROR:
-        module.fail_json(msg=missing_required_lib("PyYAML"), exception=YAML_ERROR)
-    p = module.params
-    if not available(p["evaluator"]):
-        module.fail_json(msg=missing_required_lib("rjsonnet" if p["evaluator"] == "auto" else p["evaluator"]))
-    wanted = Declaration(
-        name=p["name"] or "",
-        api_version=p["api_version"] or "",
-        upgrade=p["upgrade"],
-        libraries=p["libraries"],
-        environments=p["environments"],
-        registries=p["registries"],
-        packages=p["packages"],
-        modules=p["modules"],
-        components=p["components"],
-    )
-    downloads = Downloads(cache_dir=p["cache_dir"], mirror=DEFAULT_MIRROR, keep=not module.check_mode)
-    try:
-        outcome = declare(p["app_dir"], wanted, downloads, p["evaluator"], live=read_live)
-        changes = outcome.tree.changes()
-        folders = outcome.tree.new_folders()
-        if not module.check_mode:
-            outcome.tree.commit()
-    except KsonnetError as exc:
-        module.fail_json(msg=str(exc))
-    except OSError as exc:
-        module.fail_json(msg=f"{exc.filename or p['app_dir']} cannot be written: {exc.strerror}")
-    answer = {
-        "changed": bool(changes or folders),
-        "app_dir": outcome.tree.root,
-        "api_version": outcome.app.api_version,
-        "files": sorted(changes),
-        "components": outcome.components,
-    }
-    if module._diff:
-        answer["diff"] = [difference(name, before, after) for name, (before, after) in changes.items()]
-    module.exit_json(**answer)
-
-
-def difference(name: str, before: bytes | None, after: bytes | None) -> dict:
-    """A file's change for --diff; what came from elsewhere is summed up."""
-    if name.startswith(("vendor/", "lib/")):
-        return {"prepared": f"{name}: {size(before)} -> {size(after)}\n"}
-    return {
-        "before_header": name,
-        "after_header": name,
-        "before": (before or b"").decode("utf-8", "replace"),
-        "after": (after or b"").decode("utf-8", "replace"),
-    }
-
-
-def size(content: bytes | None) -> str:
-    return "absent" if content is None else f"{len(content)} bytes"
+    """Read the options, declare, report."""
+    module = AnsibleModule(argument_spec=options.APP, supports_check_mode=True)
+    result = run.run(run.declare, module.params, module.check_mode, module._diff)
+    if result.get("failed"):
+        module.fail_json(**result)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -163,120 +163,25 @@ evaluator:
 """
 
 import os
-import tempfile
-import traceback
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
-try:
-    import yaml  # noqa: F401  # pylint: disable=unused-import
-
-    YAML_ERROR = None
-except ImportError:
-    YAML_ERROR = traceback.format_exc()
-else:
-    from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.errors import KsonnetError
-    from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.evaluator import Limits, available
-    from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.render import Request, render, to_text
+from ansible_collections.bramble.kube.plugins.module_utils.ksonnet import options, run
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "app_dir": {"type": "path", "required": True},
-            "environment": {"type": "str", "required": True},
-            "components": {"type": "list", "elements": "str", "default": []},
-            "params": {"type": "dict", "default": {}},
-            "dest": {"type": "path"},
-            "format": {"type": "str", "choices": ["yaml", "json"], "default": "yaml"},
-            "ext_vars": {"type": "dict", "default": {}},
-            "library_dirs": {"type": "list", "elements": "path", "default": []},
-            "ks_version": {"type": "str", "choices": ["auto", "0.9", "0.11", "0.13"], "default": "auto"},
-            "evaluator": {"type": "str", "choices": ["auto", "rjsonnet", "gojsonnet", "jsonnet"], "default": "auto"},
-            "limits": {
-                "type": "dict",
-                "default": {},
-                "options": {
-                    "depth": {"type": "int", "default": 500},
-                    "memory_mb": {"type": "int", "default": 2048},
-                    "seconds": {"type": "float", "default": 60},
-                },
-            },
-        },
-        add_file_common_args=True,
-        supports_check_mode=True,
-    )
-    if YAML_ERROR:
-        module.fail_json(msg=missing_required_lib("PyYAML"), exception=YAML_ERROR)
-    p = module.params
-    if not available(p["evaluator"]):
-        module.fail_json(msg=missing_required_lib("rjsonnet" if p["evaluator"] == "auto" else p["evaluator"]))
-    limits = {key: value for key, value in (p["limits"] or {}).items() if value is not None}
-    try:
-        result = render(
-            Request(
-                app_dir=p["app_dir"],
-                environment=p["environment"],
-                components=p["components"],
-                params=p["params"],
-                ext_vars={name: str(value) for name, value in p["ext_vars"].items()},
-                library_dirs=p["library_dirs"],
-                ks_version=p["ks_version"],
-                evaluator=p["evaluator"],
-                limits=Limits(**limits),
-            )
-        )
-    except KsonnetError as exc:
-        module.fail_json(msg=str(exc))
-    for warning in result.warnings:
+    """Read the options, render, report."""
+    module = AnsibleModule(argument_spec=options.RENDER, add_file_common_args=True, supports_check_mode=True)
+    result = run.run(run.render, module.params, module.check_mode, module._diff)
+    if result.get("failed"):
+        module.fail_json(**result)
+    for warning in result.pop("warnings", []):
         module.warn(warning)
-    answer = {
-        "changed": False,
-        "objects": result.objects,
-        "count": len(result.objects),
-        "components": result.components,
-        "ks_version": result.ks_version,
-        "evaluator": result.evaluator,
-    }
-    if p["dest"]:
-        answer.update(write(module, p["dest"], to_text(result.objects, p["format"])))
-    module.exit_json(**answer)
-
-
-def write(module: AnsibleModule, dest: str, text: str) -> dict:
-    """Bring the file to this text; nothing is written when it has it."""
-    if os.path.isdir(dest):
-        module.fail_json(
-            msg=f"dest {dest} is a folder; name a file in it, such as {os.path.join(dest, 'objects.yaml')}"
-        )
-    if not os.path.isdir(os.path.dirname(os.path.abspath(dest))):
-        module.fail_json(msg=f"the folder of dest {dest} does not exist; make it first")
-    before = None
-    if os.path.exists(dest):
-        try:
-            with open(dest, encoding="utf-8", errors="surrogateescape", newline="") as stream:
-                before = stream.read()
-        except OSError as exc:
-            module.fail_json(msg=f"dest {dest} cannot be read: {exc}")
-    changed = before != text
-    if changed and not module.check_mode:
-        handle, temporary = tempfile.mkstemp(dir=module.tmpdir)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
-        module.atomic_move(temporary, dest)
-    answer = {"dest": dest}
-    if module._diff:
-        answer["diff"] = {
-            "before_header": dest,
-            "after_header": dest,
-            "before": before or "",
-            "after": text,
-        }
-    if not module.check_mode or os.path.exists(dest):
-        arguments = module.load_file_common_arguments(module.params, path=dest)
-        changed = module.set_fs_attributes_if_different(arguments, changed)
-    answer["changed"] = changed
-    return answer
+    dest = module.params["dest"]
+    if dest and os.path.exists(dest):
+        attributes = module.load_file_common_arguments(module.params, path=dest)
+        result["changed"] = module.set_fs_attributes_if_different(attributes, result["changed"])
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

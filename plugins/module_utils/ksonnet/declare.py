@@ -375,6 +375,7 @@ class _Work:
             return self._opened[key]
         if registry.protocol_of(uri) == "fs":
             found = registry.open_folder(uri, self.tree.root)
+            self._check_files(name, uri, found)
         else:
             address = registry.parse_github(uri)
             address = registry.GitHubAddress(address.org, address.repo, ref or address.ref, address.path)
@@ -385,9 +386,20 @@ class _Work:
                 checksum=(declared.get("checksum") or "") if own_ref else "",
                 mirror=declared.get("mirror") or "",
             )
+            if own_ref:
+                self._check_files(name, address.uri, found)
             self._check_record(name, address, found)
         self._opened[key] = found
         return found
+
+    def _check_files(self, name: str, where: str, found: registry.Contents) -> None:
+        """The files must be those that the declaration means."""
+        wanted = self._declared.get(name, {}).get("files_sha256")
+        if wanted and "sha256:" + registry.plain(wanted) != found.digest():
+            raise KsonnetError(
+                f"registry {name!r}: the files of {where} have the checksum {found.digest()}, "
+                f"not sha256:{registry.plain(wanted)}; do not use them, unless you know why they differ"
+            )
 
     def _check_record(self, name: str, address: registry.GitHubAddress, found: registry.Contents) -> None:
         """Keep the contents' checksum in the app, so that every later download gives the same files."""

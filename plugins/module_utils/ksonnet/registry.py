@@ -30,6 +30,7 @@ class Contents:
     """A registry's files (path below the registry's folder to contents) at one version."""
 
     files: dict[str, bytes]
+    folder: str = ""  # the registry's folder in its repository
     ref: str = ""
     commit: str = ""
     archive: dict[str, str] = field(default_factory=dict)  # url and sha256 of what was downloaded
@@ -54,11 +55,13 @@ class Contents:
         return found
 
     def digest(self) -> str:
-        """A checksum of all files, independent of how they were packed."""
-        total = hashlib.sha256()
-        for path, data in sorted(self.files.items()):
-            total.update(f"{path}\0{hashlib.sha256(data).hexdigest()}\n".encode())
-        return "sha256:" + total.hexdigest()
+        """A checksum of all files, independent of how they were packed, as kustomize_build counts it, too.
+
+        In an unpacked archive: ``find FOLDER -type f | LC_ALL=C sort | xargs sha256sum | sha256sum``.
+        """
+        named = {f"{self.folder}/{path}".lstrip("/"): data for path, data in self.files.items()}
+        lines = [f"{_sha256(data)}  {path}\n" for path, data in sorted(named.items())]
+        return "sha256:" + _sha256("".join(lines).encode())
 
 
 def protocol_of(uri: str) -> str:
@@ -126,20 +129,20 @@ class Downloads:
     def open(self, address: GitHubAddress, checksum: str = "", mirror: str = "") -> Contents:
         """A registry in a repository. ``checksum`` (sha256:…) is that of the archive."""
         record, data = self._cached(address)
-        if data is None or (checksum and _sha256(data) != _plain(checksum)):
+        if data is None or (checksum and _sha256(data) != plain(checksum)):
             url = self._url(address, mirror or self.mirror)
             data = fetch(url)
             record = {"url": url, "sha256": _sha256(data)}
-            if checksum and record["sha256"] != _plain(checksum):
+            if checksum and record["sha256"] != plain(checksum):
                 raise KsonnetError(
-                    f"{url} has the checksum sha256:{record['sha256']}, not sha256:{_plain(checksum)}; "
+                    f"{url} has the checksum sha256:{record['sha256']}, not sha256:{plain(checksum)}; "
                     "do not use it, unless you know why it differs and change the checksum"
                 )
             self._store(address, record, data)
         files, commit = _unpack(data, address)
         if not commit and re.fullmatch(r"[0-9a-f]{40}", address.ref):
             commit = address.ref
-        return Contents(files=files, ref=address.ref, commit=commit, archive=record)
+        return Contents(files=files, folder=address.path, ref=address.ref, commit=commit, archive=record)
 
     @staticmethod
     def _url(address: GitHubAddress, mirror: str) -> str:
@@ -187,20 +190,20 @@ def description(openapi: str, checksum: str, cache_dir: str, keep: bool) -> byte
     else:
         if not checksum:
             raise KsonnetError(f"the OpenAPI description {openapi} needs a checksum: sha256: and 64 hexadecimal digits")
-        kept = os.path.join(os.path.expanduser(cache_dir), "openapi", _plain(checksum) + ".json")
+        kept = os.path.join(os.path.expanduser(cache_dir), "openapi", plain(checksum) + ".json")
         try:
             with open(kept, "rb") as stream:
                 data = stream.read()
         except OSError:
             data = fetch(openapi)
-            if keep and _sha256(data) == _plain(checksum):
+            if keep and _sha256(data) == plain(checksum):
                 os.makedirs(os.path.dirname(kept), exist_ok=True)
                 handle, temporary = tempfile.mkstemp(dir=os.path.dirname(kept))
                 with os.fdopen(handle, "wb") as stream:
                     stream.write(data)
                 os.replace(temporary, kept)
-    if checksum and _sha256(data) != _plain(checksum):
-        raise KsonnetError(f"{openapi} has the checksum sha256:{_sha256(data)}, not sha256:{_plain(checksum)}")
+    if checksum and _sha256(data) != plain(checksum):
+        raise KsonnetError(f"{openapi} has the checksum sha256:{_sha256(data)}, not sha256:{plain(checksum)}")
     return data
 
 
@@ -248,7 +251,8 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _plain(checksum: str) -> str:
+def plain(checksum: str) -> str:
+    """The digits of a SHA-256 checksum."""
     text = checksum[7:] if checksum.startswith("sha256:") else checksum
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
         raise KsonnetError(f"checksum {checksum!r} must be sha256: and 64 hexadecimal digits")

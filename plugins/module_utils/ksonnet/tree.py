@@ -96,7 +96,7 @@ class Tree:
                 os.unlink(self.path(name))
                 self._prune(os.path.dirname(self.path(name)))
             else:
-                _write(self.path(name), after)
+                write_file(self.path(name), after)
 
     def _prune(self, folder: str) -> None:
         """Remove folders left empty, except the app's own top ones."""
@@ -105,7 +105,8 @@ class Tree:
             folder = os.path.dirname(folder)
 
 
-def _write(path: str, content: bytes) -> None:
+def write_file(path: str, content: bytes, mode: int | None = None) -> None:
+    """Write beside the place, bring it to the disk, and put it in place; a file keeps its mode unless one is given."""
     folder = os.path.dirname(path)
     os.makedirs(folder, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=".new-")
@@ -114,14 +115,18 @@ def _write(path: str, content: bytes) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        try:
-            mode = os.stat(path).st_mode & 0o777
-        except FileNotFoundError:
-            umask = os.umask(0)
-            os.umask(umask)
-            mode = 0o666 & ~umask
-        os.chmod(temporary, mode)
+        os.chmod(temporary, _usual_mode(path) if mode is None else mode)
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _usual_mode(path: str) -> int:
+    """The mode of the file that is there, or that a new one gets."""
+    try:
+        return os.stat(path).st_mode & 0o777
+    except FileNotFoundError:
+        umask = os.umask(0)
+        os.umask(umask)
+        return 0o666 & ~umask

@@ -5,6 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
+import shutil
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -195,6 +199,33 @@ def test_github_once_and_offline_afterwards(build: Builder, monkeypatch: pytest.
     assert not list(build.root.rglob("link"))
 
 
+def test_an_archive_as_git_makes_it_over_http(build: Builder, tmp_path: Path) -> None:
+    """GitHub's archives are `git archive`'s: here one is made of a real tag and served by a real server."""
+    repository, served = tmp_path / "repository", tmp_path / "served"
+    shutil.copytree(FIXTURES / "registry", repository / "reg")
+    git = ["git", "-C", str(repository), "-c", "user.name=t", "-c", "user.email=t@example.com"]
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"], ["tag", "v1.0"]):
+        subprocess.run([*git, *arguments], check=True)
+    commit = subprocess.run([*git, "rev-parse", "v1.0"], check=True, capture_output=True, text=True).stdout.strip()
+    file = served / "bramble/kube/tar.gz/v1.0"
+    file.parent.mkdir(parents=True)
+    subprocess.run([*git, "archive", "--format=tar.gz", "--prefix=kube-1.0/", "-o", str(file), "v1.0"], check=True)
+    command = [sys.executable, "-um", "http.server", "0", "--bind", "127.0.0.1", "--directory", str(served)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        try:
+            port = re.search(r"port (\d+)", server.stdout.readline())[1]
+            mirror = f"http://127.0.0.1:{port}"
+            build.apply(**github(mirror=mirror))
+            with pytest.raises(KsonnetError, match=r"/tar\.gz/v9 cannot be downloaded: HTTP Error 404"):
+                build.plan(registries=[{"name": "x", "uri": "github.com/bramble/kube/tree/v9/reg", "mirror": mirror}])
+        finally:
+            server.terminate()
+    spec = yaml.safe_load(build.text("app.yaml"))
+    assert spec["libraries"]["web"]["gitVersion"] == {"commitSha": commit, "refSpec": "v1.0"}
+    assert build.apply(**github(mirror=mirror)) == []  # the server is gone
+    assert len(build.render().objects) == 5
+
+
 def test_another_app_takes_the_archive_from_the_cache(
     build: Builder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -224,6 +255,25 @@ def test_checksums(build: Builder, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     with pytest.raises(KsonnetError, match=r"now holds sha256:.*if the change is wanted, set update: true"):
         fresh.plan(**github())
     assert "vendor/test/web/new.libsonnet" in fresh.apply(**github(update=True))
+
+
+def test_the_checksum_of_files_is_what_find_and_sha256sum_print(
+    build: Builder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, data in registry_files().items():
+        path = tmp_path / "top" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    command = "find reg -type f | LC_ALL=C sort | xargs sha256sum | sha256sum"
+    printed = subprocess.run(["sh", "-c", command], cwd=tmp_path / "top", capture_output=True, text=True, check=True)
+    right = printed.stdout.split()[0]
+    Internet(monkeypatch, {URL: archive(registry_files())})
+    with pytest.raises(KsonnetError, match=rf"the files of github.com/bramble/kube/tree/v1.0/reg have .*{right}, not"):
+        build.plan(**github(files_sha256=64 * "0"))
+    build.apply(**github(files_sha256=right))
+    wrong = {"name": "test", "uri": str(FIXTURES / "registry"), "files_sha256": right}  # the same files, elsewhere
+    with pytest.raises(KsonnetError, match="have the checksum"):
+        build.plan(registries=[wrong])
 
 
 def test_a_broken_cache_is_not_used(build: Builder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
