@@ -1,0 +1,342 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The catalogue of components: what an entry says, and what is wrong with one that says it badly.
+
+Pure functions on plain data; the catalogue itself is roles/kubeflow/vars/catalogue.yml, and docs/catalogue.md describes
+each field for people who add an entry of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .fields import Fields
+
+KUSTOMIZE, MANIFESTS, KSONNET = "kustomize", "manifests", "ksonnet"
+ENGINES = (KUSTOMIZE, MANIFESTS, KSONNET)
+# How far this project's own tests take a component.
+RUNS, RENDERED, UNTESTED = "runs", "rendered", "untested"
+PROOFS = (RUNS, RENDERED, UNTESTED)
+
+_NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_NAME_RIGHT = "lower-case letters, digits and dashes"
+_SHA256 = r"[0-9a-f]{64}"
+_RESOURCES = ("cpu", "memory")
+_CRD = r"[a-z0-9-]+(\.[a-z0-9-]+)+"
+
+
+class CatalogueError(ValueError):
+    """The catalogue, or a choice from it, is wrong; the message has one sentence for each mistake."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the manifests come from; which of these fields are set depends on the engine.
+
+    :ivar repository: ``kubeflow/katib`` at GitHub (or whatever ``kubeflow_source`` names in its place).
+    :ivar archive: address of a .tar.gz, in place of a repository.
+    :ivar url: address of one file of manifests.
+    :ivar path: file or folder on the laptop.
+    :ivar template: Jinja template on the laptop.
+    :ivar tag: the release, for people and for the address.
+    :ivar sha256: of the archive's files (as kustomize_build counts them) or of the file at ``url``.
+    :ivar folder: the archive's folder to take.
+    :ivar overlay: folder with the kustomization.yaml to build.
+    :ivar kustomization: one of our own, in place of an overlay.
+    """
+
+    repository: str = ""
+    archive: str = ""
+    url: str = ""
+    path: str = ""
+    template: str = ""
+    tag: str = ""
+    sha256: str = ""
+    folder: str = ""
+    overlay: str = ""
+    kustomization: Mapping[str, Any] = field(default_factory=dict)
+
+    def address(self, base: str) -> str:
+        """Where to download it: below `base` for a repository."""
+        if self.repository:
+            return f"{base.rstrip('/')}/{self.repository}/archive/refs/tags/{self.tag}.tar.gz"
+        return self.archive or self.url
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that the component starts, and what it is built for as far as known."""
+
+    image: str
+    platforms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Pods that the component starts, as its manifests say: number, CPU (thousandths of a core), memory (bytes)."""
+
+    name: str
+    kind: str = "Deployment"
+    pods: int = 1
+    cpu: int = 0
+    memory: int = 0
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What a small cluster changes in one workload. ``replicas`` is None where it stays."""
+
+    kind: str
+    name: str
+    replicas: int | None = None
+    requests: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, str] = field(default_factory=dict)
+    container: str = ""
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """An image that runs on Pis in place of one that does not, and who says so."""
+
+    image: str
+    by: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What must be there: other components, persistent storage (bytes)."""
+
+    components: tuple[str, ...] = ()
+    storage: int = 0
+
+
+@dataclass(frozen=True)
+class Access:
+    """The Service that people open, and below which path it answers."""
+
+    service: str
+    port: int
+    what: str
+    namespace: str = ""
+    path: str = "/"
+    node_port: int = 0
+
+
+@dataclass(frozen=True)
+class Password:
+    """A Secret that is filled once with random texts and never changed: key → number of characters."""
+
+    name: str
+    keys: Mapping[str, int]
+    namespace: str = ""
+
+
+@dataclass(frozen=True)
+class Volumes:
+    """Volume claims that are made at run time, such as one for each user: found by namespace and label selector."""
+
+    namespace: str
+    selector: str = ""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """How to know that it runs: besides every object's own readiness, further conditions; seconds to wait."""
+
+    timeout: int = 0
+    wait_for: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Component:
+    """One entry of the catalogue."""
+
+    name: str
+    line: str
+    engine: str
+    source: Source
+    namespace: str = "kubeflow"
+    needs: Needs = Needs()
+    images: tuple[Image, ...] = ()
+    crds: tuple[str, ...] = ()
+    workloads: tuple[Workload, ...] = ()
+    small: tuple[Tuning, ...] = ()
+    replacements: tuple[Replacement, ...] = ()
+    access: Access | None = None
+    passwords: tuple[Password, ...] = ()
+    volumes: tuple[Volumes, ...] = ()
+    ready: Ready = Ready()
+    proof: str = UNTESTED
+    # Belongs to the engine ksonnet: the app's description.
+    ksonnet: Mapping[str, Any] = field(default_factory=dict)
+
+
+def load(*lists: object) -> dict[str, Component]:
+    """Read lists of entries; one of a later list stands in for an earlier one of the same name.
+
+    :raises CatalogueError: naming every entry and field that is wrong.
+    """
+    problems: list[str] = []
+    found: dict[str, Component] = {}
+    for entries in lists:
+        if not isinstance(entries, (list, tuple)):
+            raise CatalogueError(f"The catalogue must be a list of entries, not {type(entries).__name__}.")
+        names: set[str] = set()
+        for number, entry in enumerate(entries):
+            if not isinstance(entry, Mapping):
+                problems.append(f"catalogue entry number {number + 1}: it is not a mapping of fields.")
+                continue
+            component = _entry(number, entry, problems)
+            if component.name in names:
+                problems.append(f"catalogue entry {component.name}: name is there twice.")
+            names.add(component.name)
+            found[component.name] = component
+    _check_needs(found, problems)
+    if problems:
+        raise CatalogueError("\n".join(problems))
+    return found
+
+
+def _check_needs(found: Mapping[str, Component], problems: list[str]) -> None:
+    for component in found.values():
+        for name in component.needs.components:
+            if name not in found:
+                problems.append(
+                    f"catalogue entry {component.name}: needs.components names {name}, which is not in the catalogue."
+                )
+
+
+def _entry(number: int, value: Mapping[str, Any], problems: list[str]) -> Component:
+    name = value.get("name")
+    place = f"catalogue entry {name}" if isinstance(name, str) and name else f"catalogue entry number {number + 1}"
+    fields = Fields(place, value, problems)
+    engine = fields.choice("engine", ENGINES)
+    component = Component(
+        name=fields.text("name", required=True, pattern=_NAME, right=_NAME_RIGHT),
+        line=fields.text("line", required=True),
+        engine=engine,
+        source=fields.below("source", lambda inner: _source(inner, engine), required=True) or Source(),
+        namespace=fields.text("namespace", pattern=_NAME, right=_NAME_RIGHT) or "kubeflow",
+        needs=fields.below("needs", _needs) or Needs(),
+        images=fields.each("images", _image),
+        crds=fields.texts("crds", _CRD, "a CRD's full name, such as tfjobs.kubeflow.org"),
+        workloads=fields.each("workloads", _workload),
+        small=fields.each("small", tuning),
+        replacements=fields.each("replacements", _replacement),
+        access=fields.below("access", _access),
+        passwords=fields.each("passwords", _password),
+        volumes=fields.each("volumes", _volumes),
+        ready=fields.below("ready", _ready) or Ready(),
+        proof=fields.choice("proof", PROOFS, default=UNTESTED),
+        ksonnet=fields.mapping("ksonnet"),
+    )
+    fields.done()
+    return component
+
+
+def _source(fields: Fields, engine: str) -> Source:
+    loaded = any(fields.has(name) for name in ("repository", "archive", "url"))
+    source = Source(
+        repository=fields.text("repository", pattern=r"[\w.-]+/[\w.-]+", right="owner/name as at GitHub"),
+        archive=fields.text("archive", pattern=r"https?://.+", right="an address"),
+        url=fields.text("url", pattern=r"https?://.+", right="an address"),
+        path=fields.text("path"),
+        template=fields.text("template"),
+        tag=fields.text("tag", required=loaded),
+        sha256=fields.text("sha256", required=loaded, pattern=_SHA256, right="64 hexadecimal digits"),
+        folder=fields.text("folder"),
+        overlay=fields.text("overlay"),
+        kustomization=fields.mapping("kustomization"),
+    )
+    wheres = {
+        KUSTOMIZE: ("repository", "archive"),
+        MANIFESTS: ("url", "path", "template"),
+        KSONNET: ("repository", "archive", "path"),
+    }.get(engine, ())
+    given = [name for name in ("repository", "archive", "url", "path", "template") if getattr(source, name)]
+    if wheres and (len(given) != 1 or given[0] not in wheres):
+        said = f"has {' and '.join(given)}" if given else "does not say where the manifests are"
+        fields.note("", f"{said}; with engine {engine} it must have exactly one of {', '.join(wheres)}")
+    if engine == KUSTOMIZE and bool(source.overlay) == bool(source.kustomization):
+        fields.note("", "must have either an overlay or a kustomization of its own")
+    return source
+
+
+def _needs(fields: Fields) -> Needs:
+    return Needs(fields.texts("components"), fields.quantity("storage", "memory"))
+
+
+def _image(fields: Fields) -> Image:
+    return Image(
+        fields.text("image", required=True), fields.texts("platforms", r"linux/[a-z0-9/]+", "like linux/arm64")
+    )
+
+
+def _workload(fields: Fields) -> Workload:
+    return Workload(
+        name=fields.text("name", required=True),
+        kind=fields.text("kind") or "Deployment",
+        pods=fields.number("pods", 1),
+        cpu=fields.quantity("cpu", "cpu"),
+        memory=fields.quantity("memory", "memory"),
+    )
+
+
+def tuning(fields: Fields) -> Tuning:
+    """One tuned workload, as the field ``small`` and the variable ``kubeflow_overrides`` have them."""
+    replicas = fields.number("replicas", -1)
+    made = Tuning(
+        kind=fields.text("kind") or "Deployment",
+        name=fields.text("name", required=True),
+        replicas=None if replicas < 0 else replicas,
+        requests=fields.quantities("requests", _RESOURCES),
+        limits=fields.quantities("limits", _RESOURCES),
+        container=fields.text("container"),
+    )
+    if made.replicas is None and not made.requests and not made.limits:
+        fields.note("", "changes nothing: give it replicas, requests or limits")
+    return made
+
+
+def _replacement(fields: Fields) -> Replacement:
+    return Replacement(
+        fields.text("image", required=True), fields.text("by", required=True), fields.text("source", required=True)
+    )
+
+
+def _access(fields: Fields) -> Access:
+    return Access(
+        service=fields.text("service", required=True),
+        port=fields.number("port", 80, least=1),
+        what=fields.text("what", required=True),
+        namespace=fields.text("namespace"),
+        path=fields.text("path", pattern=r"/.*", right="a path that begins with /") or "/",
+        node_port=fields.number("node_port", 0),
+    )
+
+
+def _password(fields: Fields) -> Password:
+    keys = fields.mapping("keys")
+    for key, length in keys.items():
+        if not isinstance(length, int) or isinstance(length, bool) or length < 16:
+            fields.note(f"keys.{key}", f"is {length!r}; it must be a number of characters, 16 or more")
+    return Password(fields.text("name", required=True), keys, fields.text("namespace"))
+
+
+def _volumes(fields: Fields) -> Volumes:
+    return Volumes(fields.text("namespace", required=True), fields.text("selector"))
+
+
+def _ready(fields: Fields) -> Ready:
+    def condition(inner: Fields) -> Mapping[str, Any]:
+        made = {name: inner.text(name, required=name in ("kind", "expression")) for name in _CONDITION}
+        return {name: value for name, value in made.items() if value}
+
+    return Ready(fields.number("timeout", 0), fields.each("wait_for", condition))
+
+
+_CONDITION = ("kind", "name", "namespace", "expression")

@@ -1,0 +1,185 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""An entry of the catalogue: what it becomes, and the sentence for each way to write it wrong."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.catalogue import (
+    CatalogueError,
+    load,
+)
+
+ENTRY = {
+    "name": "katib",
+    "line": "Searches for hyperparameters",
+    "engine": "kustomize",
+    "source": {
+        "repository": "kubeflow/katib",
+        "tag": "v0.19.0",
+        "folder": "manifests",
+        "overlay": "manifests/v1beta1/installs/katib-standalone",
+        "sha256": "a" * 64,
+    },
+    "namespace": "kubeflow",
+    "needs": {"storage": "10Gi"},
+    "images": [
+        {"image": "ghcr.io/kubeflow/katib/katib-controller:v0.19.0", "platforms": ["linux/amd64", "linux/arm64"]}
+    ],
+    "crds": ["experiments.kubeflow.org"],
+    "workloads": [{"name": "katib-controller", "cpu": "100m", "memory": "128Mi"}],
+    "small": [{"name": "katib-mysql", "requests": {"cpu": "50m", "memory": "256Mi"}}],
+    "access": {"service": "katib-ui", "port": 80, "path": "/katib/", "what": "Katib"},
+    "passwords": [{"name": "katib-mysql", "keys": {"password": 24}}],
+    "volumes": [{"namespace": "kubeflow", "selector": "app=katib"}],
+    "ready": {"timeout": 600, "wait_for": [{"kind": "Deployment", "expression": "status.readyReplicas"}]},
+    "proof": "rendered",
+}
+
+
+def changed(path: str, value: object) -> dict:
+    """The entry with one field set, or taken out (None)."""
+    entry = copy.deepcopy(ENTRY)
+    node = entry
+    *way, last = path.split(".")
+    for key in way:
+        node = node[int(key)] if key.isdigit() else node[key]
+    if value is None:
+        node.pop(last)
+    else:
+        node[last] = value
+    return entry
+
+
+def test_an_entry_becomes_a_component_with_amounts_as_numbers():
+    katib = load([ENTRY])["katib"]
+    assert katib.needs.storage == 10 * 1024**3
+    assert (katib.workloads[0].cpu, katib.workloads[0].memory) == (100, 128 * 1024**2)
+    assert katib.small[0].requests == {"cpu": "50m", "memory": "256Mi"}
+    assert katib.small[0].replicas is None
+    assert katib.images[0].platforms == ("linux/amd64", "linux/arm64")
+    assert katib.source.address("https://github.com/") == (
+        "https://github.com/kubeflow/katib/archive/refs/tags/v0.19.0.tar.gz"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("engine", "helm", "catalogue entry katib: engine is 'helm'; it must be one of kustomize, manifests, ksonnet."),
+        ("engine", None, "catalogue entry katib: engine is missing."),
+        ("line", None, "catalogue entry katib: line is missing."),
+        ("name", None, "catalogue entry number 1: name is missing."),
+        (
+            "name",
+            "Katib UI",
+            "catalogue entry Katib UI: name is 'Katib UI'; it must be lower-case letters, digits and dashes.",
+        ),
+        ("source", None, "catalogue entry katib: source is missing."),
+        ("source", "github", "catalogue entry katib: source is 'github'; it must be a mapping."),
+        (
+            "source.repository",
+            "katib",
+            "catalogue entry katib: source.repository is 'katib'; it must be owner/name as at GitHub.",
+        ),
+        (
+            "source.repository",
+            None,
+            "catalogue entry katib: source does not say where the manifests are; with engine kustomize it must have "
+            "exactly one of repository, archive.",
+        ),
+        (
+            "source.url",
+            "https://example.org/x.yaml",
+            "catalogue entry katib: source has repository and url; with engine kustomize it must have exactly one of "
+            "repository, archive.",
+        ),
+        ("source.tag", None, "catalogue entry katib: source.tag is missing."),
+        ("source.tag", 1.9, "catalogue entry katib: source.tag is 1.9; it must be a text, in quotes."),
+        ("source.sha256", None, "catalogue entry katib: source.sha256 is missing."),
+        ("source.sha256", "abc", "catalogue entry katib: source.sha256 is 'abc'; it must be 64 hexadecimal digits."),
+        (
+            "source.overlay",
+            None,
+            "catalogue entry katib: source must have either an overlay or a kustomization of its own.",
+        ),
+        ("source.overlai", "x", "catalogue entry katib: source.overlai is not a field here; did you mean overlay."),
+        ("needs.storage", "10 GB", "catalogue entry katib: needs.storage is '10 GB': '10 GB' is no quantity;"),
+        (
+            "needs.components",
+            ["mysql"],
+            "catalogue entry katib: needs.components names mysql, which is not in the catalogue.",
+        ),
+        (
+            "needs.components",
+            "mysql",
+            "catalogue entry katib: needs.components is 'mysql'; it must be a list of texts.",
+        ),
+        (
+            "images.0.platforms",
+            ["arm64"],
+            "catalogue entry katib: images[0].platforms has 'arm64'; each must be like linux/arm64.",
+        ),
+        ("crds", ["Experiment"], "catalogue entry katib: crds has 'Experiment'; each must be a CRD's full name,"),
+        (
+            "workloads.0.pods",
+            "two",
+            "catalogue entry katib: workloads[0].pods is 'two'; it must be a whole number, 0 or more.",
+        ),
+        ("workloads.0.cpu", "much", "catalogue entry katib: workloads[0].cpu is 'much': 'much' is no quantity;"),
+        (
+            "small.0.requests",
+            None,
+            "catalogue entry katib: small[0] changes nothing: give it replicas, requests or limits.",
+        ),
+        ("small.0.requests.cpu", "x", "catalogue entry katib: small[0].requests.cpu is 'x': 'x' is no quantity;"),
+        ("small.0.requests.disk", "1", "catalogue entry katib: small[0].requests.disk is not a field here;"),
+        (
+            "access.path",
+            "katib",
+            "catalogue entry katib: access.path is 'katib'; it must be a path that begins with /.",
+        ),
+        (
+            "passwords.0.keys.password",
+            4,
+            "catalogue entry katib: passwords[0].keys.password is 4; it must be a number of",
+        ),
+        ("ready.timeout", -1, "catalogue entry katib: ready.timeout is -1; it must be a whole number, 0 or more."),
+        ("ready.wait_for.0.kind", None, "catalogue entry katib: ready.wait_for[0].kind is missing."),
+        ("proof", "yes", "catalogue entry katib: proof is 'yes'; it must be one of runs, rendered, untested."),
+        ("Line", "x", "catalogue entry katib: Line is not a field here; did you mean line."),
+    ],
+)
+def test_a_broken_entry_names_itself_and_the_field(path, value, sentence):
+    with pytest.raises(CatalogueError) as error:
+        load([changed(path, value)])
+    assert sentence in str(error.value)
+    assert len(str(error.value).splitlines()) == 1, "one mistake, one sentence"
+
+
+def test_all_mistakes_of_all_entries_are_told_at_once():
+    with pytest.raises(CatalogueError) as error:
+        load([changed("engine", "helm"), dict(changed("line", None), name="other"), "text"])
+    assert [line.partition(":")[0] for line in str(error.value).splitlines()] == [
+        "catalogue entry katib",
+        "catalogue entry other",
+        "catalogue entry number 3",
+    ]
+
+
+def test_a_users_entry_stands_in_for_one_of_the_same_name_and_twice_in_one_list_is_a_mistake():
+    assert load([ENTRY], [changed("line", "Mine")])["katib"].line == "Mine"
+    with pytest.raises(CatalogueError, match="catalogue entry katib: name is there twice"):
+        load([ENTRY, ENTRY])
+
+
+def test_the_collections_own_catalogue_is_right():
+    root = Path(__file__).resolve().parents[3]
+    entries = yaml.safe_load((root / "roles/kubeflow/vars/catalogue.yml").read_text())["kubeflow_catalogue"]
+    catalogue = load(entries)
+    assert list(catalogue) == [entry["name"] for entry in entries]
