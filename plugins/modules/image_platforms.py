@@ -282,110 +282,9 @@ requests:
   type: int
 """
 
-import os
-from pathlib import Path
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bramble.kube.plugins.module_utils.images import cache as image_cache
-from ansible_collections.bramble.kube.plugins.module_utils.images import platform as image_platform
-from ansible_collections.bramble.kube.plugins.module_utils.images.credentials import (
-    Credential,
-    CredentialError,
-    CredentialStore,
-    from_environment,
-)
-from ansible_collections.bramble.kube.plugins.module_utils.images.find import ImageUse, UnreadableText, images_of
-from ansible_collections.bramble.kube.plugins.module_utils.images.inspection import (
-    MISSING,
-    OK,
-    check_images,
-    table,
-)
-from ansible_collections.bramble.kube.plugins.module_utils.images.known_paths import KNOWN_PATHS, InvalidPath, from_row
-from ansible_collections.bramble.kube.plugins.module_utils.images.reference import InvalidReference
-from ansible_collections.bramble.kube.plugins.module_utils.images.registry import (
-    InvalidMirror,
-    RegistryClient,
-    endpoints_for,
-)
-from ansible_collections.bramble.kube.plugins.module_utils.images.replacement import Replacements
-from ansible_collections.bramble.kube.plugins.module_utils.images.transport import Transport
-
-
-class InvalidOption(ValueError):
-    """An option is wrong; the message is one sentence."""
-
-
-def credentials_from(params: dict) -> CredentialStore:
-    """The logins of the options and of docker's configuration."""
-    explicit: dict[str, Credential] = {}
-    for row in params["credentials"]:
-        if not row["identity_token"] and not (row["username"] and row["password"]):
-            raise InvalidOption(
-                f"credentials for {row['registry']} need a username and a password, or an identity_token"
-            )
-        explicit[row["registry"]] = Credential(
-            row["username"] or "", row["password"] or "", row["identity_token"] or ""
-        )
-    files = params["docker_config"]
-    return CredentialStore(explicit, from_environment() if files is None else [Path(file) for file in files])
-
-
-def mirrors_from(params: dict) -> dict[str, list[str]]:
-    """The mirror table, checked as a whole before anything is asked."""
-    mirrors: dict[str, list[str]] = {}
-    for registry, addresses in params["mirrors"].items():
-        mirrors[registry] = [addresses] if isinstance(addresses, str) else addresses
-        if not isinstance(mirrors[registry], list) or not all(isinstance(url, str) for url in mirrors[registry]):
-            raise InvalidOption(f"mirrors of {registry} must be a list of addresses like http://192.168.13.2:5000")
-        endpoints_for(registry, {registry: mirrors[registry]})
-    return mirrors
-
-
-def cache_from(params: dict) -> image_cache.Cache:
-    """The cache that the option names, or the usual one."""
-    if params["cache"] is None:
-        return image_cache.Cache(image_cache.default_path(os.environ))
-    return image_cache.Cache(Path(params["cache"]) if params["cache"] else None)
-
-
-def run(params: dict) -> tuple[dict[str, object], list[str]]:
-    """Do what the module does.
-
-    :returns: its result and its warnings.
-    """
-    for name, least in (("workers", 1), ("timeout", 0.1), ("rate_limit_wait", 0), ("cache_max_age", 0)):
-        if params[name] < least:
-            raise InvalidOption(f"{name} is {params[name]}; it must be at least {least}")
-    if params["ca_path"] and not os.path.exists(params["ca_path"]):
-        raise InvalidOption(f"ca_path is {params['ca_path']}, which does not exist")
-    wanted = list(dict.fromkeys(image_platform.parse(text) for text in params["platforms"]))
-    replacements = Replacements({str(old): str(new) for old, new in params["replacements"].items()})
-    paths = [*KNOWN_PATHS, *(from_row(row) for row in params["paths"])]
-    uses = [ImageUse(image, "", "") for image in params["images"]] + images_of(params["objects"], paths)
-    credentials = credentials_from(params)
-    transport = Transport(params["timeout"], params["ca_path"], params["validate_certs"])
-    client = RegistryClient(
-        transport,
-        credentials,
-        mirrors_from(params),
-        cache_from(params),
-        max_age=params["cache_max_age"],
-        rate_limit_wait=params["rate_limit_wait"],
-    )
-    try:
-        verdicts = check_images(client, uses, wanted, replacements, params["sizes"], params["workers"])
-    finally:
-        transport.close()
-    result: dict[str, object] = {
-        "images": [verdict.as_dict() for verdict in verdicts],
-        "missing": [verdict.image for verdict in verdicts if verdict.status == MISSING],
-        "unanswered": [verdict.image for verdict in verdicts if verdict.status not in (OK, MISSING)],
-        "table": table(verdicts, wanted),
-        "requests": transport.requests,
-    }
-    return result, credentials.warnings
+from ansible_collections.bramble.kube.plugins.module_utils.images import ask
 
 
 def main() -> None:
@@ -437,16 +336,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result, warnings = run(module.params)
-    except (
-        InvalidOption,
-        InvalidPath,
-        InvalidMirror,
-        InvalidReference,
-        UnreadableText,
-        CredentialError,
-        image_platform.InvalidPlatform,
-    ) as error:
+        result, warnings = ask.run(module.params)
+    except ask.MISTAKES as error:
         module.fail_json(msg=str(error))
     for warning in warnings:
         module.warn(warning)

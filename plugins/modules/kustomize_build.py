@@ -32,7 +32,11 @@ options:
   overlay:
     description: Folder with the C(kustomization.yaml) to build, below the archive's top folder.
     type: str
-    required: true
+  kustomization:
+    description:
+      - Contents of a C(kustomization.yaml) to build in place of O(overlay). It lies in a folder of its own beside
+        O(folder), so that it names what it takes as C(../manifests/base).
+    type: dict
   files_sha256:
     description:
       - SHA-256 of the list of O(folder)'s files, one line for each file in the order of their names - the file's own
@@ -62,6 +66,15 @@ EXAMPLES = r"""
     overlay: manifests/overlays/standalone
     files_sha256: ae96d307f934dac233293eda102457e6b76be9133adb467f0f4bf2bf50ac0119
   register: built
+
+- name: Build parts of a release with a kustomization of your own
+  bramble.kube.kustomize_build:
+    url: https://github.com/kubeflow/trainer/archive/refs/tags/v2.0.0.tar.gz
+    kustomization:
+      namespace: kubeflow-system
+      resources: [../manifests/base/crds, ../manifests/base/rbac]
+    files_sha256: ae96d307f934dac233293eda102457e6b76be9133adb467f0f4bf2bf50ac0119
+  register: built
 """
 
 RETURN = r"""
@@ -73,6 +86,7 @@ manifests:
 
 import hashlib
 import io
+import json
 import os
 import shutil
 import tarfile
@@ -80,6 +94,8 @@ import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
+
+OWN_FOLDER = "bramble"  # where a kustomization of the user's lies
 
 
 class Stop(Exception):
@@ -126,13 +142,18 @@ def build(module: AnsibleModule, kubectl: str) -> str:
     if found != module.params["files_sha256"]:
         raise Stop(f"its files have the checksum {found}, and not the expected {module.params['files_sha256']}")
     place = tempfile.mkdtemp(dir=module.tmpdir)
+    overlay = module.params["overlay"]
+    if module.params["kustomization"]:
+        overlay = OWN_FOLDER
+        # kustomize reads JSON, which is YAML, too.
+        files = {**files, f"{overlay}/kustomization.yaml": json.dumps(module.params["kustomization"]).encode()}
     try:
         for path, content in files.items():
             target = os.path.join(place, path)
             os.makedirs(os.path.dirname(target), exist_ok=True)
             with open(target, "wb") as file:
                 file.write(content)
-        code, output, error = module.run_command([kubectl, "kustomize", os.path.join(place, module.params["overlay"])])
+        code, output, error = module.run_command([kubectl, "kustomize", os.path.join(place, overlay)])
     finally:
         shutil.rmtree(place, ignore_errors=True)
     if code:
@@ -146,10 +167,13 @@ def main() -> None:
         argument_spec={
             "url": {"type": "str", "required": True},
             "folder": {"type": "str", "default": "manifests"},
-            "overlay": {"type": "str", "required": True},
+            "overlay": {"type": "str"},
+            "kustomization": {"type": "dict"},
             "files_sha256": {"type": "str", "required": True},
             "timeout": {"type": "int", "default": 60},
         },
+        required_one_of=[("overlay", "kustomization")],
+        mutually_exclusive=[("overlay", "kustomization")],
         supports_check_mode=True,
     )
     kubectl = module.get_bin_path("kubectl")

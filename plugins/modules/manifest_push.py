@@ -191,32 +191,7 @@ not_ready:
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import run, yamltext
-
-AUTH_OPTIONS = {
-    "kubeconfig": {"type": "raw"},
-    "context": {"type": "str"},
-    "host": {"type": "str"},
-    "api_key": {"type": "str", "no_log": True},
-    "username": {"type": "str"},
-    "password": {"type": "str", "no_log": True},
-    "validate_certs": {"type": "bool", "aliases": ["verify_ssl"]},
-    "ca_cert": {"type": "path", "aliases": ["ssl_ca_cert"]},
-    "client_cert": {"type": "path", "aliases": ["cert_file"]},
-    "client_key": {"type": "path", "aliases": ["key_file"], "no_log": False},
-    "proxy": {"type": "str"},
-    "no_proxy": {"type": "str"},
-    "proxy_headers": {
-        "type": "dict",
-        "options": {
-            "proxy_basic_auth": {"type": "str", "no_log": True},
-            "basic_auth": {"type": "str", "no_log": True},
-            "user_agent": {"type": "str"},
-        },
-    },
-    "persist_config": {"type": "bool"},
-    "impersonate_user": {"type": "str"},
-    "impersonate_groups": {"type": "list", "elements": "str"},
-}
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.options import AUTH_OPTIONS
 
 
 def main() -> None:

@@ -171,6 +171,8 @@ class Component:
     volumes: tuple[Volumes, ...] = ()
     ready: Ready = Ready()
     proof: str = UNTESTED
+    # Whether other components are reached through this one.
+    ingress: bool = False
     # Belongs to the engine ksonnet: the app's description.
     ksonnet: Mapping[str, Any] = field(default_factory=dict)
 
@@ -232,6 +234,7 @@ def _entry(number: int, value: Mapping[str, Any], problems: list[str]) -> Compon
         volumes=fields.each("volumes", _volumes),
         ready=fields.below("ready", _ready) or Ready(),
         proof=fields.choice("proof", PROOFS, default=UNTESTED),
+        ingress=fields.truth("ingress"),
         ksonnet=fields.mapping("ksonnet"),
     )
     fields.done()

@@ -29,6 +29,7 @@ class Options:
 
     namespace: str = ""
     apply_set: str = ""
+    apply_set_namespace: str = ""  # where the set's parent is; by default in `namespace`
     apply_set_takeover: bool = False
     prune: bool = False
     method: str = AUTO
@@ -142,7 +143,8 @@ class Plan:
 
     def _join_apply_set(self, namespace: str) -> None:
         """Read the set's parent, refuse a stranger's, and mark every object as its member."""
-        self.apply_set = ApplySet(self.options.apply_set, namespace, self.options.apply_set_takeover)
+        where = self.options.apply_set_namespace or namespace
+        self.apply_set = ApplySet(self.options.apply_set, where, self.options.apply_set_takeover)
         for item in self.items:
             labels = item.object["metadata"].get("labels") or {}
             if labels.get(PART_OF_LABEL, self.apply_set.id) != self.apply_set.id or ID_LABEL in labels:

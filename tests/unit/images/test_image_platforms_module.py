@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fake_registry import FakeRegistry
 
-from ansible_collections.bramble.kube.plugins.modules import image_platforms
+from ansible_collections.bramble.kube.plugins.module_utils.images import ask
 
 NO_PASSWORD = {"registry": "quay.io", "username": "pi", "password": None, "identity_token": None}
 
@@ -53,7 +53,7 @@ def params(**options: object) -> dict:
 )
 def test_wrong_options(registry: FakeRegistry, options: dict, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        image_platforms.run(params(images=[f"{registry.host}/a:1"], **options))
+        ask.run(params(images=[f"{registry.host}/a:1"], **options))
     assert not registry.asked
 
 
@@ -61,7 +61,7 @@ def test_result(registry: FakeRegistry, tmp_path: Path) -> None:
     registry.add_index("a", "1", "linux/arm64")
     registry.add_index("b", "1", "linux/amd64")
     images = [f"{registry.host}/{name}:1" for name in ("a", "b", "c")]
-    result, warnings = image_platforms.run(params(images=images, platforms=["aarch64"], cache=str(tmp_path)))
+    result, warnings = ask.run(params(images=images, platforms=["aarch64"], cache=str(tmp_path)))
     assert (result["missing"], result["unanswered"], warnings) == ([images[1]], [images[2]], [])
     assert [row["status"] for row in result["images"]] == ["ok", "missing", "not_found"]
     assert result["table"][0].split() == ["image", "linux/arm64", "remark"]
@@ -69,5 +69,5 @@ def test_result(registry: FakeRegistry, tmp_path: Path) -> None:
 
 
 def test_nothing_to_ask() -> None:
-    result, _warnings = image_platforms.run(params())
+    result, _warnings = ask.run(params())
     assert (result["images"], result["requests"]) == ([], 0)

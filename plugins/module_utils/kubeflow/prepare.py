@@ -1,0 +1,289 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""From a component's manifests to the objects that this cluster gets: tuned, images replaced, made reachable.
+
+Pure functions: nothing here asks a cluster or a registry.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import string
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..images.replacement import Replacements
+from ..manifests.load import Item
+from .catalogue import Access, CatalogueError, Component, Password, Tuning
+from .choice import Chosen
+
+NODE_PORT, LOAD_BALANCER, INGRESS = "node_port", "load_balancer", "ingress"
+ACCESSES = (NODE_PORT, LOAD_BALANCER, INGRESS)
+_ALPHABET = string.ascii_letters + string.digits
+
+
+@dataclass
+class Settings:
+    """What the user decided for all components.
+
+    :ivar small: whether the catalogue's own tuning for small nodes is used.
+    :ivar overrides: component → the user's own tuning, on top.
+    """
+
+    small: bool = True
+    overrides: Mapping[str, tuple[Tuning, ...]] = field(default_factory=dict)
+    images: Replacements = field(default_factory=lambda: Replacements({}))
+    access: str = NODE_PORT
+    ingress_class: str = "traefik"
+
+
+@dataclass
+class Prepared:
+    """One component with its objects; namespaces are apart, because several components may share one."""
+
+    chosen: Chosen
+    items: list[Item] = field(default_factory=list)
+    namespaces: list[Item] = field(default_factory=list)
+
+    @property
+    def component(self) -> Component:
+        """The component itself."""
+        return self.chosen.component
+
+    @property
+    def name(self) -> str:
+        """The component's name."""
+        return self.chosen.component.name
+
+    def objects(self) -> list[dict]:
+        """The plain objects."""
+        return [item.object for item in self.items]
+
+    def definitions(self) -> list[str]:
+        """Names of the CRDs that it brings, by its entry and by its manifests."""
+        found = [item.name for item in self.items if item.kind == "CustomResourceDefinition"]
+        return list(dict.fromkeys([*self.component.crds, *found]))
+
+
+def prepare(chosen: Chosen, items: Iterable[Item], settings: Settings) -> Prepared:
+    """Change a component's objects as the settings want it.
+
+    :param items: what its manifests have; the objects are changed in place.
+    :raises CatalogueError: an override or the entry names something that the manifests do not have.
+    """
+    component = chosen.component
+    made = Prepared(chosen)
+    for item in items:
+        (made.namespaces if _is_namespace(item) else made.items).append(item)
+    for item in made.items:
+        _drop_empty_data(item)
+    if settings.small:
+        for tuning in component.small:
+            _tune(made, tuning, f"catalogue entry {component.name}: small")
+    for tuning in settings.overrides.get(component.name, ()):
+        _tune(made, tuning, f"kubeflow_overrides of {component.name}")
+    for item in made.items:
+        _replace_images(item.object, settings.images)
+    if component.access is not None:
+        _make_reachable(made, component.access, settings)
+    _need_namespaces(made)
+    return made
+
+
+def _is_namespace(item: Item) -> bool:
+    return item.kind == "Namespace" and item.group == ""
+
+
+def _drop_empty_data(item: Item) -> None:
+    """An empty ``data`` is dropped by the server, and would count as a change once a controller has filled it."""
+    if item.kind in ("Secret", "ConfigMap") and item.object.get("data") in ({}, None):
+        item.object.pop("data", None)
+
+
+def _tune(made: Prepared, tuning: Tuning, place: str) -> None:
+    found = [item for item in made.items if item.kind == tuning.kind and item.name == tuning.name]
+    if not found:
+        raise CatalogueError(f"{place} names {tuning.kind} {tuning.name}, which its manifests do not have.")
+    for item in found:
+        spec = item.object.setdefault("spec", {})
+        if tuning.replicas is not None:
+            spec["replicas"] = tuning.replicas
+        if not tuning.requests and not tuning.limits:
+            continue
+        hit = False
+        for container in _own_containers(spec):
+            if tuning.container in ("", container.get("name")):
+                hit = True
+                _set_resources(container, tuning)
+        if not hit:
+            raise CatalogueError(f"{place} names container {tuning.container}, which {item.label} does not have.")
+
+
+def _own_containers(spec: Mapping[str, Any]) -> list[dict]:
+    pod = (spec.get("template") or {}).get("spec") or {}
+    return [container for container in pod.get("containers") or [] if isinstance(container, dict)]
+
+
+def _set_resources(container: dict, tuning: Tuning) -> None:
+    resources = container["resources"] = dict(container.get("resources") or {})
+    for part, wanted in (("requests", tuning.requests), ("limits", tuning.limits)):
+        if wanted:
+            resources[part] = {**(resources.get(part) or {}), **wanted}
+
+
+def _replace_images(node: Any, images: Replacements) -> None:
+    """Replace images of containers at any depth: pod templates of custom resources count too."""
+    if isinstance(node, list):
+        for inner in node:
+            _replace_images(inner, images)
+    elif isinstance(node, dict):
+        for container in _containers(node):
+            new = images.apply(container["image"])
+            if new is not None:
+                container["image"] = new
+        for inner in node.values():
+            if isinstance(inner, (dict, list)):
+                _replace_images(inner, images)
+
+
+def _containers(node: Mapping[str, Any]) -> Iterator[dict]:
+    for section in ("initContainers", "containers", "ephemeralContainers"):
+        for container in node.get(section) or [] if isinstance(node.get(section), list) else []:
+            if isinstance(container, dict) and isinstance(container.get("image"), str) and container["image"]:
+                yield container
+
+
+# Access --------------------------------------------------------------------------------------------------------------
+
+
+def _make_reachable(made: Prepared, access: Access, settings: Settings) -> None:
+    namespace = access.namespace or made.component.namespace
+    service = next(
+        (
+            item
+            for item in made.items
+            if item.kind == "Service" and item.name == access.service and (item.namespace or namespace) == namespace
+        ),
+        None,
+    )
+    if service is None:
+        raise CatalogueError(
+            f"catalogue entry {made.name}: access.service names {access.service}, which its manifests do not have."
+        )
+    spec = service.object.setdefault("spec", {})
+    port = next((entry for entry in spec.get("ports") or [] if entry.get("port") == access.port), None)
+    if port is None:
+        raise CatalogueError(
+            f"catalogue entry {made.name}: access.port is {access.port}, which Service {access.service} does not have."
+        )
+    # The ingress itself is what the outside reaches.
+    how = NODE_PORT if settings.access == INGRESS and made.component.ingress else settings.access
+    spec["type"] = {NODE_PORT: "NodePort", LOAD_BALANCER: "LoadBalancer", INGRESS: "ClusterIP"}[how]
+    if how == NODE_PORT and access.node_port:
+        port["nodePort"] = access.node_port
+    if how == INGRESS:
+        made.items.append(_ingress(made.name, namespace, access, settings.ingress_class))
+
+
+def _ingress(name: str, namespace: str, access: Access, ingress_class: str) -> Item:
+    backend = {"service": {"name": access.service, "port": {"number": access.port}}}
+    path = access.path.rstrip("/") or "/"
+    rule = {"http": {"paths": [{"path": path, "pathType": "Prefix", "backend": backend}]}}
+    document = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"ingressClassName": ingress_class, "rules": [rule]},
+    }
+    return Item(document, "access", 1)
+
+
+def address(access: Access, how: str, node: str, service: Mapping[str, Any], ingress_port: int = 0) -> str:
+    """Where a person opens it.
+
+    :param how: one of `ACCESSES`.
+    :param node: address of a node.
+    :param service: the live Service.
+    :param ingress_port: the node's port of the ingress.
+    :returns: an address, or "" while there is none.
+    """
+    spec = service.get("spec") or {}
+    if how == INGRESS:
+        return f"http://{node}{'' if ingress_port == 80 else f':{ingress_port}'}{access.path}" if ingress_port else ""
+    if how == LOAD_BALANCER:
+        given = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
+        host = (given[0].get("ip") or given[0].get("hostname")) if given else ""
+        return f"http://{host}{'' if access.port == 80 else f':{access.port}'}{access.path}" if host else ""
+    for port in spec.get("ports") or []:
+        if port.get("port") == access.port and port.get("nodePort"):
+            return f"http://{node}:{port['nodePort']}{access.path}"
+    return ""
+
+
+# Namespaces ----------------------------------------------------------------------------------------------------------
+
+
+def _need_namespaces(made: Prepared) -> None:
+    """The component's own namespace, and those that its objects name, where its manifests do not bring them."""
+    have = {item.name for item in made.namespaces} | {"default", "kube-system", "kube-public", "kube-node-lease"}
+    wanted = [made.component.namespace, *(item.namespace for item in made.items if item.namespace)]
+    for name in dict.fromkeys(wanted):
+        if name not in have:
+            document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+            made.namespaces.append(Item(document, f"component {made.name}", 1))
+
+
+def shared_namespaces(components: Iterable[Prepared]) -> list[Item]:
+    """Each namespace once, with the labels and annotations of all components that bring it."""
+    found: dict[str, Item] = {}
+    for component in components:
+        for item in component.namespaces:
+            first = found.setdefault(item.name, item)
+            if first is not item:
+                for part in ("labels", "annotations"):
+                    both = {**(first.object["metadata"].get(part) or {}), **(item.object["metadata"].get(part) or {})}
+                    if both:
+                        first.object["metadata"][part] = both
+    return list(found.values())
+
+
+def twice(components: Iterable[Prepared]) -> list[str]:
+    """One sentence for each object (other than a CRD) that two components bring: they would take it from each other."""
+    seen: dict[tuple[str, str, str, str], str] = {}
+    sentences = []
+    for component in components:
+        for item in component.items:
+            first = seen.setdefault(item.identity, component.name)
+            if first != component.name and item.kind != "CustomResourceDefinition":
+                sentences.append(f"{first} and {component.name} both bring {item.label}; take one of them out.")
+    return sentences
+
+
+# Passwords -----------------------------------------------------------------------------------------------------------
+
+
+def password_secret(component: Component, password: Password, live: Mapping[str, Any] | None) -> Item:
+    """The Secret: what is there stays, what is missing is made up.
+
+    :param live: the Secret as it is on the cluster, or None.
+    """
+    kept = (live or {}).get("data") or {}
+    data = {
+        key: kept.get(key) or base64.b64encode(_random(length).encode()).decode()
+        for key, length in password.keys.items()
+    }
+    document = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": password.name, "namespace": password.namespace or component.namespace},
+        "type": "Opaque",
+        "data": data,
+    }
+    return Item(document, "generated passwords", 1)
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _number in range(length))

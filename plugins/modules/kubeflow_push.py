@@ -1,0 +1,233 @@
+#!/usr/bin/python
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kubeflow_push
+short_description: Install components of Kubeflow's catalogue, and remove them
+version_added: "0.1.0"
+author:
+  - bramble.kube contributors (@bramble-kube)
+description:
+  - Brings components of a catalogue to a cluster, each as an apply set of its own, what others need first.
+  - Refuses before the first change what does not fit - requests against what the nodes have free, images against their
+    architectures - and components that own the same CRD.
+  - A component that does not become ready in time is reported with its Pods' reason; the others are installed all the
+    same.
+  - Runs on the laptop (C(delegate_to=localhost)). The role P(bramble.kube.kubeflow#role) does all around it.
+extends_documentation_fragment:
+  - bramble.kube.api_options
+options:
+  catalogue:
+    description: The catalogue, a list of entries.
+    type: list
+    elements: raw
+    required: true
+  catalogue_extra:
+    description: Further entries; one of the same name stands in for the catalogue's own.
+    type: list
+    elements: raw
+    default: []
+  components:
+    description:
+      - Names of components, or dictionaries with C(name), C(state) (V(present), V(absent)) and C(data) (V(keep),
+        V(delete)), which says what becomes of data volumes when a component goes.
+    type: list
+    elements: raw
+    required: true
+  provided:
+    description: Components that the cluster has by other means, which nobody's need brings.
+    type: list
+    elements: str
+    default: []
+  manifests:
+    description: For each component C(path), a file or folder, or C(text), YAML.
+    type: dict
+    required: true
+  small:
+    description: Whether the catalogue's tuning for small nodes is used.
+    type: bool
+    default: true
+  overrides:
+    description: Further tuning by component, in the form of the catalogue's field C(small).
+    type: dict
+    default: {}
+  images:
+    description: Images and what takes their place, as in M(bramble.kube.image_platforms).
+    type: dict
+    default: {}
+  access:
+    description: How people reach components from outside of the cluster.
+    type: str
+    choices: [node_port, load_balancer, ingress]
+    default: node_port
+  ingress_class:
+    description: Class of Ingress objects.
+    type: str
+    default: traefik
+  node_address:
+    description: Address of a node for what is printed. If not set, the control plane's.
+    type: str
+  force:
+    description: Whether to push what does not fit, all the same.
+    type: bool
+    default: false
+  force_conflicts:
+    description: Whether to take over fields that another manager holds.
+    type: bool
+    default: false
+  mirrors:
+    description: Mirrors by registry, as in M(bramble.kube.image_platforms).
+    type: dict
+    default: {}
+  image_cache:
+    description: Folder for registries' answers, as O(bramble.kube.image_platforms#module:cache).
+    type: path
+  wait:
+    description: Whether to wait until components are ready.
+    type: bool
+    default: true
+  wait_timeout:
+    description: Seconds to wait for a component whose entry does not say how long.
+    type: int
+    default: 900
+  workers:
+    description: Number of connections that are used at a time for each component.
+    type: int
+    default: 4
+  timeout:
+    description: Seconds for which faults (no connection, no answer, 429, 5xx) are answered by another try.
+    type: int
+    default: 120
+requirements:
+  - PyYAML
+attributes:
+  check_mode:
+    support: full
+    description: The server itself tells what would change (dry-run).
+  diff_mode:
+    support: full
+    description: A unified diff for each object; the values of Secrets are masked.
+seealso:
+  - module: bramble.kube.manifest_push
+  - module: bramble.kube.image_platforms
+"""
+
+EXAMPLES = r"""
+- name: Install the training operator
+  bramble.kube.kubeflow_push:
+    kubeconfig: "{{ master_kubeconfig }}"
+    catalogue: "{{ kubeflow_catalogue }}"
+    components: [training-operator]
+    manifests:
+      training-operator: {path: training-operator.json}
+  delegate_to: localhost
+
+- name: Remove Katib, and the data that it kept
+  bramble.kube.kubeflow_push:
+    catalogue: "{{ kubeflow_catalogue }}"
+    components:
+      - {name: katib, state: absent, data: delete}
+    manifests: {}
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+components:
+  description: What became of each component.
+  returned: always, unless everything was refused
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The component.
+      type: str
+    action:
+      description:
+        - V(unchanged), V(installed), V(changed), V(removed), V(not there), V(not ready), V(failed), or V(not pushed),
+          because something that it needs could not be installed.
+      type: str
+    reasons:
+      description: What is wrong, in sentences.
+      type: list
+      elements: str
+    notes:
+      description: What else is worth knowing, such as data that stays.
+      type: list
+      elements: str
+    counts:
+      description: Number of objects by what happened to them.
+      type: dict
+    needed_by:
+      description: Components for whose sake it is there.
+      type: list
+      elements: str
+    seconds:
+      description: How long it took, with the waiting.
+      type: float
+addresses:
+  description: Where each component is opened from outside.
+  returned: always, unless everything was refused
+  type: dict
+  sample: {jupyterhub: "http://192.168.13.7:30088/"}
+fit:
+  description: Lines of a table of what is wanted and what is free, if it was asked for.
+  returned: always, unless everything was refused
+  type: list
+  elements: str
+requests:
+  description: Number of HTTP requests to the API server.
+  returned: always, unless everything was refused
+  type: int
+"""
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow import run
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import yamltext
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.options import AUTH_OPTIONS
+
+
+def main() -> None:
+    """Read the options, push, report."""
+    module = AnsibleModule(
+        argument_spec=dict(
+            AUTH_OPTIONS,
+            catalogue={"type": "list", "elements": "raw", "required": True},
+            catalogue_extra={"type": "list", "elements": "raw", "default": []},
+            components={"type": "list", "elements": "raw", "required": True},
+            provided={"type": "list", "elements": "str", "default": []},
+            manifests={"type": "dict", "required": True},
+            small={"type": "bool", "default": True},
+            overrides={"type": "dict", "default": {}},
+            images={"type": "dict", "default": {}},
+            access={"type": "str", "choices": ["node_port", "load_balancer", "ingress"], "default": "node_port"},
+            ingress_class={"type": "str", "default": "traefik"},
+            node_address={"type": "str"},
+            force={"type": "bool", "default": False},
+            force_conflicts={"type": "bool", "default": False},
+            mirrors={"type": "dict", "default": {}},
+            image_cache={"type": "path"},
+            wait={"type": "bool", "default": True},
+            wait_timeout={"type": "int", "default": 900},
+            workers={"type": "int", "default": 4},
+            timeout={"type": "int", "default": 120},
+        ),
+        supports_check_mode=True,
+        # The parameters may hold Secrets in the middle of manifests, where no option's own no_log could reach them.
+        no_log=True,
+    )
+    if not yamltext.HAS_YAML:
+        module.fail_json(msg=missing_required_lib("PyYAML"))
+    failed, result = run.run(module.params, check=module.check_mode, diff=module._diff)
+    for warning in result.pop("warnings", []):
+        module.warn(warning)
+    if failed:
+        module.fail_json(**result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
