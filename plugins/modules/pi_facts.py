@@ -38,9 +38,16 @@ options:
     elements: str
     default: []
   measure_fsync:
-    description: Measure how long a small record takes to reach the disk (C(pi_fsync_ms)), in up to five seconds.
-    type: bool
-    default: false
+    description:
+      - Measure how long a small record takes to reach the disk (C(pi_fsync_ms)), in up to five seconds.
+      - V(new) does so on a machine that is in no cluster yet.
+    type: str
+    choices: [never, new, always]
+    default: never
+  first_boot_timeout:
+    description: Seconds to wait until the image has finished its first boot, before anything is read.
+    type: int
+    default: 0
   only:
     description: Names of the facts to return, without their prefix; all by default. Facts of earlier runs stay.
     type: list
@@ -101,7 +108,7 @@ ansible_facts:
     pi_fsync_ms:
       description: The 99th percentile of the time that a record takes to reach the disk, in milliseconds.
       type: float
-      returned: with O(measure_fsync=true)
+      returned: when it was measured
     pi_throttled:
       description: The firmware's bits of under-voltage and throttling, null where its tool is not installed.
       type: int
@@ -136,6 +143,11 @@ ansible_facts:
     pi_address:
       description: The address with which the machine speaks to others, empty without a default route.
       type: str
+    pi_network:
+      description: >-
+        The C(interface) of the default route, its C(gateway), who manages it (C(manager), one of NetworkManager,
+        netplan, dhcpcd, or empty), and the C(nameservers) that the machine asks.
+      type: dict
     pi_machine_id_sha256:
       description: A hash of the machine-id, by which copies are known.
       type: str
@@ -193,7 +205,8 @@ def main() -> None:
             "modules": names,
             "sysctls": names,
             "services": names,
-            "measure_fsync": {"type": "bool", "default": False},
+            "measure_fsync": {"type": "str", "choices": ["never", "new", "always"], "default": "never"},
+            "first_boot_timeout": {"type": "int", "default": 0},
             "only": {"type": "list", "elements": "str"},
         },
         supports_check_mode=True,
@@ -206,6 +219,7 @@ def main() -> None:
         settings=wanted["sysctls"],
         services=wanted["services"],
         measure_fsync=wanted["measure_fsync"],
+        first_boot_timeout=wanted["first_boot_timeout"],
     )
     if wanted["only"] is not None:
         unknown = [name for name in wanted["only"] if "pi_" + name not in facts]

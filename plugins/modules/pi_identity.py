@@ -75,6 +75,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.files import place
 from ansible_collections.bramble.kube.plugins.module_utils.pi.bootfile import Disk
+from ansible_collections.bramble.kube.plugins.module_utils.pi.clones import public_keys
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 SSH = "/etc/ssh"
@@ -85,12 +86,6 @@ def kinds(system: System) -> list[str]:
     """The kinds of the host keys that are there, such as ed25519; what ssh-keygen -A makes when there are none."""
     found = [re.fullmatch(r"ssh_host_(\w+)_key", name) for name in system.names(SSH)]
     return [match.group(1) for match in found if match] or ["ecdsa", "ed25519", "rsa"]
-
-
-def public_keys(system: System, folder: str) -> list[str]:
-    """The public halves of the host keys in a folder."""
-    texts = (system.read(f"{folder}/{name}").split() for name in system.names(folder) if name.endswith("_key.pub"))
-    return [" ".join(words[:2]) for words in texts if len(words) > 1]
 
 
 def main() -> None:

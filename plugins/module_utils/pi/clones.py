@@ -2,12 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which hosts of an inventory are copies of another's card."""
+"""By what a host is known, and which hosts of an inventory are copies of another's card."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
+
+
+def public_keys(system: System, folder: str) -> list[str]:
+    """The public halves of the host keys in a folder."""
+    texts = (system.read(f"{folder}/{name}").split() for name in system.names(folder) if name.endswith("_key.pub"))
+    return [" ".join(words[:2]) for words in texts if len(words) > 1]
 
 
 def _identity(values: Mapping[str, Any], name: str) -> set[str]:

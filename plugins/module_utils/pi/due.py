@@ -14,11 +14,13 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.bramble.kube.plugins.module_utils.files import written
 from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Step, Stop, attempt
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import (
+    address,
     clock,
     cmdline,
     kernel,
     names,
     packages,
+    resolver,
     settings,
     swap,
     wifi,
@@ -30,8 +32,10 @@ STEPS: dict[str, Step] = {
     "boot_cmdline": cmdline,
     "config_files": written,
     "kernel_settings": kernel,
+    "pi_address": address,
     "pi_names": names,
     "pi_packages": packages,
+    "pi_resolver": resolver,
     "pi_settings": settings,
     "pi_swap": swap,
     "pi_time": clock,

@@ -14,7 +14,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import (
@@ -23,7 +23,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import (
     common_name,
 )
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
-from ansible_collections.bramble.kube.plugins.module_utils.pi import parse
+from ansible_collections.bramble.kube.plugins.module_utils.pi import network, parse
 from ansible_collections.bramble.kube.plugins.module_utils.pi.bootfile import backup_path
 from ansible_collections.bramble.kube.plugins.module_utils.pi.cmdline import is_stub
 from ansible_collections.bramble.kube.plugins.module_utils.pi.packages import holder
@@ -189,6 +189,13 @@ def first_boot_done(system: System) -> bool:
     return not system.exists("/run/cloud-init/enabled") or system.exists("/run/cloud-init/result.json")
 
 
+def wait_for_first_boot(system: System, seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Wait until the image has finished setting itself up; it may reboot meanwhile, and that ends the wait, too."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not first_boot_done(system):
+        sleep(1)
+
+
 def machine_id_sha256(system: System) -> str:
     """A hash of the machine-id, which itself is confidential (machine-id(5)); "" when there is none."""
     text = system.read("/etc/machine-id").strip()
@@ -223,9 +230,14 @@ def interfaces(system: System) -> list[dict[str, Any]]:
     ]
 
 
-def own_address(system: System) -> str:
-    """The address with which the machine speaks to others; "" without a default route."""
-    return parse.route_source(system.run(["ip", "-json", "-4", "route", "get", "198.51.100.1"]))
+def network_state(system: System, route: network.Route) -> dict[str, Any]:
+    """How the machine reaches others: interface, gateway, who manages the interface, name servers."""
+    return {
+        "interface": route.interface,
+        "gateway": route.gateway,
+        "manager": network.manager(system, route.interface) if route.interface else "",
+        "nameservers": network.nameservers(system),
+    }
 
 
 def _kernel_clock_synchronised() -> bool:
@@ -319,7 +331,8 @@ def gather(
     modules: Sequence[str] = (),
     settings: Sequence[str] = (),
     services: Sequence[str] = (),
-    measure_fsync: bool = False,
+    measure_fsync: str = "never",
+    first_boot_timeout: float = 0,
 ) -> dict[str, Any]:
     """Read every fact.
 
@@ -327,11 +340,15 @@ def gather(
     :param modules: kernel modules to look for.
     :param settings: kernel settings to read.
     :param services: systemd units to tell the state of.
-    :param measure_fsync: whether the disk's write latency is measured, which takes up to 5 seconds.
+    :param measure_fsync: whether the disk's write latency is measured, which takes up to 5 seconds: never, always, or
+        on a new machine, which is in no cluster.
+    :param first_boot_timeout: seconds to wait for the end of the first boot.
     :returns: the facts, each with the prefix ``pi_``.
     """
+    wait_for_first_boot(system, first_boot_timeout)
     known = parse.dpkg_status(system.read("/var/lib/dpkg/status"))
     states = units(system, [*TIME_UNITS, *services])
+    route = network.default_route(system)
     asked = {name: states.get(name if "." in name else name + ".service", {}) for name in services}
     facts: dict[str, Any] = {
         "model": model(system),
@@ -351,7 +368,8 @@ def gather(
         "time": clock(system, states),
         "first_boot_done": first_boot_done(system),
         "interfaces": interfaces(system),
-        "address": own_address(system),
+        "address": route.address,
+        "network": network_state(system, route),
         "machine_id_sha256": machine_id_sha256(system),
         "host_key_fingerprints": host_key_fingerprints(system),
         "listening_tcp": parse.listening_ports(system.read("/proc/net/tcp"), system.read("/proc/net/tcp6")),
@@ -371,6 +389,6 @@ def gather(
         },
         "kubernetes": kubernetes(system),
     }
-    if measure_fsync:
+    if measure_fsync == "always" or (measure_fsync == "new" and not facts["kubernetes"]["kubelet_server"]):
         facts["fsync_ms"] = fsync_ms(system.path("/var/lib"))
     return {"pi_" + name: value for name, value in facts.items()}

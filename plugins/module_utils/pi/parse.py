@@ -89,14 +89,6 @@ def interfaces(ip_json: str) -> list[dict[str, Any]]:
     return found
 
 
-def route_source(ip_json: str) -> str:
-    """The source address in ``ip -json route get``, "" when there is no route."""
-    try:
-        return str(json.loads(ip_json)[0].get("prefsrc", ""))
-    except (ValueError, IndexError, KeyError, AttributeError, TypeError):
-        return ""
-
-
 def dpkg_status(text: str) -> dict[str, dict[str, str]]:
     """Packages of dpkg's status file: version, want (install, hold, ...), error, state (installed, unpacked, ...)."""
     packages: dict[str, dict[str, str]] = {}

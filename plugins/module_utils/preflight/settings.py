@@ -86,7 +86,10 @@ def value_problem(name: str, value: Any, option: Mapping[str, Any]) -> str | Non
     )
     if misfit:
         return f"{name} is {shown(value)}, but {_wanted(option)} is right"
-    errors = ArgumentSpecValidator({name: _without_demands(option)}).validate({name: value}).error_messages
+    try:
+        errors = ArgumentSpecValidator({name: _without_demands(option)}).validate({name: value}).error_messages
+    except OverflowError:  # of an infinite number
+        errors = ["no whole number"]
     if not errors:
         return None
     if option.get("options"):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.bramble.kube.plugins.module_utils.pi import facts, packages, parse
+from ansible_collections.bramble.kube.plugins.module_utils.pi import facts, network, packages, parse
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 
@@ -216,7 +216,7 @@ def test_modules_built_in_or_seen_at_work_are_not_missing(pi) -> None:
     assert facts.modules_missing(pi, ["br_netfilter", "overlay", "nf_conntrack", "nft-chain-nat", "vxlan"]) == ["vxlan"]
 
 
-def test_swaps_listening_ports_and_interfaces() -> None:
+def test_swaps_listening_ports_and_interfaces(pi) -> None:
     text = (
         "Filename Type Size Used Priority\n/var/my\\040swap file 102396 0 -2\n/dev/zram0 partition 2097148 0 100\nx\n"
     )
@@ -230,8 +230,10 @@ def test_swaps_listening_ports_and_interfaces() -> None:
     answer = '[{"ifname":"eth0","address":"dc:a6:32:00:00:01","addr_info":[' + address + ']},{"x":1}]'
     assert parse.interfaces(answer) == [{"name": "eth0", "mac": "dc:a6:32:00:00:01", "addresses": ["192.168.13.7/24"]}]
     assert parse.interfaces("not JSON") == []
-    assert parse.route_source('[{"dst":"198.51.100.1","prefsrc":"192.168.13.7"}]') == "192.168.13.7"
-    assert parse.route_source("") == ""
+    pi.programs["ip -json -4 route get"] = '[{"dev":"eth0","gateway":"192.168.13.1","prefsrc":"192.168.13.7"}]'
+    assert network.default_route(pi) == network.Route("eth0", "192.168.13.7", "192.168.13.1")
+    pi.programs["ip -json -4 route get"] = ""
+    assert network.default_route(pi) == network.Route()
 
 
 DPKG = """Package: kubelet

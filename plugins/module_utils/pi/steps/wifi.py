@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.files import place
-from ansible_collections.bramble.kube.plugins.module_utils.pi import wifi
+from ansible_collections.bramble.kube.plugins.module_utils.pi import network, wifi
 from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop, command, file_diff
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
@@ -39,6 +39,9 @@ def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[st
     key = wifi.psk(options["ssid"], options["password"]) if options["ssid"] else ""
     files = wifi.files(kind, options["country"], options["ssid"], key, options["power_save"], options["interface"])
     targets = [place.Wanted(file.path, file.text.encode(), file.mode, secret=file.secret) for file in files]
+    cloud_init = network.cloud_init_file(system)
+    if options["ssid"] and cloud_init:
+        targets.append(place.Wanted(cloud_init[0], cloud_init[1].encode()))
     different = [target for target in targets if place.differs(target)]
     withheld = {"before": "", "after": "(content withheld)\n"}
     diff = [
