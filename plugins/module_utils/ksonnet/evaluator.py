@@ -126,10 +126,14 @@ def _call(binding: str, name: str, code: str, codes: Mapping[str, str], sandbox:
         )
 
     def read(base: str, path: str) -> tuple[str, bytes]:
-        found, text = sandbox.read(base, path)
+        try:
+            found, text = sandbox.read(base, path)
+        except KsonnetError:
+            # gojsonnet garbles an exception's message, often to what is no text: jsonnet's own error has a trace
+            return "<refused>", b'error "refused"'
         return found, text.encode("utf-8")
 
-    return module.evaluate_snippet(
+    result = module.evaluate_snippet(
         name,
         code,
         max_stack=depth,
@@ -137,6 +141,9 @@ def _call(binding: str, name: str, code: str, codes: Mapping[str, str], sandbox:
         import_callback=read,
         native_callbacks=_told_apart() if binding == "jsonnet" else NATIVE_FUNCTIONS,
     )
+    if sandbox.refusal:  # importstr takes an error's text for a text
+        raise KsonnetError(sandbox.refusal)
+    return result
 
 
 def _data(text: str) -> Any:

@@ -32,6 +32,16 @@ def test_files_outside_the_app_cannot_be_imported(app: Builder, tmp_path: Path, 
         assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("evaluator", ["auto", *(name for name in BINDINGS if name != "rjsonnet")])
+def test_a_missing_import_names_its_line_each_time(app: Builder, evaluator: str) -> None:
+    """gojsonnet gave an exception's message with bytes that were no text any more, now and then."""
+    name = "no/" + "such" * 40 + ".libsonnet"
+    app.write("components/bad.jsonnet", f'local x = 1;\nlocal y = import "{name}";\n{{ a: y.b }}')
+    for _time in range(5):
+        with pytest.raises(KsonnetError, match=r"components/bad\.jsonnet, line 2: import of 'no/such.* found nothing"):
+            app.render(components=["bad"], evaluator=evaluator)
+
+
 def test_library_dirs_are_allowed(app: Builder, tmp_path: Path) -> None:
     (tmp_path / "libs").mkdir()
     (tmp_path / "libs/own.libsonnet").write_text('{ apiVersion: "v1", kind: "ConfigMap" }')
