@@ -43,6 +43,15 @@ options:
     description: Folder for what was rendered.
     type: str
     default: ""
+  heritage:
+    description: What becomes of components of earlier days, as O(bramble.kube.kubeflow_push#module:heritage).
+    type: str
+    choices: [successors, as_is]
+    default: successors
+  ksonnet_params:
+    description: Parameters of components that are rendered with ksonnet, by component.
+    type: dict
+    default: {}
 seealso:
   - module: bramble.kube.kubeflow_push
 """
@@ -65,14 +74,25 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.catalogue import CatalogueError, load
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.choice import choose
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.heritage import settled, with_params
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.plan import plan
 
 
-def kubeflow_plan(value, catalogue, extra=None, provided=None, base="https://github.com", cache=""):
+def kubeflow_plan(
+    value,
+    catalogue,
+    extra=None,
+    provided=None,
+    base="https://github.com",
+    cache="",
+    heritage="successors",
+    ksonnet_params=None,
+):
     """See DOCUMENTATION."""
     try:
-        return plan(choose(load(catalogue, extra or []), value, provided or []), base, cache)
-    except CatalogueError as error:
+        known = with_params(settled(load(catalogue, extra or []), heritage), ksonnet_params or {})
+        return plan(choose(known, value, provided or []), base, cache)
+    except (CatalogueError, ValueError) as error:
         raise AnsibleFilterError(str(error)) from error
 
 

@@ -42,6 +42,14 @@ options:
     type: list
     elements: str
     default: []
+  heritage:
+    description:
+      - What becomes of components of earlier days.
+      - V(successors) leaves their objects out that another component succeeds, and installs that one; V(as_is)
+        installs all their objects.
+    type: str
+    choices: [successors, as_is]
+    default: successors
   manifests:
     description: For each component C(path), a file or folder, or C(text), YAML.
     type: dict
@@ -199,6 +207,7 @@ def main() -> None:
             catalogue_extra={"type": "list", "elements": "raw", "default": []},
             components={"type": "list", "elements": "raw", "required": True},
             provided={"type": "list", "elements": "str", "default": []},
+            heritage={"type": "str", "choices": ["successors", "as_is"], "default": "successors"},
             manifests={"type": "dict", "required": True},
             small={"type": "bool", "default": True},
             overrides={"type": "dict", "default": {}},

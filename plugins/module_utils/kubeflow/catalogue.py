@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .fields import Fields
+from .heritage import Old, old, unknown_successors
 
 KUSTOMIZE, MANIFESTS, KSONNET = "kustomize", "manifests", "ksonnet"
 ENGINES = (KUSTOMIZE, MANIFESTS, KSONNET)
@@ -173,8 +174,9 @@ class Component:
     proof: str = UNTESTED
     # Whether other components are reached through this one.
     ingress: bool = False
-    # Belongs to the engine ksonnet: the app's description.
+    # Belongs to the engine ksonnet: what its app is made of.
     ksonnet: Mapping[str, Any] = field(default_factory=dict)
+    heritage: tuple[Old, ...] = ()
 
 
 def load(*lists: object) -> dict[str, Component]:
@@ -198,6 +200,7 @@ def load(*lists: object) -> dict[str, Component]:
             names.add(component.name)
             found[component.name] = component
     _check_needs(found, problems)
+    problems += unknown_successors(found)
     if problems:
         raise CatalogueError("\n".join(problems))
     return found
@@ -235,7 +238,8 @@ def _entry(number: int, value: Mapping[str, Any], problems: list[str]) -> Compon
         ready=fields.below("ready", _ready) or Ready(),
         proof=fields.choice("proof", PROOFS, default=UNTESTED),
         ingress=fields.truth("ingress"),
-        ksonnet=fields.mapping("ksonnet"),
+        ksonnet=fields.below("ksonnet", _ksonnet, required=engine == KSONNET) or {},
+        heritage=fields.each("heritage", old),
     )
     fields.done()
     return component
@@ -258,7 +262,7 @@ def _source(fields: Fields, engine: str) -> Source:
     wheres = {
         KUSTOMIZE: ("repository", "archive"),
         MANIFESTS: ("url", "path", "template"),
-        KSONNET: ("repository", "archive", "path"),
+        KSONNET: ("repository", "path"),
     }.get(engine, ())
     given = [name for name in ("repository", "archive", "url", "path", "template") if getattr(source, name)]
     if wheres and (len(given) != 1 or given[0] not in wheres):
@@ -267,6 +271,22 @@ def _source(fields: Fields, engine: str) -> Source:
     if engine == KUSTOMIZE and bool(source.overlay) == bool(source.kustomization):
         fields.note("", "must have either an overlay or a kustomization of its own")
     return source
+
+
+def _ksonnet(fields: Fields) -> dict[str, Any]:
+    """What the app is made of.
+
+    ``registry`` is the name by which its packages import each other; ``openapi`` an address, or a file of the source,
+    with Kubernetes' description of the release that they were written for.
+    """
+    return {
+        "registry": fields.text("registry", required=True, pattern=_NAME, right=_NAME_RIGHT),
+        "packages": list(fields.texts("packages")),
+        "prototype": fields.text("prototype", required=True),
+        "params": fields.mapping("params"),
+        "openapi": fields.text("openapi", required=True),
+        "openapi_sha256": fields.text("openapi_sha256", required=True, pattern=_SHA256, right="64 hexadecimal digits"),
+    }
 
 
 def _needs(fields: Fields) -> Needs:

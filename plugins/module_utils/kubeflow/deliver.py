@@ -140,6 +140,9 @@ class Delivery:
         self._push_all()
         for component in self.absent:
             self.rows[component.name] = self._remove(component)
+        for name, rewritten in self.looked.rewritten.items():
+            versions = (f"{entry['kind']} {entry['name']} {entry['from']} to {entry['to']}" for entry in rewritten)
+            self.rows[name].notes.append(f"rewritten for this server: {', '.join(versions)}")
         return list(self.rows.values())
 
     def _add_passwords(self) -> None:

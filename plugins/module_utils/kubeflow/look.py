@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,12 +40,14 @@ class Looked:
     :ivar namespaces: namespaces that have to be written.
     :ivar not_ready: component → objects that are as wanted but not ready.
     :ivar parents: names of the sets that there are.
+    :ivar rewritten: component → what was rewritten because this server does not serve its version any more.
     """
 
     pending: set[str] = field(default_factory=set)
     namespaces: set[str] = field(default_factory=set)
     not_ready: dict[str, list[Any]] = field(default_factory=dict)
     parents: set[str] = field(default_factory=set)
+    rewritten: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 def look(get: Get, client: Client, components: Iterable[Prepared], namespaces: Iterable[Item]) -> Looked:
@@ -64,7 +66,7 @@ class _Look:
         self.namespaces = namespaces
         self.discovery = Discovery(get)
         self.found = Looked()
-        self.owner = {id(item): component for component in components for item in component.items}
+        self.owner: dict[int, Prepared] = {}
         self.sets = {component.name: apply_set_of(component.name) for component in components}
         self.seen: set[int] = set()
         self.unsure: list[tuple[Item, Resource, dict]] = []
@@ -80,6 +82,10 @@ class _Look:
         items = [item for component in self.components for item in component.items]
         self.discovery.load([item.api_version for item in items])
         scopes = order.defined_scopes(items)
+        for component in self.components:
+            self._modernize(component, scopes)
+        items = [item for component in self.components for item in component.items]
+        self.owner = {id(item): component for component in self.components for item in component.items}
 
         def namespaced(item: Item) -> bool | None:
             known = order.known_scope(item.group, item.kind, scopes)
@@ -107,6 +113,16 @@ class _Look:
         for item, _resource in wanted:
             if id(item) not in self.seen:
                 self.found.pending.add(self.owner[id(item)].name)
+
+    def _modernize(self, component: Prepared, scopes: Container[tuple[str, str]]) -> None:
+        def unserved(item: Item) -> bool:
+            return (item.group, item.kind) not in scopes and not self.discovery.serves(item.api_version, item.kind)
+
+        if any(unserved(item) for item in component.items):
+            from ..manifests import modernize  # a table that few components need
+
+            component.items[:], rewritten = modernize.modernize(component.items, unserved, self.discovery.serves)
+            self.found.rewritten[component.name] = rewritten
 
     def _look_at_parents(self) -> None:
         """A set whose parent is missing, or names other kinds than are wanted, is for a push to bring in order."""

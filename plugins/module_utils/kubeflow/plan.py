@@ -55,7 +55,8 @@ def _add(made: dict[str, Any], component: Component, base: str, cache: str) -> N
     if component.engine == KUSTOMIZE:
         made["kustomize"].append(entry)
     elif component.engine == KSONNET:
-        made["ksonnet"].append({**entry, "path": source.path, "ksonnet": dict(component.ksonnet)})
+        folder = f"{cache}/ksonnet/{cache_name(component).rpartition('.')[0]}"
+        made["ksonnet"].append({**entry, "app_dir": folder, "app": ksonnet_app(component, base)})
     elif source.url:
         made["urls"].append(entry)
     elif source.template:
@@ -67,7 +68,32 @@ def _add(made: dict[str, Any], component: Component, base: str, cache: str) -> N
     made["files"][component.name] = entry["file"]
 
 
+def ksonnet_app(component: Component, base: str) -> dict[str, Any]:
+    """The app of one component, as the options of the module ksonnet_app have it."""
+    source, made = component.source, component.ksonnet
+    registry = {"name": made["registry"], "uri": source.path}
+    files = source.path
+    if source.sha256:
+        registry["files_sha256"] = source.sha256
+    if source.repository:
+        folder = f"/{source.folder}" if source.folder else ""
+        registry["uri"] = f"github.com/{source.repository}/tree/{source.tag}{folder}"
+        registry["mirror"] = base.rstrip("/") + "/{org}/{repo}/archive/refs/tags/{ref}.tar.gz"
+        files = f"{base.rstrip('/')}/{source.repository}/raw/{source.tag}"
+    openapi = made["openapi"] if "://" in made["openapi"] else f"{files}/{made['openapi']}"
+    return {
+        "libraries": [{"openapi": openapi, "checksum": f"sha256:{made['openapi_sha256']}"}],
+        "environments": [{"name": "default", "namespace": component.namespace}],
+        "registries": [registry],
+        "packages": [{"name": f"{made['registry']}/{package}"} for package in made["packages"]],
+        "components": [{"name": component.name, "prototype": made["prototype"], "params": made["params"]}],
+    }
+
+
 def cache_name(component: Component) -> str:
     """A file name that is another one as soon as anything of the source is."""
-    said = json.dumps([component.engine, dataclasses.asdict(component.source), dict(component.ksonnet)], sort_keys=True)
+    parts = [component.engine, dataclasses.asdict(component.source), dict(component.ksonnet)]
+    if component.engine == KSONNET:
+        parts.append(component.namespace)
+    said = json.dumps(parts, sort_keys=True)
     return f"{component.name}-{component.source.tag}-{hashlib.sha256(said.encode()).hexdigest()[:12]}.json"

@@ -20,6 +20,7 @@ from .catalogue import load as load_catalogue
 from .choice import PRESENT, Chosen, choose
 from .deliver import Delivery, Row, Wishes, refuse
 from .fields import Fields
+from .heritage import settled, without
 from .prepare import INGRESS, LOAD_BALANCER, Prepared, Settings, address, prepare
 
 
@@ -48,10 +49,11 @@ class _Run:
         self.diff = diff
         self.warnings: list[str] = []
         self.table: list[str] = []
+        self.heritage: dict[str, list[str]] = {}
 
     def run(self) -> tuple[bool, dict[str, Any]]:
         params = self.params
-        catalogue = load_catalogue(params["catalogue"], params["catalogue_extra"])
+        catalogue = settled(load_catalogue(params["catalogue"], params["catalogue_extra"]), params["heritage"])
         chosen = choose(catalogue, params["components"], params["provided"])
         settings = Settings(
             small=params["small"],
@@ -79,6 +81,8 @@ class _Run:
         rows += [
             Row(item.component.name, "installed", notes=["its manifests are still to be built"]) for item in unrendered
         ]
+        for row in rows:
+            row.notes += self.heritage.get(row.name, [])
         return self._result(rows, addresses, requests)
 
     def _wishes(self) -> Wishes:
@@ -105,7 +109,8 @@ class _Run:
             elif source is None:
                 raise CatalogueError(f"manifests has nothing for {item.component.name}.")
             else:
-                prepared.append(prepare(item, _read(source), settings))
+                objects, self.heritage[item.component.name] = without(item.component, _read(source))
+                prepared.append(prepare(item, objects, settings))
         return prepared, unrendered
 
     # Fit ---------------------------------------------------------------------------------------------------------
