@@ -1,0 +1,55 @@
+#!/usr/bin/python
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: run_lock
+short_description: One run at a time on a cluster
+version_added: "0.1.0"
+author:
+  - bramble.kube contributors (@bramble-kube)
+description:
+  - Takes a lock on the machine on which it runs, usually the master, and holds it until this run of
+    C(ansible-playbook) ends, be it by Ctrl-C, C(kill -9) or a power cut. There is nothing to be cleaned up.
+  - Fails when another run has the lock, and names its user, computer, playbook, process and time.
+  - A second use in the same run finds the run's own lock. After a reboot of the machine the lock is taken again.
+  - The lock is C(flock)'s, under an SSH session that a small process on the laptop keeps open. When the laptop itself
+    vanishes without a word, the lock is free once the machine's TCP gives the session up, which takes a quarter of an
+    hour at most.
+options:
+  path:
+    description: The file that is locked and that says who holds the lock.
+    type: path
+    default: /run/bramble.kube.lock
+attributes:
+  check_mode:
+    description: A dry run changes nothing, so it needs no lock and takes none.
+    support: full
+  diff_mode:
+    description: There is nothing to compare.
+    support: none
+  action:
+    description: The work is done on the laptop.
+    support: full
+  async:
+    description: The lock would end with the task.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Let nobody else work on this cluster meanwhile
+  bramble.kube.run_lock:
+  delegate_to: "{{ groups['master'] | first }}"
+  become: true
+  run_once: true
+"""
+
+RETURN = r"""
+holder:
+  description: What another run is told about this one. Empty in check mode.
+  returned: always
+  type: str
+"""
