@@ -104,6 +104,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.cluster import init as rules
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import busy
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.nodes import last_errors
 from ansible_collections.bramble.kube.plugins.module_utils.files import place
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes
@@ -298,8 +299,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = run(module)
-    except Stop as error:
+        with busy("kubeadm"):
+            result = run(module)
+    except (Stop, TimeoutError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename or 'A program'}: {error.strerror}.")
