@@ -697,6 +697,7 @@ def _node_name(host: Host, cluster: Cluster) -> Result | None:
         "{found} or later.",
     ),
     other=(WILL_CHANGE, "{host}: it has Kubernetes {found}; the run installs {wanted}."),
+    behind=(WILL_CHANGE, "{host}: it is in a cluster with Kubernetes {found}; upgrade.yml brings it to {wanted}."),
 )
 def _kubernetes(host: Host, cluster: Cluster) -> Result | None:
     packages, wanted = host.fact("packages"), _wanted_version(host, cluster)
@@ -709,7 +710,8 @@ def _kubernetes(host: Host, cluster: Cluster) -> Result | None:
         found = parse_version(str(entry.get("version")).partition("-")[0])
     except ValueError:
         return Result(str(entry.get("version")), str(wanted))
-    return Result(str(found), str(wanted), "downgrade" if found > wanted else "other" if found < wanted else "")
+    older = "behind" if host.in_cluster else "other"
+    return Result(str(found), str(wanted), "downgrade" if found > wanted else older if found < wanted else "")
 
 
 def _wanted_version(host: Host, cluster: Cluster) -> Version | None:
