@@ -31,8 +31,10 @@ BINARIES = (
 )
 # The etcd that each minor release of Kubernetes comes with; kubeadm's own table must agree when the image is made.
 ETCD = {"1.35": "3.6", "1.36": "3.6", "1.37": "3.7"}
+# Docker's repository as it was some time ago, with an older containerd: from it a Pi is set up that is upgraded later.
+EARLIER = ("containerd-earlier", "debs-docker-earlier", "apt-docker-earlier")
 # Built only when asked for by name.
-ON_DEMAND = ("ko",)
+ON_DEMAND = ("ko", *EARLIER)
 
 
 def minor(version: str) -> str:
@@ -169,15 +171,18 @@ def _node_software(go: str) -> list[Product]:
 
     made = [
         go_product(
-            "containerd",
-            MODULES / "containerd",
+            name,
+            MODULES / name,
             {f"{containerd}/cmd/{p}": p for p in ("containerd", "containerd-shim-runc-v2", "ctr")},
             go=go,
-            ldflags=f"-X {containerd}/version.Version=v{version_of('containerd', containerd)}",
+            ldflags=f"-X {containerd}/version.Version=v{version_of(name, containerd)}",
             files={"containerd.service": f"{containerd}:containerd.service"},
             seconds=60,
             outputs={"version": ("containerd", "--version")},
-        ),
+        )
+        for name in ("containerd", "containerd-earlier")
+    ]
+    made += [
         # runc enters namespaces in C before Go runs, and filters system calls by libseccomp.
         go_product(
             "runc",
@@ -381,42 +386,49 @@ def _kubernetes(version: str, go: str, default: bool) -> list[Product]:
 def _docker_packages() -> list[Product]:
     """kubernetes-cni for the Kubernetes repositories; Docker's packages and repository for each Debian release."""
     cni = version_of("cni-plugins", "github.com/containernetworking/plugins")
-    containerd = version_of("containerd", "github.com/containerd/containerd/v2")
-    docker = version_of("docker-cli", "github.com/docker/cli")
-    units = "usr/lib/systemd/system"
     made = [
         debs_product("debs-kubernetes-cni", (Deb("kubernetes-cni", f"{cni}-1.1", {"opt/cni/bin": "cni-plugins:bin"}),))
     ]
     for codename, number in DEBIAN.items():
         build = f"1~debian.{number}~{codename}"
-        runtime = {f"usr/bin/{p}": f"containerd:{p}" for p in ("containerd", "containerd-shim-runc-v2", "ctr")}
-        unit = f"{units}/containerd.service"
-        made.append(
-            debs_product(
-                f"debs-docker-{codename}",
-                (
-                    Deb(
-                        "containerd.io",
-                        f"{containerd}-{build}",
-                        {**runtime, "usr/bin/runc": "runc:runc", unit: "containerd:containerd.service"},
-                        replace={unit: {"/usr/local/bin/containerd": "/usr/bin/containerd"}},
-                    ),
-                    Deb(
-                        "docker-ce",
-                        f"5:{docker}-{build}",
-                        {
-                            **{f"usr/bin/{p}": f"docker-engine:{p}" for p in ("dockerd", "docker-proxy")},
-                            **{f"{units}/docker.{k}": f"docker-engine:docker.{k}" for k in ("service", "socket")},
-                        },
-                    ),
-                    Deb("docker-ce-cli", f"5:{docker}-{build}", {"usr/bin/docker": "docker-cli:docker"}),
-                ),
-                seconds=12,
-            )
-        )
+        made.append(debs_product(f"debs-docker-{codename}", _docker_debs("containerd", build), seconds=12))
     suites = {codename: f"debs-docker-{codename}" for codename in DEBIAN}
     made.append(pool_repository("apt-docker", "linux/debian", suites, "stable", "Docker", "Docker CE"))
+    # Of the engine there is one version, so its earlier package is an earlier revision of the same programs.
+    earlier = _docker_debs("containerd-earlier", "0~debian.13~trixie")
+    made.append(debs_product("debs-docker-earlier", earlier, seconds=12))
+    suites = {"trixie": "debs-docker-earlier"}
+    made.append(pool_repository("apt-docker-earlier", "earlier/linux/debian", suites, "stable", "Docker", "Docker CE"))
     return made
+
+
+def _docker_debs(runtime: str, build: str) -> tuple[Deb, ...]:
+    """Docker's packages with the containerd of the product `runtime`; build: what follows upstream's version."""
+    containerd = version_of(runtime, "github.com/containerd/containerd/v2")
+    docker = version_of("docker-cli", "github.com/docker/cli")
+    units = "usr/lib/systemd/system"
+    unit = f"{units}/containerd.service"
+    return (
+        Deb(
+            "containerd.io",
+            f"{containerd}-{build}",
+            {
+                **{f"usr/bin/{p}": f"{runtime}:{p}" for p in ("containerd", "containerd-shim-runc-v2", "ctr")},
+                "usr/bin/runc": "runc:runc",
+                unit: f"{runtime}:containerd.service",
+            },
+            replace={unit: {"/usr/local/bin/containerd": "/usr/bin/containerd"}},
+        ),
+        Deb(
+            "docker-ce",
+            f"5:{docker}-{build}",
+            {
+                **{f"usr/bin/{p}": f"docker-engine:{p}" for p in ("dockerd", "docker-proxy")},
+                **{f"{units}/docker.{k}": f"docker-engine:docker.{k}" for k in ("service", "socket")},
+            },
+        ),
+        Deb("docker-ce-cli", f"5:{docker}-{build}", {"usr/bin/docker": "docker-cli:docker"}),
+    )
 
 
 def _network_images() -> list[Product]:
