@@ -27,6 +27,12 @@ options:
     type: list
     elements: str
     default: []
+  node_info:
+    description:
+      - What each of the nodes has to report in C(status.nodeInfo), besides being Ready. After an upgrade or a reboot
+        the cluster believes the old state for a while, and then tells the new.
+    type: dict
+    default: {}
   timeout:
     description: Seconds to wait for all of them together.
     type: int
@@ -86,6 +92,7 @@ def main() -> None:
         argument_spec={
             "names": {"type": "list", "elements": "str", "required": True},
             "namespaces": {"type": "list", "elements": "str", "default": []},
+            "node_info": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 300},
             "kubeconfig": {"type": "path", "default": "/etc/kubernetes/admin.conf"},
         },
@@ -113,7 +120,7 @@ def main() -> None:
     while True:
         code, output, error = module.run_command(command)
         if code == 0:
-            states, pods = node_states(output, names), pod_troubles(output, namespaces)
+            states, pods = node_states(output, names, module.params["node_info"]), pod_troubles(output, namespaces)
         waiting = [state for state in states if not state.ready]
         if (states and not waiting and not pods) or time.monotonic() >= deadline:
             break

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 #: klog's line head, and the journal's, which tell nothing to a beginner.
@@ -39,9 +40,10 @@ def _problems(conditions: list[dict]) -> list[str]:
     return told
 
 
-def node_states(text: str, names: list[str]) -> list[NodeState]:
+def node_states(text: str, names: list[str], node_info: Mapping[str, str] | None = None) -> list[NodeState]:
     """Read what `kubectl get nodes,pods -A -o json` printed, for the nodes that should be there.
 
+    :param node_info: fields of status.nodeInfo that they have to report.
     :raises ValueError: when it is no JSON.
     """
     items = json.loads(text).get("items", [])
@@ -54,7 +56,13 @@ def node_states(text: str, names: list[str]) -> list[NodeState]:
         conditions = (found[name].get("status") or {}).get("conditions") or []
         ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
         problems = _problems(conditions) or ([] if ready else ["it has not reported its condition yet"])
-        states.append(NodeState(name, True, ready, tuple(problems)))
+        reported = (found[name].get("status") or {}).get("nodeInfo") or {}
+        old = [
+            f"it still reports {key} {reported.get(key)}, not {value}"
+            for key, value in (node_info or {}).items()
+            if reported.get(key) != value
+        ]
+        states.append(NodeState(name, True, ready and not old, tuple(problems + old)))
     return states
 
 
