@@ -1,0 +1,232 @@
+#!/usr/bin/python
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kubeadm_upgrade
+short_description: A machine's part of an upgrade with kubeadm
+version_added: "0.1.0"
+author:
+  - bramble.kube contributors (@bramble-kube)
+description:
+  - Runs C(kubeadm upgrade apply) on the control plane or C(kubeadm upgrade node) on another machine, with the kubeadm
+    that is installed.
+  - Writes down what it has begun, so that an upgrade that was cut short is known and finished by the next run.
+  - A cut can fall between kubeadm taking away the old manifest of a static Pod and putting down the new one, and then
+    there is no etcd or API server. The old manifest is brought back from kubeadm's own copy.
+  - kubeadm leaves a copy of etcd's data with each upgrade; all but the newest are removed after a success, for they
+    fill the card.
+  - Runs on that machine, as root.
+options:
+  state:
+    description:
+      - V(mended) brings back manifests that a cut has taken, waits for the API server and tells what there is. It
+        changes nothing on a machine on which no upgrade was cut short.
+      - V(applied) upgrades the control plane.
+      - V(node) upgrades another machine's configuration.
+    type: str
+    choices: [mended, applied, node]
+    required: true
+  version:
+    description: The wanted release, for O(state=applied).
+    type: str
+  ignore_preflight_errors:
+    description: Checks of kubeadm whose verdict is ignored.
+    type: list
+    elements: str
+    default: []
+  api_timeout:
+    description: Seconds to wait for the API server before anything is done.
+    type: int
+    default: 240
+attributes:
+  check_mode:
+    description: Tells what would be done.
+    support: full
+  diff_mode:
+    description: kubeadm decides what it writes, so there is nothing to compare beforehand.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Bring back what a cut has taken
+  bramble.kube.kubeadm_upgrade:
+    state: mended
+  register: upgrade_control_plane
+
+- name: Upgrade the control plane
+  bramble.kube.kubeadm_upgrade:
+    state: applied
+    version: "1.37.2"
+"""
+
+RETURN = r"""
+mended:
+  description: Static Pods whose manifest was brought back.
+  returned: always
+  type: list
+  elements: str
+tags:
+  description: Image tag of each static Pod, as its manifest has it.
+  returned: always
+  type: dict
+  sample: {etcd: 3.7.0-0, kube-apiserver: 1.37.2, kube-controller-manager: 1.37.2, kube-scheduler: 1.37.2}
+unfinished:
+  description: The release of an upgrade that was begun and not finished, empty without one.
+  returned: always
+  type: str
+"""
+
+import glob
+import shutil
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.bramble.kube.plugins.module_utils.cluster import upgrade as rules
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import busy
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.init import reason
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.nodes import last_errors
+from ansible_collections.bramble.kube.plugins.module_utils.files import place
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import redact
+
+KUBERNETES = "/etc/kubernetes"
+MANIFESTS = KUBERNETES + "/manifests"
+COPIES = KUBERNETES + "/tmp"
+MARK = KUBERNETES + "/kubeadm-upgrade.unfinished"
+ADMIN = KUBERNETES + "/admin.conf"
+
+
+class Stop(Exception):
+    """The module cannot go on; the message is for the user and holds no secret."""
+
+
+def _text(path: str) -> str:
+    return (place.read(path) or b"").decode("utf-8", "replace")
+
+
+def unfinished() -> str:
+    """The release that an earlier run began to bring and did not finish."""
+    return _text(MARK).strip()
+
+
+def tags() -> dict[str, str]:
+    """Image tag of each static Pod."""
+    return {name: rules.image_tag(_text(f"{MANIFESTS}/{name}.yaml")) for name in rules.STATIC_PODS}
+
+
+def newest_copy(name: str) -> str:
+    """kubeadm's newest copy of a static Pod's manifest; "" when there is none that is whole."""
+    found = glob.glob(f"{COPIES}/kubeadm-backup-manifests-*/{name}.yaml")
+    for path in sorted(found, reverse=True):  # the folders' names end with the time
+        text = _text(path)
+        if rules.image_tag(text):
+            return text
+    return ""
+
+
+def mend(check: bool) -> list[str]:
+    """Bring back the manifests that a cut upgrade has taken away or left damaged.
+
+    :returns: the static Pods that were missing.
+    """
+    if not unfinished():
+        return []
+    missing = [name for name, tag in tags().items() if not tag]
+    for name in missing:
+        copy = newest_copy(name)
+        if not copy:
+            raise Stop(
+                f"{MANIFESTS}/{name}.yaml is missing, and kubeadm has left no copy of it in {COPIES}:"
+                " playbooks/restore.yml brings the control plane back from a backup."
+            )
+        if not check:
+            place.write(place.Wanted(f"{MANIFESTS}/{name}.yaml", copy.encode(), 0o600))
+    return missing
+
+
+def wait_for_api(module: AnsibleModule) -> None:
+    """Wait until the API server says that it is ready."""
+    deadline = time.monotonic() + module.params["api_timeout"]
+    while True:
+        code, _output, error = module.run_command(
+            ["kubectl", "--kubeconfig", ADMIN, "--request-timeout", "10s", "get", "--raw", "/readyz"]
+        )
+        if code == 0:
+            return
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(1)
+    journal = ["journalctl", "--unit", "kubelet", "--boot", "--no-pager", "--lines", "200", "--output", "cat"]
+    _code, output, _error = module.run_command(journal)
+    told = " / ".join(last_errors(redact(output), 2)) or (error.strip().splitlines() or ["no answer"])[-1]
+    raise Stop(
+        f"The API server has not been ready for {module.params['api_timeout']} seconds, so nothing can be upgraded. The"
+        f" kubelet says: {told}"
+    )
+
+
+def tidy() -> None:
+    """Remove kubeadm's copies of etcd's data but the newest."""
+    for path in sorted(glob.glob(COPIES + "/kubeadm-backup-etcd*"))[:-1]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def kubeadm(module: AnsibleModule, *arguments: str) -> None:
+    """Run kubeadm upgrade; its error is for the user."""
+    command = ["kubeadm", "upgrade", *arguments]
+    if module.params["ignore_preflight_errors"]:
+        command += ["--ignore-preflight-errors", ",".join(module.params["ignore_preflight_errors"])]
+    code, output, error = module.run_command(command, environ_update={"LC_ALL": "C"})
+    if code:
+        raise Stop(f"kubeadm upgrade {arguments[0]} failed: {redact(reason(error or output))}.")
+
+
+def run(module: AnsibleModule) -> dict:
+    """Mend, and upgrade if asked to."""
+    state, version, check = module.params["state"], module.params["version"], module.check_mode
+    mended: list[str] = []
+    if state != "node":
+        mended = mend(check)
+        if not check:
+            wait_for_api(module)
+    changed = bool(mended)
+    if state != "mended":
+        changed = True
+        if state == "node" and not check:
+            kubeadm(module, "node")
+        elif not check:
+            place.write(place.Wanted(MARK, version.encode() + b"\n", 0o600))
+            kubeadm(module, "apply", f"v{version}", "--yes")
+            tidy()
+            place.write(place.Wanted(MARK, None))
+    return {"changed": changed, "mended": mended, "tags": tags(), "unfinished": unfinished()}
+
+
+def main() -> None:
+    """Read the options, act, report."""
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["mended", "applied", "node"], "required": True},
+            "version": {"type": "str"},
+            "ignore_preflight_errors": {"type": "list", "elements": "str", "default": []},
+            "api_timeout": {"type": "int", "default": 240},
+        },
+        required_if=[("state", "applied", ["version"])],
+        supports_check_mode=True,
+    )
+    try:
+        with busy("kubeadm"):
+            result = run(module)
+    except (Stop, TimeoutError) as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename or 'A program'}: {error.strerror}.")
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
