@@ -82,3 +82,20 @@ def test_explanation_names_the_likely_cause():
     assert "no Pod network" in text
     assert "100 MB" in text
     assert lines[-1] == "  boom"
+
+
+def test_a_node_that_reports_the_old_release_or_boot_is_not_ready_yet():
+    item = {
+        "kind": "Node",
+        "metadata": {"name": "k8s-node1"},
+        "status": {
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "nodeInfo": {"kubeletVersion": "v1.36.3", "bootID": "new"},
+        },
+    }
+    text = json.dumps({"items": [item]})
+    (state,) = node_states(text, ["k8s-node1"], {"kubeletVersion": "v1.37.2", "bootID": "new"})
+    assert not state.ready
+    assert state.problems == ("it still reports kubeletVersion v1.36.3, not v1.37.2",)
+    (state,) = node_states(text, ["k8s-node1"], {"kubeletVersion": "v1.36.3", "bootID": "new"})
+    assert state.ready

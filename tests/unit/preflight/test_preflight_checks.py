@@ -293,6 +293,12 @@ BAD = [
         "it has Kubernetes 1.36.3; the run installs 1.37.2",
     ),
     (
+        "Kubernetes",
+        {"packages": {"kubelet": {"version": "1.36.3-1.1"}}, "kubernetes": joined},
+        WILL_CHANGE,
+        "it is in a cluster with Kubernetes 1.36.3; upgrade.yml brings it to 1.37.2",
+    ),
+    (
         "ports",
         {"listening_tcp": [22, 10250]},
         MUST_CHANGE,
