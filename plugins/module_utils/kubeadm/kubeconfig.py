@@ -82,7 +82,7 @@ def _block(lines: list[tuple[int, str]], indent: int) -> Any:
     return mapping
 
 
-def _load(text: str) -> Any:
+def load_plain_yaml(text: str) -> Any:
     """Read JSON, or the plain block YAML that Kubernetes' tools write (no anchors, flow collections or folded text)."""
     if text.lstrip().startswith("{"):
         try:
@@ -114,7 +114,7 @@ def parse_kubeconfig(text: str) -> Cluster:
 
     :raises KubeconfigError: when the text is no kubeconfig or lacks an address or a CA.
     """
-    document = _load(text)
+    document = load_plain_yaml(text)
     if not isinstance(document, dict):
         raise KubeconfigError("it is not a kubeconfig")
     clusters = document.get("clusters")

@@ -85,6 +85,18 @@ class Client:
         """The decoded body of a GET."""
         return self.request("GET", path, query, accept=accept)[1]
 
+    def text(self, path: str, query: dict[str, Any] | None = None) -> str:
+        """The body of a GET that is no JSON, such as a log.
+
+        :raises Fault: when no whole answer came.
+        :raises ApiError: when the answer is not a success.
+        """
+        target, headers, _data = self._prepare(path, query, None, JSON, "*/*")
+        status, answer_headers, content = self._exchange("GET", target, headers, None)
+        if status >= 300:
+            raise _api_error(status, answer_headers, content)
+        return content.decode("utf-8", "replace")
+
     def watch(self, path: str, query: dict[str, Any], timeout: float) -> Iterator[dict]:
         """The events of a watch, until the server ends it, at the latest after `timeout` seconds or a minute.
 

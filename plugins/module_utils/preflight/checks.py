@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import Version, parse_version
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.inventory import Inventory, spare_network
-from ansible_collections.bramble.kube.plugins.module_utils.preflight.words import listing
+from ansible_collections.bramble.kube.plugins.module_utils.preflight.words import listing, short_reason
 
 OK, WILL_CHANGE, MUST_CHANGE = "ok", "will_change", "must_change"
 
@@ -162,26 +162,12 @@ def _reachable(host: Host, cluster: Cluster) -> Result | None:
         return Result("yes", "yes")
     trouble = host.trouble
     user = cluster.inventory.values.get(host.name, {}).get("ansible_user")
-    values = {"address": host.address, "user": f"{user}@" if user else "", "reason": _short_reason(trouble)}
+    values = {"address": host.address, "user": f"{user}@" if user else "", "reason": short_reason(trouble)}
     if "Host key verification failed" in trouble or "REMOTE HOST IDENTIFICATION HAS CHANGED" in trouble:
         return Result("host key", "yes", "unknown_key", values)
     if "Permission denied" in trouble:
         return Result("no access", "yes", "refused", values)
     return Result("no", "yes", "unreachable", values)
-
-
-def _short_reason(trouble: str) -> str:
-    for words in (
-        "No route to host",
-        "Connection refused",
-        "timed out",
-        "Could not resolve hostname",
-        "Network is unreachable",
-    ):
-        if words.lower() in trouble.lower():
-            return words.lower()
-    lines = [line.strip() for line in trouble.replace("\\r", "").splitlines() if line.strip()]
-    return lines[-1][:120] if lines else "no answer"
 
 
 @_check(
@@ -208,7 +194,7 @@ def _sudo(host: Host, cluster: Cluster) -> Result | None:
     ):
         return Result("asks for a password", "yes", "password")
     if re.search(r"not in the sudoers|not allowed to|may not run sudo|sudo: (command )?not found", host.trouble):
-        return Result("no", "yes", "denied", {"reason": _short_reason(host.trouble)})
+        return Result("no", "yes", "denied", {"reason": short_reason(host.trouble)})
     return None
 
 
@@ -242,7 +228,7 @@ def _facts(host: Host, cluster: Cluster) -> Result | None:
         r"python\S*: (command )?not found|No such file or directory.*python|python.*No such file", host.trouble
     ):
         return Result("no Python", "Python 3.9", "no_python")
-    return Result("unreadable", "read", "trouble", {"reason": _short_reason(host.trouble)})
+    return Result("unreadable", "read", "trouble", {"reason": short_reason(host.trouble)})
 
 
 @_check(

@@ -32,3 +32,18 @@ def shown(value: Any) -> str:
         return "true" if value else "false"
     text = f"'{value}'" if isinstance(value, str) else str(value)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def short_reason(trouble: str) -> str:
+    """Why a host could not be reached or read, out of all that SSH and Ansible said."""
+    for words in (
+        "No route to host",
+        "Connection refused",
+        "timed out",
+        "Could not resolve hostname",
+        "Network is unreachable",
+    ):
+        if words.lower() in trouble.lower():
+            return words.lower()
+    lines = [line.strip() for line in trouble.replace("\\r", "").splitlines() if line.strip()]
+    return lines[-1][:120] if lines else "no answer"

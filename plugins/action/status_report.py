@@ -1,0 +1,126 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Shows the cluster's status; on the laptop, because only there the screen is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+try:
+    import rich  # noqa: F401
+
+    MISSING = ""
+except ImportError:
+    MISSING = "rich"
+
+from ansible_collections.bramble.kube.plugins.module_utils.files import place
+from ansible_collections.bramble.kube.plugins.module_utils.status import audit, diagnosis, report
+from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, Pi, Scene
+
+DEFAULT_NETWORK = "flannel"
+
+
+def _trouble(result: Mapping[str, Any]) -> str:
+    """What Ansible said when nothing could be read of a Pi; empty if something was."""
+    if "state" in result:
+        return ""
+    texts = [str(result.get(key) or "") for key in ("msg", "module_stderr", "module_stdout")]
+    return "\n".join(text for text in texts if text) or "no reason was given"
+
+
+def read_pi(name: str, groups: Mapping[str, Any], variables: Mapping[str, Any]) -> Pi:
+    """Collect what is known of one Pi."""
+    result = variables.get("status_pi") or {}
+    node_name = variables.get("kubeadm_node_name") or str(variables.get("base_hostname") or name).lower()
+    return Pi(
+        name=name,
+        node_name=str(node_name),
+        role="master" if name in groups.get("master", ()) else "node",
+        address=str(variables.get("ansible_host") or name),
+        facts=result.get("facts") or {},
+        state=result.get("state") or {},
+        audit=result.get("audit") or {},
+        reachable=not result.get("unreachable"),
+        trouble=_trouble(result),
+    )
+
+
+class ActionModule(ActionBase):
+    """Diagnoses, prints, and writes the page."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Do it without going to any host."""
+        super().run(tmp, task_vars)
+        if MISSING:
+            raise AnsibleActionFail(
+                f"The Python library {MISSING} is missing here: {sys.executable} -m pip install rich."
+            )
+        _result, options = self.validate_argument_spec(
+            {
+                "hosts": {"type": "list", "elements": "str"},
+                "cluster": {"type": "dict", "required": True},
+                "kubeconfig": {"type": "path", "default": ""},
+                "renew_days": {"type": "int", "default": 30},
+                "dest": {"type": "path"},
+                "audit": {"type": "bool", "default": False},
+            }
+        )
+        # Not options: a task's arguments are resolved as a whole, which not every variable of every host can be.
+        groups, hostvars = task_vars["groups"], task_vars["hostvars"]
+        listed = [*groups.get("master", ()), *groups.get("node", ())]
+        hosts = [host for host in listed if options["hosts"] is None or host in options["hosts"]]
+        first = hostvars[hosts[0]] if hosts else {}
+        scene = Scene(
+            pis=[read_pi(host, groups, hostvars[host]) for host in hosts],
+            cluster=options["cluster"],
+            kubeconfig=options["kubeconfig"],
+            renew_days=options["renew_days"],
+            network=str(first.get("kubeadm_cni") or DEFAULT_NETWORK),
+        )
+        return self._audit(scene) if options["audit"] else self._status(scene, options["dest"])
+
+    def _show(self, draw: Any, *what: Any) -> None:
+        """Draw for the screen that there is, and show it."""
+        display = Display()
+        terminal = os.isatty(1) or bool(os.environ.get("ANSIBLE_FORCE_COLOR", "0") not in ("0", "", "false", "False"))
+        color = terminal and not os.environ.get("ANSIBLE_NOCOLOR")
+        display.display(draw(*what, width=display.columns, color=color))
+
+    def _status(self, scene: Scene, dest: str | None) -> dict[str, Any]:
+        from ansible_collections.bramble.kube.plugins.module_utils.status.screen import screen
+
+        findings = diagnosis.diagnose(scene)
+        self._show(screen, scene, findings)
+        result = {
+            "changed": False,
+            "findings": [finding.public() for finding in findings],
+            "troubles": [finding.sentence for finding in findings if finding.severity == BAD],
+        }
+        if dest:
+            path = os.path.abspath(os.path.expanduser(dest))
+            result["dest"] = path
+            if not self._task.check_mode:
+                place.write(
+                    place.Wanted(path, report.page(scene, findings).encode(), 0o644, (os.getuid(), os.getgid()))
+                )
+        return result
+
+    def _audit(self, scene: Scene) -> dict[str, Any]:
+        from ansible_collections.bramble.kube.plugins.module_utils.status.screen import audit_screen
+
+        items = audit.audit(scene)
+        self._show(audit_screen, items)
+        return {
+            "changed": False,
+            "items": [item.public() for item in items],
+            "troubles": [f"{item.id} {item.title}: {item.found}" for item in items if item.verdict == audit.FAIL],
+        }

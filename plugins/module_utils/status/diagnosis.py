@@ -1,0 +1,44 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From what is known to what is wrong: all checks, without what only follows from something that is told already."""
+
+from __future__ import annotations
+
+from ansible_collections.bramble.kube.plugins.module_utils.status import in_cluster, on_pis
+from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, NOTE, WARN, Finding, Scene
+
+CHECKS = (*in_cluster.CHECKS, *on_pis.CHECKS)
+_ORDER = {BAD: 0, WARN: 1, NOTE: 2}
+#: Checks that tell the cause of a node's not being Ready, so that this need not be told as well.
+_EXPLAINS_NODE = (
+    "access",
+    "kubelet",
+    "container engine",
+    "Pod network",
+    "way to the API server",
+    "wrong CA",
+    "token",
+    "certificates",
+    "swap",
+    "cgroups",
+)
+
+
+def _follows(finding: Finding, found: list[Finding]) -> bool:
+    """Whether a finding only follows from another one."""
+    causes = {other.check for other in found if other.subject == finding.subject and other.severity == BAD}
+    if finding.check == "nodes" and finding.severity == BAD:
+        return bool(causes.intersection(_EXPLAINS_NODE))
+    return False
+
+
+def diagnose(scene: Scene) -> list[Finding]:
+    """Run every check.
+
+    :returns: what is not well, the worst first.
+    """
+    found = [finding for each in CHECKS for finding in each.findings(scene)]
+    found = [finding for finding in found if not _follows(finding, found)]
+    return sorted(found, key=lambda finding: _ORDER[finding.severity])

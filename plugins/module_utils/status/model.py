@@ -1,0 +1,136 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a status knows: every Pi as it was read on the Pi, the cluster as its API server tells it, and what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible_collections.bramble.kube.plugins.module_utils.status import certificates
+
+#: Severities: something does not work; something will stop working or is not as it should be; for information.
+BAD, WARN, NOTE = "bad", "warn", "note"
+
+
+@dataclass(frozen=True)
+class Pi:
+    """One Pi of the inventory.
+
+    :ivar facts: the facts of the module pi_facts, with their prefix.
+    :ivar state: what the module pi_status read.
+    :ivar trouble: why nothing could be read, as Ansible said it; empty otherwise.
+    """
+
+    name: str
+    node_name: str
+    role: str
+    address: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    state: Mapping[str, Any] = field(default_factory=dict)
+    audit: Mapping[str, Any] = field(default_factory=dict)
+    reachable: bool = True
+    trouble: str = ""
+
+    @property
+    def read(self) -> bool:
+        """Whether something is known of it."""
+        return bool(self.state)
+
+    def fact(self, name: str) -> Any:
+        """A fact of pi_facts, without its prefix; None when it is not known."""
+        return self.facts.get("pi_" + name)
+
+    def get(self, *path: str, default: Any = None) -> Any:
+        """Something in the state, by the keys that lead there."""
+        value: Any = self.state
+        for key in path:
+            if not isinstance(value, Mapping) or value.get(key) is None:
+                return default
+            value = value[key]
+        return value
+
+    def service(self, name: str) -> Mapping[str, Any]:
+        """State of a service; empty when it is not known."""
+        return self.get("services", name, default={})
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything that a diagnosis looks at.
+
+    :ivar cluster: what the module cluster_status returned.
+    :ivar kubeconfig: where the laptop's kubeconfig is.
+    :ivar renew_days: with fewer days left, a certificate is told.
+    :ivar network: the Pod network that the inventory wants (kubeadm_cni).
+    """
+
+    pis: Sequence[Pi]
+    cluster: Mapping[str, Any]
+    kubeconfig: str = ""
+    renew_days: int = 30
+    network: str = "flannel"
+    now: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+
+    @property
+    def master(self) -> Pi | None:
+        """The Pi of the control plane."""
+        return next((pi for pi in self.pis if pi.role == "master"), None)
+
+    @property
+    def answered(self) -> bool:
+        """Whether the API server told about nodes and Pods."""
+        return bool(self.cluster.get("reachable"))
+
+    def node(self, pi: Pi) -> Mapping[str, Any] | None:
+        """The Pi's node in the cluster."""
+        return next((node for node in self.cluster.get("nodes") or () if node["name"] == pi.node_name), None)
+
+    def pi_of(self, node_name: str) -> Pi | None:
+        """The Pi with this node's name."""
+        return next((pi for pi in self.pis if pi.node_name == node_name), None)
+
+    def certificates(self, pi: Pi) -> list[certificates.Certificate]:
+        """The certificates on a Pi."""
+        return certificates.read_all(pi.get("certificates", default=()))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not well.
+
+    :ivar subject: the Pi, Pod or thing that it is about.
+    :ivar cause: what is wrong and why, without a full stop.
+    :ivar remedy: what to do about it, without a full stop.
+    """
+
+    check: str
+    severity: str
+    subject: str
+    cause: str
+    remedy: str
+
+    @property
+    def sentence(self) -> str:
+        """All of it in one sentence."""
+        return f"{self.subject}: {self.cause}: {self.remedy}."
+
+    def public(self) -> dict[str, str]:
+        """As data."""
+        return {
+            "check": self.check,
+            "severity": self.severity,
+            "subject": self.subject,
+            "cause": self.cause,
+            "remedy": self.remedy,
+            "sentence": self.sentence,
+        }
+
+
+def ready(node: Mapping[str, Any] | None) -> str:
+    """A node's condition Ready: True, False or Unknown; "" for no node."""
+    return str(((node or {}).get("conditions") or {}).get("Ready", {}).get("status", "")) if node else ""

@@ -1,0 +1,118 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The status on one screen, drawn with rich."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ansible_collections.bramble.kube.plugins.module_utils.status import summary
+from ansible_collections.bramble.kube.plugins.module_utils.status.audit import ACCEPTED, FAIL, PASS, UNKNOWN, Result
+from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, NOTE, WARN, Finding, Scene
+
+#: Narrower than this a table of Pis cannot be read.
+NARROWEST = 100
+_STYLES = {BAD: "bold red", WARN: "yellow", NOTE: "cyan"}
+_VERDICTS = {PASS: "green", FAIL: "bold red", ACCEPTED: "cyan", UNKNOWN: "yellow"}
+_WORDS = {BAD: "TROUBLE", WARN: "SOON", NOTE: "note"}
+
+
+def _console(width: int, color: bool) -> Console:
+    """A console of its own on a string: the environment of whoever runs this must not change what is drawn."""
+    return Console(
+        file=io.StringIO(),
+        width=max(width, NARROWEST),
+        force_terminal=color,
+        no_color=not color,
+        highlight=False,
+        emoji=False,
+        markup=False,
+        color_system="standard" if color else None,
+        legacy_windows=False,
+    )
+
+
+def _pis(scene: Scene) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
+    for heading in ("Pi", "state", "model and OS", "Kubernetes", "memory", "disk", "heat", "Pods", "certificates"):
+        table.add_column(heading, overflow="fold")
+    for pi in scene.pis:
+        row = summary.pi_row(scene, pi)
+        table.add_row(
+            f"{row.name}\n{row.address}\n{row.role}",
+            Text(row.state, style="green" if row.well else _STYLES[BAD]),
+            f"{row.model}\n{row.os}",
+            f"{row.kubelet}\n{row.engine}",
+            row.memory,
+            row.disk,
+            row.heat,
+            row.pods,
+            row.certificate,
+        )
+    return table
+
+
+def _components(scene: Scene) -> Table | None:
+    rows = summary.components(scene)
+    if not rows:
+        return None
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("Kubeflow", "namespace", "ready"):
+        table.add_column(heading)
+    for row in rows:
+        style = "green" if row.well else _STYLES[BAD]
+        table.add_row(row.name, row.namespace, Text(f"{row.ready} of {row.wanted}", style=style))
+    return table
+
+
+def screen(scene: Scene, findings: Sequence[Finding], width: int = NARROWEST, color: bool = False) -> str:
+    """Draw it.
+
+    :param width: columns of the screen.
+    :param color: whether the screen shows colours.
+    """
+    console = _console(width, color)
+    troubles = sum(1 for finding in findings if finding.severity == BAD)
+    console.print(Text(summary.headline(scene, len(findings)), style="bold red" if troubles else "bold green"))
+    console.print(_pis(scene))
+    console.print(f"etcd: {summary.etcd_size(scene)}")
+    components = _components(scene)
+    if components is not None:
+        console.print(components)
+    if findings:
+        console.print()
+    for finding in findings:
+        console.print(
+            Text(f"{_WORDS[finding.severity]}  ", style=_STYLES[finding.severity]).append(
+                finding.sentence, style="default"
+            )
+        )
+    return console.file.getvalue().rstrip("\n")
+
+
+def audit_screen(items: Sequence[Result], width: int = NARROWEST, color: bool = False) -> str:
+    """Draw how the cluster stands against the benchmark.
+
+    :param width: columns of the screen.
+    :param color: whether the screen shows colours.
+    """
+    console = _console(width, color)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
+    for heading in ("item", "wanted", "verdict", "found"):
+        table.add_column(heading, overflow="fold")
+    for item in items:
+        found = f"{item.found}\n({item.reason})" if item.reason else item.found
+        table.add_row(item.id, item.title, Text(item.verdict, style=_VERDICTS[item.verdict]), found)
+    counts = {verdict: sum(1 for item in items if item.verdict == verdict) for verdict in _VERDICTS}
+    console.print(Text("CIS Kubernetes Benchmark 1.12, as far as an installer decides about it", style="bold"))
+    console.print(table)
+    console.print(", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count))
+    return console.file.getvalue().rstrip("\n")

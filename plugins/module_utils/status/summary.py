@@ -1,0 +1,199 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What screen and page show beside the findings: plain rows of text, made once for both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.bramble.kube.plugins.module_utils.status.model import Pi, Scene, ready
+
+#: Namespaces of what a cluster lives by; everything else with "kubeflow" in its name or its label is Kubeflow's.
+_KUBEFLOW = "kubeflow"
+UNKNOWN = "?"
+
+
+@dataclass(frozen=True)
+class PiRow:
+    """One Pi. Texts are ready to be shown; shares are between 0 and 1, None when they are not known."""
+
+    name: str
+    role: str
+    state: str
+    well: bool
+    model: str
+    address: str
+    os: str
+    kernel: str
+    kubelet: str
+    engine: str
+    memory: str
+    memory_share: float | None
+    disk: str
+    disk_share: float | None
+    heat: str
+    pods: str
+    certificate: str
+
+
+@dataclass(frozen=True)
+class CertificateRow:
+    """One certificate."""
+
+    pi: str
+    file: str
+    subject: str
+    ends: str
+    days: int
+
+
+@dataclass(frozen=True)
+class Component:
+    """One workload and how much of it is ready."""
+
+    name: str
+    namespace: str
+    kind: str
+    ready: int
+    wanted: int
+
+    @property
+    def well(self) -> bool:
+        """Whether all of it is ready."""
+        return self.ready >= self.wanted
+
+
+def size(megabytes: float) -> str:
+    """ "3.7 GiB" or "512 MiB"."""
+    return f"{megabytes / 1024:.1f} GiB" if megabytes >= 1024 else f"{megabytes:.0f} MiB"
+
+
+def _state(scene: Scene, pi: Pi, node: Mapping[str, Any] | None) -> tuple[str, bool]:
+    if not pi.read:
+        return ("unreachable" if not pi.reachable else "unreadable"), False
+    if scene.answered:
+        words = {"True": "Ready", "False": "NotReady", "Unknown": "silent", "": "not in the cluster"}
+        state = words.get(ready(node), UNKNOWN)
+        return (f"{state}, cordoned" if node and node["cordoned"] else state), state == "Ready"
+    up = pi.service("kubelet").get("state") == "active"
+    return ("kubelet runs" if up else "kubelet down"), up
+
+
+def _version(text: str) -> str:
+    """A Debian package's upstream version."""
+    return text.partition(":")[2].partition("-")[0] if ":" in text else text.partition("-")[0]
+
+
+def _engine(pi: Pi, node: Mapping[str, Any] | None) -> str:
+    if node and node["runtime"]:
+        return node["runtime"].replace("://", " ").replace(" v", " ")
+    packages = pi.fact("packages") or {}
+    found = next((packages[name] for name in ("containerd.io", "containerd") if name in packages), None)
+    return f"containerd {_version(found['version'])}" if found else UNKNOWN
+
+
+def _heat(pi: Pi) -> str:
+    degrees, bits = pi.get("temperature_c"), pi.fact("throttled")
+    texts = [f"{degrees:.0f} °C"] if degrees is not None else []
+    if bits is not None:
+        texts.append("throttled" if bits & 0xF else "no throttling")
+    return ", ".join(texts) or "no sensor"
+
+
+def _disk(pi: Pi) -> tuple[str, float | None]:
+    """The fullest disk."""
+    disks = [disk for disk in pi.get("disks", default=()) if disk["total_mb"]]
+    if not disks:
+        return UNKNOWN, None
+    fullest = min(disks, key=lambda disk: disk["free_mb"] / disk["total_mb"])
+    return f"{size(fullest['free_mb'])} free", 1 - fullest["free_mb"] / fullest["total_mb"]
+
+
+def pods_of(scene: Scene, node_name: str) -> list[Mapping[str, Any]]:
+    """Pods on a node that have not done their work."""
+    pods = scene.cluster.get("pods") or ()
+    return [pod for pod in pods if pod["node"] == node_name and pod["phase"] != "Succeeded"]
+
+
+def _pods(scene: Scene, pi: Pi, node: Mapping[str, Any] | None) -> str:
+    if not scene.answered or node is None:
+        return UNKNOWN
+    pods = pods_of(scene, pi.node_name)
+    waiting = sum(1 for pod in pods if not pod["ready"])
+    return f"{len(pods)}" + (f" ({waiting} not ready)" if waiting else "")
+
+
+def certificate_rows(scene: Scene, pi: Pi) -> list[CertificateRow]:
+    """A Pi's certificates, the one that ends first on top."""
+    rows = [
+        CertificateRow(pi.name, c.file, c.subject, c.ends.strftime("%Y-%m-%d"), c.days_left(scene.now))
+        for c in scene.certificates(pi)
+    ]
+    return sorted(rows, key=lambda row: row.days)
+
+
+def pi_row(scene: Scene, pi: Pi) -> PiRow:
+    """All about one Pi in a row."""
+    node = scene.node(pi)
+    state, well = _state(scene, pi, node)
+    total, available = pi.get("memory", "total_mb"), pi.get("memory", "available_mb")
+    disk, disk_share = _disk(pi)
+    ends = certificate_rows(scene, pi)
+    kubelet = (pi.fact("packages") or {}).get("kubelet")
+    return PiRow(
+        name=pi.name,
+        role="control plane" if pi.role == "master" else "node",
+        state=state,
+        well=well,
+        model=pi.fact("model") or UNKNOWN,
+        address=pi.fact("address") or pi.address,
+        os=(pi.fact("os") or {}).get("name") or (node or {}).get("os") or UNKNOWN,
+        kernel=(node or {}).get("kernel") or UNKNOWN,
+        kubelet=(node or {}).get("kubelet") or (_version(kubelet["version"]) if kubelet else UNKNOWN),
+        engine=_engine(pi, node),
+        memory=f"{size(total - available)} of {size(total)}" if total else UNKNOWN,
+        memory_share=(total - available) / total if total else None,
+        disk=disk,
+        disk_share=disk_share,
+        heat=_heat(pi) if pi.read else UNKNOWN,
+        pods=_pods(scene, pi, node),
+        certificate=f"{ends[0].days} days" if ends else UNKNOWN,
+    )
+
+
+def components(scene: Scene) -> list[Component]:
+    """Kubeflow's workloads, the ones that are not ready first."""
+    rows = [
+        Component(w["name"], w["namespace"], w["kind"], w["ready"], w["wanted"])
+        for w in scene.cluster.get("workloads") or ()
+        if _KUBEFLOW in w["namespace"] or _KUBEFLOW in w["part_of"]
+    ]
+    return sorted(rows, key=lambda row: (row.well, row.namespace, row.name))
+
+
+def etcd_size(scene: Scene) -> str:
+    """Size of etcd's database, and how much of it is in use."""
+    found = scene.master.get("etcd", default={}) if scene.master else {}
+    if not found:
+        return UNKNOWN
+    text = f"{found['size'] / 2**20:.1f} MiB"
+    if "in_use" in found:
+        text += f" ({found['in_use'] / 2**20:.1f} in use"
+        text += f", {found['quota'] / 2**30:.0f} GiB allowed)" if found.get("quota") else ")"
+    return text
+
+
+def headline(scene: Scene, troubles: int) -> str:
+    """The whole cluster in one line."""
+    well = sum(1 for pi in scene.pis if pi_row(scene, pi).well)
+    if scene.answered:
+        text = (
+            f"Kubernetes {scene.cluster['version']} at {scene.cluster['server']}: {well} of {len(scene.pis)} Pis Ready"
+        )
+    else:
+        text = f"The API server does not answer: {scene.cluster.get('said') or 'no reason is known'}"
+    return text + (", all is well" if not troubles and scene.answered else "")

@@ -1,0 +1,83 @@
+#!/usr/bin/python
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pi_status
+short_description: What goes on on a Pi right now, with or without an API server
+version_added: "0.1.0"
+author:
+  - bramble.kube contributors (@bramble-kube)
+description:
+  - Reads on a Pi what the playbook C(bramble.kube.status) wants to know of it - services, the kubelet's last errors,
+    the Pod network, certificates, what its containers said last, whether the API server can be reached from here.
+  - Changes nothing. What a machine does not have gives an empty answer, never a failure.
+  - Certificates are returned, keys and tokens never. Run it as root, or much stays empty.
+options:
+  laptop_time:
+    description: Seconds since 1970 by the laptop's clock when it asks, C({{ now().timestamp() }}); to compare clocks.
+    type: float
+  audit:
+    description: Whether to read, too, what bears on security - modes of files, settings of the components, open ports.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    description: Reads the same.
+    support: full
+  diff_mode:
+    description: There is nothing to compare.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Look at the Pi
+  bramble.kube.pi_status:
+    laptop_time: "{{ now().timestamp() }}"
+  become: true
+  register: status_pi
+"""
+
+RETURN = r"""
+facts:
+  description: The facts of M(bramble.kube.pi_facts), with their prefix.
+  returned: always
+  type: dict
+state:
+  description:
+    - Memory, disks, temperature, load, services, kubelet, image_failures, pod_network, containers, control_plane,
+      certificates, membership, api, etcd, as read by C(plugins/module_utils/status/pi.py).
+  returned: always
+  type: dict
+audit:
+  description: What bears on security, as read by C(plugins/module_utils/status/security.py).
+  returned: with O(audit=true)
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.bramble.kube.plugins.module_utils.pi import facts
+from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
+from ansible_collections.bramble.kube.plugins.module_utils.status import pi, security
+
+
+def main() -> None:
+    """Read and return."""
+    module = AnsibleModule(
+        argument_spec={"laptop_time": {"type": "float"}, "audit": {"type": "bool", "default": False}},
+        supports_check_mode=True,
+    )
+    system = System()
+    state = pi.gather(system, module.params["laptop_time"])
+    result = {"facts": facts.gather(system, packages=pi.PACKAGES), "state": state}
+    if module.params["audit"]:
+        result["audit"] = security.gather(system)
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()

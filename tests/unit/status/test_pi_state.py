@@ -1,0 +1,197 @@
+"""What is read on a Pi: here a folder of files and programs that print what the test says."""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+
+import pytest
+from scenes import ca
+
+from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
+from ansible_collections.bramble.kube.plugins.module_utils.status import pi, security
+
+
+class Folder(System):
+    """A Pi made of files."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(str(root))
+        self.programs: dict[str, str] = {}
+
+    def put(self, path: str, text: str, mode: int = 0o644) -> None:
+        """Write a file of the Pi."""
+        file = Path(self.path(path))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        file.chmod(mode)
+
+    def run(self, arguments, timeout: float = 10) -> str:
+        """What the test has put for the program."""
+        command = " ".join(arguments)
+        return next((text for start, text in self.programs.items() if command.startswith(start)), "")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """A Pi on which nothing is."""
+    return Folder(tmp_path)
+
+
+def kubeconfig(pem: str, user: str) -> str:
+    """A kubeconfig as kubeadm writes it."""
+    data = base64.b64encode(pem.encode()).decode()
+    return f"""apiVersion: v1
+clusters:
+- cluster:
+    certificate-authority-data: {data}
+    server: https://192.168.13.7:6443
+  name: kubernetes
+contexts:
+- context:
+    cluster: kubernetes
+    user: u
+  name: c
+current-context: c
+kind: Config
+users:
+- name: u
+  user:
+    {user}
+"""
+
+
+def test_an_empty_machine_gives_empty_answers(folder: Folder) -> None:
+    state = pi.gather(folder, laptop_time=0)
+    assert state["services"] == {}
+    assert state["control_plane"] == {}
+    assert state["certificates"] == []
+    assert state["membership"]["joined"] is False
+    assert state["api"]["outcome"] == "none"
+    assert state["temperature_c"] is None
+    assert security.gather(folder)["files"] == []
+
+
+def test_services(folder: Folder) -> None:
+    folder.programs["systemctl show"] = (
+        "Id=containerd.service\nLoadState=loaded\nActiveState=active\nSubState=running\nResult=success\n"
+        "UnitFileState=enabled\n\nId=kubelet.service\nLoadState=loaded\nActiveState=activating\n"
+        "SubState=auto-restart\nResult=exit-code\nUnitFileState=disabled\n"
+    )
+    found = pi.services(folder)
+    assert found["containerd"]["state"] == "active"
+    assert found["kubelet"] == {
+        "loaded": True,
+        "state": "activating",
+        "substate": "auto-restart",
+        "result": "exit-code",
+        "enabled": False,
+    }
+
+
+def test_a_container_is_quoted_by_its_last_run(folder: Folder) -> None:
+    log = "/var/log/pods/kube-system_etcd-k8s-master_0123/etcd"
+    folder.put(f"{log}/0.log", "2026-06-01T12:00:00Z stderr F all is well\n")
+    folder.put(
+        f"{log}/3.log",
+        "2026 stderr F panic: the disk is gone\n2026 stderr F goroutine 1\n",
+    )
+    (found,) = pi.containers(folder)
+    assert found["container"] == "etcd"
+    assert found["pod"] == "etcd-k8s-master"
+    assert found["restarts"] == 3
+    assert found["said"] == "panic: the disk is gone"
+
+
+def test_an_empty_log_leaves_the_word_to_the_one_before(folder: Folder) -> None:
+    folder.put("/var/log/pods/n_p_u/c/1.log", "2026-06-01T12:00:00Z stdout F token abcdef.0123456789abcdef is bad\n")
+    folder.put("/var/log/pods/n_p_u/c/2.log", "")
+    assert pi.containers(folder)[0]["said"] == "token abcdef.**************** is bad"
+
+
+def test_the_last_image_failure_counts() -> None:
+    journal = (
+        'E0601 12:00:00.0 1 log.go:32] "PullImage from image service failed" err="x"\n'
+        'E0601 12:00:00.0 1 pod_workers.go:1] "Error" err="Failed to pull image \\"reg.example/a:1\\": no such host"\n'
+        'E0601 12:00:09.0 1 pod_workers.go:1] "Error" err="Failed to pull image \\"reg.example/a:1\\": not found"\n'
+    )
+    assert pi.image_failures(journal) == [{"image": "reg.example/a:1", "reason": "not found"}]
+
+
+def test_pod_network(folder: Folder) -> None:
+    folder.put("/etc/cni/net.d/10-flannel.conflist", '{"plugins": [{"type": "flannel"}, {"type": "portmap"}]}')
+    folder.put("/opt/cni/bin/flannel", "")
+    folder.put("/run/flannel/subnet.env", "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\n")
+    found = pi.pod_network(folder)
+    assert found["flannel"] is True
+    assert found["plugins_missing"] == ["portmap"]
+    assert found["subnet"] == "10.244.1.1/24"
+
+
+def test_certificates_come_without_keys(folder: Folder) -> None:
+    pem, key = ca().sign("x"), "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"
+    folder.put("/var/lib/kubelet/pki/kubelet-client-current.pem", pem + key)
+    folder.put("/etc/kubernetes/pki/ca.crt", ca().pem)
+    data = base64.b64encode(pem.encode()).decode()
+    folder.put("/etc/kubernetes/admin.conf", kubeconfig(ca().pem, f"client-certificate-data: {data}"))
+    found = {entry["file"]: entry["pem"] for entry in pi.certificates(folder)}
+    assert found["/var/lib/kubelet/pki/kubelet-client-current.pem"] == pem
+    assert found["/etc/kubernetes/admin.conf"] == pem
+    assert "PRIVATE" not in str(found)
+
+
+def test_an_unfinished_join_shows_the_tokens_public_half_alone(folder: Folder) -> None:
+    folder.put("/etc/kubernetes/bootstrap-kubelet.conf", kubeconfig(ca().pem, "token: abcdef.0123456789abcdef"))
+    member = pi.membership(folder)
+    assert member["token_id"] == "abcdef"
+    assert member["server"] == "https://192.168.13.7:6443"
+    assert "0123456789abcdef" not in str(member)
+
+
+def test_reach_tells_how_it_failed() -> None:
+    assert pi.reach("https://127.0.0.1:1", ca().pem)["outcome"] == "refused"
+    assert pi.reach("", "")["outcome"] == "none"
+
+
+def test_modes_keys_and_arguments(folder: Folder) -> None:
+    folder.put("/etc/kubernetes/pki/ca.key", "-----BEGIN PRIVATE KEY-----", 0o644)
+    manifest = (
+        "spec:\n  containers:\n  - command:\n    - kube-apiserver\n    - --profiling=false\n"
+        "    - --encryption-provider-config=/etc/kubernetes/pki/encryption.json\n    - --allow-privileged=true\n"
+    )
+    folder.put("/etc/kubernetes/manifests/kube-apiserver.yaml", manifest, 0o600)
+    folder.put(
+        "/etc/kubernetes/pki/encryption.json",
+        '{"kind": "EncryptionConfiguration", "resources": [{"providers": [{"secretbox": {}}, {"identity": {}}]}]}',
+    )
+    found = security.gather(folder)
+    key = next(file for file in found["files"] if file["path"].endswith("ca.key"))
+    assert key["mode"] == 0o644
+    assert key["private_key"] is True
+    assert found["arguments"]["kube-apiserver"]["profiling"] == "false"
+    assert found["encryption_providers"] == ["secretbox", "identity"]
+
+
+def test_addresses_that_are_listened_on() -> None:
+    table = (
+        "  sl  local_address rem_address   st\n"
+        "   0: 0100007F:094B 00000000:0000 0A\n"
+        "   1: 00000000:0016 00000000:0000 0A\n"
+        "   2: 070DA8C0:094B 00000000:0000 01\n"
+    )
+    table6 = f"  sl\n 0: 0000000000000000FFFF00000100007F:192B 00:0 0A\n 1: {'0' * 32}:280A 0:0 0A\n"
+    assert security.listening(table, table6) == [
+        {"port": 22, "address": "0.0.0.0"},
+        {"port": 2379, "address": "127.0.0.1"},
+        {"port": 6443, "address": "127.0.0.1"},
+        {"port": 10250, "address": "::"},
+    ]
+
+
+def test_a_read_only_disk_would_be_told(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.statvfs(folder.root)
+    values = list(real)
+    values[8] = real.f_flag | os.ST_RDONLY
+    monkeypatch.setattr(os, "statvfs", lambda _path: os.statvfs_result(values))
+    assert pi.disks(folder)[0]["read_only"] is True
