@@ -384,11 +384,11 @@ def run(module: AnsibleModule) -> dict:
     """
     parameters = module.params
     executable = module.get_bin_path(parameters["executable"], opt_dirs=["/usr/local/bin"])
-    if module.check_mode and parameters["state"] == "present":
+    if module.check_mode and parameters["state"] != "list":
         try:
             open(parameters["kubeconfig"], encoding="utf-8").close()
         except FileNotFoundError:
-            return would_be_made()
+            return would_be_made() if parameters["state"] == "present" else {"changed": False, "deleted": []}
         except OSError:
             pass  # ensure_present says why
     if executable is None:
