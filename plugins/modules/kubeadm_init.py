@@ -44,6 +44,11 @@ options:
     description:
       - Whether Pods that do not belong to the control plane may run on this node, too. Unset leaves it as it is.
     type: bool
+  encryption_config:
+    description:
+      - Where the API server's EncryptionConfiguration is kept, mode 0600. When init begins and there is none, one with
+        a new key is made, by which Secrets are encrypted in etcd. The arguments of the API server have to name it.
+    type: path
   api_timeout:
     description: Seconds to wait for the API server of a control plane that is there, after a reboot for example.
     type: int
@@ -99,10 +104,12 @@ settings_differ:
 
 import hashlib
 import os
+import secrets
 import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.bramble.kube.plugins.module_utils.cluster import encryption
 from ansible_collections.bramble.kube.plugins.module_utils.cluster import init as rules
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import busy
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.nodes import last_errors
@@ -218,6 +225,13 @@ def describe(module: AnsibleModule) -> dict:
         raise Stop(f"{ADMIN} is not a usable kubeconfig: {error}.") from None
 
 
+def make_encryption_config(path: str | None) -> None:
+    """Have a key for Secrets, unless there is one already: with a new one, old Secrets could not be read."""
+    if path and not os.path.exists(path):
+        content = encryption.configuration(secrets.token_bytes(encryption.KEY_BYTES))
+        place.write(place.Wanted(path, content, 0o600, secret=True))
+
+
 def set_schedulable(module: AnsibleModule, node: Node, answer: rules.Answer) -> bool:
     """Put the control plane's taint on its node, or take it away.
 
@@ -260,6 +274,7 @@ def run(module: AnsibleModule) -> dict:
         if step.do == "reset":
             node.kubeadm("reset", "--force", "--cri-socket", "unix:///run/containerd/containerd.sock")
         if step.do in ("init", "reset"):
+            make_encryption_config(parameters["encryption_config"])
             place.write(place.Wanted(unfinished(config_path), config, 0o600))
             skips = [f"addon/{name}" for name in skipped]
             node.kubeadm(
@@ -294,6 +309,7 @@ def main() -> None:
             "node_name": {"type": "str", "required": True},
             "skip_addons": {"type": "list", "elements": "str", "choices": ["coredns", "kube-proxy"], "default": []},
             "schedulable": {"type": "bool"},
+            "encryption_config": {"type": "path"},
             "api_timeout": {"type": "int", "default": 240},
         },
         supports_check_mode=True,

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The hash by which a joining node recognises a cluster's CA, and the name in a certificate, from PEM text alone.
+"""The hash by which a joining node recognises a cluster's CA, a certificate's name and times, from PEM text alone.
 
-A Pi has neither the cryptography library nor a need for it: the hash covers one element of the certificate, which
+A Pi has neither the cryptography library nor a need for it: each of them is one element of the certificate, which
 is found by walking over its neighbours.
 """
 
@@ -14,9 +14,10 @@ import base64
 import binascii
 import hashlib
 import re
+from datetime import datetime, timezone
 
 _PEM = re.compile(r"-----BEGIN (?:TRUSTED )?CERTIFICATE-----(.*?)-----END (?:TRUSTED )?CERTIFICATE-----", re.DOTALL)
-_SEQUENCE, _EXPLICIT_0 = 0x30, 0xA0
+_SEQUENCE, _EXPLICIT_0, _UTC_TIME, _GENERALIZED_TIME = 0x30, 0xA0, 0x17, 0x18
 #: The object identifier 2.5.4.3 (commonName) as it stands in a name.
 _COMMON_NAME = bytes.fromhex("0603550403")
 _NONE = "there is no certificate in the text (-----BEGIN CERTIFICATE-----)"
@@ -71,8 +72,8 @@ def _part(der: bytes, number: int) -> tuple[int, int, int]:
     return position, content, end
 
 
-#: Places of parts: after serialNumber, signature, issuer and validity comes the subject, and then its public key.
-_SUBJECT, _PUBLIC_KEY = 4, 5
+#: Places of parts: after serialNumber, signature and issuer come validity, the subject, and then its public key.
+_VALIDITY, _SUBJECT, _PUBLIC_KEY = 3, 4, 5
 
 
 def public_key_info(der: bytes) -> bytes:
@@ -91,15 +92,46 @@ def _der(body: str) -> bytes:
         raise CertificateError("a certificate is damaged: its text is not base64") from error
 
 
+def _first(pem: str) -> bytes:
+    body = _PEM.search(pem)
+    if body is None:
+        raise CertificateError(_NONE)
+    return _der(body.group(1))
+
+
+def _time(data: bytes, start: int) -> tuple[datetime, int]:
+    """Read a UTCTime or GeneralizedTime (RFC 5280, 4.1.2.5).
+
+    :returns: it, and where it ends.
+    """
+    tag, content, end = _element(data, start)
+    text = data[content:end].decode("ascii", "replace")
+    if tag == _UTC_TIME:
+        text = ("19" if text[:2] >= "50" else "20") + text
+    elif tag != _GENERALIZED_TIME:
+        raise CertificateError("a certificate is damaged: its parts are not those of an X.509 certificate")
+    try:
+        return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=timezone.utc), end
+    except ValueError as error:
+        raise CertificateError("a certificate is damaged: it has an impossible time") from error
+
+
+def validity(pem: str) -> tuple[datetime, datetime]:
+    """When the first certificate in a PEM text begins and ends to be valid.
+
+    :raises CertificateError: when there is no certificate, or it cannot be read.
+    """
+    der = _first(pem)
+    begins, position = _time(der, _part(der, _VALIDITY)[1])
+    return begins, _time(der, position)[0]
+
+
 def common_name(pem: str) -> str:
     """Read the subject's common name from the first certificate of a PEM text; empty when it has none.
 
     :raises CertificateError: when there is no certificate, or it cannot be read.
     """
-    body = _PEM.search(pem)
-    if body is None:
-        raise CertificateError(_NONE)
-    der = _der(body.group(1))
+    der = _first(pem)
     _unused_position, content, end = _part(der, _SUBJECT)
     found = der.find(_COMMON_NAME, content, end)
     if found < 0:
