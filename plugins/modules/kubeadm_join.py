@@ -62,6 +62,7 @@ why:
 
 import glob
 import os
+from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -69,7 +70,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.cluster import join a
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import busy
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.init import reason
 from ansible_collections.bramble.kube.plugins.module_utils.files import place
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes, validity
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import redact
 
@@ -78,6 +79,7 @@ BOOTSTRAP_CONF = "/etc/kubernetes/bootstrap-kubelet.conf"
 CA = "/etc/kubernetes/pki/ca.crt"
 API_SERVER = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 KUBELET_PKI = "/var/lib/kubelet/pki"
+KUBELET_CLIENT = KUBELET_PKI + "/kubelet-client-current.pem"
 KUBELET_CONFIG = "/var/lib/kubelet/config.yaml"
 # A tmpfs: the token in it never comes to the card.
 JOIN_CONFIG = "/run/bramble.kube/kubeadm-join.yaml"
@@ -110,17 +112,21 @@ def read_member() -> rules.Member:
             pass  # damaged, so that the kubelet cannot be in any cluster by it
     complete = os.path.exists(KUBELET_CONFIG) and not os.path.exists(BOOTSTRAP_CONF)
     anything = any(os.path.exists(path) for path in (BOOTSTRAP_CONF, CA, KUBELET_CONF))
-    return rules.Member(server, _hash(pem), anything and not complete, os.path.exists(API_SERVER))
+    try:
+        ended = validity(_text(KUBELET_CLIENT))[1] <= datetime.now(timezone.utc)
+    except CertificateError:
+        ended = False
+    return rules.Member(server, _hash(pem), anything and not complete, ended, os.path.exists(API_SERVER))
 
 
 def clear_leftovers(module: AnsibleModule, hashes: tuple[str, ...]) -> None:
     """Take away what a join that did not finish wrote, so that kubeadm's checks pass."""
     module.run_command(["systemctl", "stop", "kubelet"])
-    same_cluster = _hash(_text(CA)) in hashes
+    keep = _hash(_text(CA)) in hashes and not read_member().ended
     for path in (BOOTSTRAP_CONF, CA, KUBELET_CONF):
         if os.path.exists(path):
             place.write(place.Wanted(path, None))
-    if not same_cluster:
+    if not keep:
         for path in glob.glob(KUBELET_PKI + "/kubelet-client-*"):
             os.unlink(path)
 
@@ -153,7 +159,7 @@ def run(module: AnsibleModule) -> dict:
         )
     if not module.check_mode:
         if step.do == "join":
-            if member.leftover:
+            if member.leftover or member.ended:
                 clear_leftovers(module, hashes)
             join(module, hashes)
         elif step.do == "tidy" and os.path.exists(BOOTSTRAP_CONF):

@@ -21,6 +21,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import (
     CertificateError,
     ca_cert_hashes,
     common_name,
+    validity,
 )
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
 from ansible_collections.bramble.kube.plugins.module_utils.pi import network, parse
@@ -31,6 +32,8 @@ from ansible_collections.bramble.kube.plugins.module_utils.pi.system import Syst
 
 #: Where cmdline.txt is, newest place first: bookworm moved the firmware's partition.
 CMDLINE_FILES = ("/boot/firmware/cmdline.txt", "/boot/cmdline.txt")
+#: Where a kubelet keeps its own certificate, which it renews by itself.
+KUBELET_CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 #: Time services by unit, in the order in which the first active one counts.
 TIME_UNITS = ("chrony", "chronyd", "ntpsec", "ntp", "openntpd", "systemd-timesyncd")
 #: Where a feature shows that its module is in the kernel although neither /proc/modules nor modules.builtin has it.
@@ -291,6 +294,17 @@ def sysctls(system: System, names: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def kubelet_certificate_ended(system: System, now: float) -> bool:
+    """Whether the certificate by which the kubelet proves who it is has ended; a kubelet cannot renew it then.
+
+    :param now: seconds since 1970.
+    """
+    try:
+        return validity(system.read(KUBELET_CLIENT))[1].timestamp() <= now
+    except CertificateError:
+        return False
+
+
 def kubernetes(system: System) -> dict[str, Any]:
     """Which cluster the machine belongs to, and as which node."""
     server, pem = "", ""
@@ -311,11 +325,12 @@ def kubernetes(system: System) -> dict[str, Any]:
             continue
     name = ""
     with contextlib.suppress(CertificateError):
-        name = common_name(system.read("/var/lib/kubelet/pki/kubelet-client-current.pem")).removeprefix("system:node:")
+        name = common_name(system.read(KUBELET_CLIENT)).removeprefix("system:node:")
     return {
         "kubelet_server": server,
         "node_name": name,
         "cluster_ca_sha256": pin,
+        "certificate_ended": kubelet_certificate_ended(system, time.time()),
         "control_plane": system.exists("/etc/kubernetes/manifests/kube-apiserver.yaml"),
         "cni_config": [
             f"/etc/cni/net.d/{name}"

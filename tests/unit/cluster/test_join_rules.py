@@ -21,6 +21,8 @@ SERVER = "https://192.168.13.7:6443"
         (Member(server=SERVER, ca=THEIRS), "refuse"),
         (Member(server=SERVER, ca=""), "refuse"),
         (Member(server=SERVER, ca=OURS, control_plane=True), "refuse"),
+        (Member(server=SERVER, ca=OURS, ended=True), "join"),
+        (Member(server=SERVER, ca=THEIRS, ended=True), "refuse"),
     ],
 )
 def test_next_step(member, do):
