@@ -23,6 +23,7 @@ CLUSTER_WIDE = (
     "kubeadm_pod_cidr",
     "kubeadm_service_cidr",
     "kubeadm_cni",
+    "kubeadm_kubelet_server_tls",
     "master_flannel_backend",
 )
 #: Every variable that is looked at here besides the roles' own options.

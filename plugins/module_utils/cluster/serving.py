@@ -1,0 +1,113 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which requests for a kubelet's serving certificate may be approved: those that ask for nothing but their own.
+
+The signer kubernetes.io/kubelet-serving signs any name that an approved request holds, so whoever approves is the only
+one who checks that a node does not ask for another's name or address.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography import x509
+
+SIGNER = "kubernetes.io/kubelet-serving"
+#: What the signer allows (https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/).
+USAGES = frozenset({"digital signature", "key encipherment", "server auth"})
+GROUP = "system:nodes"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is thought of one request.
+
+    :ivar node: the node that asks; empty when it is none.
+    :ivar objection: why it is not approved; empty when it may be.
+    """
+
+    request: str
+    node: str
+    objection: str = ""
+
+
+def is_pending(request: Mapping[str, Any]) -> bool:
+    """Whether it is a request for a serving certificate that nobody has decided about."""
+    spec, status = request.get("spec") or {}, request.get("status") or {}
+    return spec.get("signerName") == SIGNER and not status.get("conditions")
+
+
+def judge(request: Mapping[str, Any], nodes: Mapping[str, Iterable[str]]) -> Verdict:
+    """Look at one request.
+
+    :param nodes: the known nodes, each with its names and addresses; its own name need not be among them.
+    """
+    spec = request.get("spec") or {}
+    name, user = request["metadata"]["name"], str(spec.get("username") or "")
+    node = user.removeprefix("system:node:") if user.startswith("system:node:") else ""
+    return Verdict(name, node, _objection(spec, user, node, nodes))
+
+
+def _objection(spec: Mapping[str, Any], user: str, node: str, nodes: Mapping[str, Iterable[str]]) -> str:
+    if not node or GROUP not in (spec.get("groups") or ()):
+        return f"{user or 'somebody unknown'} asks, who is no node"
+    if node not in nodes:
+        return f"{node} asks, which is no Pi of the inventory"
+    unusual = set(spec.get("usages") or ()) - USAGES
+    if unusual or "server auth" not in (spec.get("usages") or ()):
+        return f"it is to be good for {', '.join(sorted(unusual)) or 'no server'}"
+    try:
+        asked = x509.load_pem_x509_csr(base64.b64decode(spec.get("request") or "", validate=True))
+    except (ValueError, binascii.Error):
+        return "it cannot be read"
+    if not asked.is_signature_valid:
+        return "its signature is wrong"
+    subject = sorted((attribute.oid.dotted_string, str(attribute.value)) for attribute in asked.subject)
+    wanted = sorted(
+        ((x509.NameOID.COMMON_NAME.dotted_string, user), (x509.NameOID.ORGANIZATION_NAME.dotted_string, GROUP))
+    )
+    if subject != wanted:
+        return f"it is for {asked.subject.rfc4514_string()}, not for {user}"
+    return _wrong_names(asked, {node, *nodes[node]})
+
+
+def _wrong_names(asked: x509.CertificateSigningRequest, known: set[str]) -> str:
+    try:
+        names = list(asked.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+    except (x509.ExtensionNotFound, ValueError):
+        return "it names no name and no address"
+    if not names:
+        return "it names no name and no address"
+    for entry in names:
+        if not isinstance(entry, (x509.DNSName, x509.IPAddress)):
+            return f"it is for {entry.value}, which is neither a host's name nor an address"
+        if str(entry.value) not in known:
+            return f"it is for {entry.value}, which is none of that node's names and addresses"
+    return ""
+
+
+def approval(request: Mapping[str, Any], now: str) -> dict[str, Any]:
+    """The request with the approval in it, for its subresource approval.
+
+    :param now: RFC 3339.
+    """
+    condition = {
+        "type": "Approved",
+        "status": "True",
+        "reason": "KnownNode",
+        "message": "bramble.kube has checked its name and addresses against the inventory",
+        "lastUpdateTime": now,
+    }
+    return {
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "CertificateSigningRequest",
+        "metadata": {key: request["metadata"][key] for key in ("name", "resourceVersion", "uid")},
+        "spec": request["spec"],
+        "status": {"conditions": [condition]},
+    }
