@@ -21,7 +21,7 @@ BEGIN = "<!-- begin of the table made from plugins/module_utils/preflight/checks
 END = "<!-- end of that table -->"
 
 
-def _as_shown(sentence: str) -> str:
+def as_shown(sentence: str) -> str:
     """A sentence with its placeholders as words in italics."""
     words = re.sub(r"\{user\}", "user@", sentence)
     return re.sub(r"\{(\w+)\}", lambda match: f"*{match.group(1).replace('_', ' ')}*", words).replace("|", r"\|")
@@ -34,9 +34,21 @@ def checks_table() -> str:
         first = f"**{check.name}** | {check.wants}"
         for outcome in check.outcomes.values():
             verdict = VERDICT_WORDS[outcome.verdict].lower()
-            lines.append(f"| {first} | {verdict} | {_as_shown(outcome.sentence)} |")
+            lines.append(f"| {first} | {verdict} | {as_shown(outcome.sentence)} |")
             first = " | "
     return "\n".join(lines)
+
+
+def filled(text: str, begin: str, end: str, table: str) -> str:
+    """Put a table between two lines of a manual's text.
+
+    :raises ValueError: when the text has no place for it.
+    """
+    before, found, rest = text.partition(begin)
+    _old, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"the text lacks the lines {begin!r} and {end!r}")
+    return f"{before}{begin}\n\n{table}\n\n{end}{after}"
 
 
 def with_table(text: str) -> str:
@@ -44,11 +56,7 @@ def with_table(text: str) -> str:
 
     :raises ValueError: when the text has no place for it.
     """
-    before, begin, rest = text.partition(BEGIN)
-    _old, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the text lacks the lines {BEGIN!r} and {END!r}")
-    return f"{before}{BEGIN}\n\n{checks_table()}\n\n{END}{after}"
+    return filled(text, BEGIN, END, checks_table())
 
 
 def main() -> None:

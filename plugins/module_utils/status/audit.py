@@ -497,15 +497,17 @@ ITEMS: tuple[Item, ...] = (
 )
 
 
+def _place(item: Item) -> list[tuple[bool, int, str]]:
+    return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in item.id.split(".")]
+
+
+ITEMS_IN_ORDER = sorted(ITEMS, key=_place)
+
+
 def audit(scene: Scene) -> list[Result]:
     """Look at every item, in the benchmark's order."""
     results = []
-    for item in sorted(
-        ITEMS,
-        key=lambda item: [
-            (not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in item.id.split(".")
-        ],
-    ):
+    for item in ITEMS_IN_ORDER:
         found = item.faults(scene)
         if found is None:
             results.append(Result(item.id, item.title, UNKNOWN, "could not be read"))

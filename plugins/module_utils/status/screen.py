@@ -22,7 +22,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.status.model import B
 NARROWEST = 100
 _STYLES = {BAD: "bold red", WARN: "yellow", NOTE: "cyan"}
 _VERDICTS = {PASS: "green", FAIL: "bold red", ACCEPTED: "cyan", UNKNOWN: "yellow"}
-_WORDS = {BAD: "TROUBLE", WARN: "SOON", NOTE: "note"}
+WORDS = {BAD: "TROUBLE", WARN: "SOON", NOTE: "note"}
 
 
 def _console(width: int, color: bool) -> Console:
@@ -91,7 +91,7 @@ def screen(scene: Scene, findings: Sequence[Finding], width: int = NARROWEST, co
         console.print()
     for finding in findings:
         console.print(
-            Text(f"{_WORDS[finding.severity]}  ", style=_STYLES[finding.severity]).append(
+            Text(f"{WORDS[finding.severity]}  ", style=_STYLES[finding.severity]).append(
                 finding.sentence, style="default"
             )
         )
