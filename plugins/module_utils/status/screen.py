@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 
 from rich import box
@@ -40,19 +41,23 @@ def _console(width: int, color: bool) -> Console:
     )
 
 
+def _short(name: str) -> str:
+    """A board's or system's name without what all of them have in common."""
+    return re.sub(r"^Raspberry (?=Pi )| Rev [\d.]+$", "", name)
+
+
 def _pis(scene: Scene) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
-    for heading in ("Pi", "state", "model and OS", "Kubernetes", "memory", "disk", "heat", "Pods", "certificates"):
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("Pi", "state", "model, OS", "release, engine", "memory, disk", "heat", "Pods", "certificates"):
         table.add_column(heading, overflow="fold")
     for pi in scene.pis:
         row = summary.pi_row(scene, pi)
         table.add_row(
-            f"{row.name}\n{row.address}\n{row.role}",
+            f"{row.name}\n{row.address}",
             Text(row.state, style="green" if row.well else _STYLES[BAD]),
-            f"{row.model}\n{row.os}",
+            f"{_short(row.model)}\n{_short(row.os)}",
             f"{row.kubelet}\n{row.engine}",
-            row.memory,
-            row.disk,
+            f"{row.memory}\n{row.disk}",
             row.heat,
             row.pods,
             row.certificate,

@@ -155,7 +155,7 @@ def pi_row(scene: Scene, pi: Pi) -> PiRow:
         kernel=(node or {}).get("kernel") or UNKNOWN,
         kubelet=(node or {}).get("kubelet") or (_version(kubelet["version"]) if kubelet else UNKNOWN),
         engine=_engine(pi, node),
-        memory=f"{size(total - available)} of {size(total)}" if total else UNKNOWN,
+        memory=f"{size(total - available)} of {size(total)}".replace(" GiB of", " of") if total else UNKNOWN,
         memory_share=(total - available) / total if total else None,
         disk=disk,
         disk_share=disk_share,
