@@ -120,6 +120,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import
 
 KUBERNETES = "/etc/kubernetes"
 ADMIN = KUBERNETES + "/admin.conf"
+ETCD = "/var/lib/etcd"
 WRITTEN_BY_INIT = (
     ADMIN,
     KUBERNETES + "/super-admin.conf",
@@ -232,6 +233,22 @@ def make_encryption_config(path: str | None) -> None:
         place.write(place.Wanted(path, content, 0o600, secret=True))
 
 
+def close_etcd_folder(module: AnsibleModule, make: bool) -> bool:
+    """Let nobody but root into etcd's folder, where all Secrets are, as kubeadm does when it makes it itself.
+
+    :param make: whether to make it if it is not there.
+    :returns: whether something had to be changed.
+    """
+    if not os.path.isdir(ETCD) and not make:
+        return False
+    if not module.check_mode:
+        os.makedirs(ETCD, mode=0o700, exist_ok=True)
+    open_to_others = os.path.isdir(ETCD) and bool(os.stat(ETCD).st_mode & 0o077)
+    if open_to_others and not module.check_mode:
+        os.chmod(ETCD, 0o700)
+    return open_to_others
+
+
 def set_schedulable(module: AnsibleModule, node: Node, answer: rules.Answer) -> bool:
     """Put the control plane's taint on its node, or take it away.
 
@@ -275,6 +292,7 @@ def run(module: AnsibleModule) -> dict:
             node.kubeadm("reset", "--force", "--cri-socket", "unix:///run/containerd/containerd.sock")
         if step.do in ("init", "reset"):
             make_encryption_config(parameters["encryption_config"])
+            close_etcd_folder(module, make=True)
             place.write(place.Wanted(unfinished(config_path), config, 0o600))
             skips = [f"addon/{name}" for name in skipped]
             node.kubeadm(
@@ -286,12 +304,13 @@ def run(module: AnsibleModule) -> dict:
             node.kubeadm("init", "phase", "addon", name, "--config", present)
         if os.path.exists(unfinished(config_path)):
             os.rename(unfinished(config_path), config_path)
-    retainted = False
+    retainted = closed = False
     if step.do == "nothing" and answer is not None:
         retainted = set_schedulable(module, node, answer)
+        closed = close_etcd_folder(module, make=False)
     kept = place.read(config_path)
     return {
-        "changed": step.do != "nothing" or retainted,
+        "changed": step.do != "nothing" or retainted or closed,
         "did": step.do,
         "why": step.why,
         "version": answer.version if answer else "",

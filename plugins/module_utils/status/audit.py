@@ -501,6 +501,15 @@ def _place(item: Item) -> list[tuple[bool, int, str]]:
     return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in item.id.split(".")]
 
 
+def _together(faults: list[str]) -> str:
+    """One text for all faults; Pis that share one are named together."""
+    pis_of: dict[str, list[str]] = {}
+    for fault in faults:
+        pi, _colon, text = fault.rpartition(": ")
+        pis_of.setdefault(text, []).append(pi)
+    return "; ".join(f"{listing(pis)}: {text}" if pis[0] else text for text, pis in pis_of.items())
+
+
 ITEMS_IN_ORDER = sorted(ITEMS, key=_place)
 
 
@@ -515,5 +524,5 @@ def audit(scene: Scene) -> list[Result]:
             results.append(Result(item.id, item.title, PASS, ""))
         else:
             verdict = ACCEPTED if item.reason else FAIL
-            results.append(Result(item.id, item.title, verdict, listing(found), item.reason))
+            results.append(Result(item.id, item.title, verdict, _together(found), item.reason))
     return results
