@@ -86,6 +86,11 @@ def default_release() -> str:
     return os.environ.get("KUBEADM_VERSION") or defaults["kubeadm_version"]
 
 
+def network_test_image() -> str:
+    """Full name of Kubernetes' network test image, as the lab built it."""
+    return (CACHE / "images" / f"agnhost-{default_release()}").read_text().strip()
+
+
 def condition(item: Mapping, name: str) -> str:
     """Status of one condition of an object: True, False or Unknown."""
     return next((c["status"] for c in item["status"].get("conditions", []) if c["type"] == name), "missing")
@@ -143,7 +148,7 @@ class WebPods:
 
     def __init__(self, cluster: Cluster, namespace: str, nodes: list[str]) -> None:
         self._cluster, self._namespace, self._nodes = cluster, namespace, nodes
-        self._image = (CACHE / "images" / f"agnhost-{default_release()}").read_text().strip()
+        self._image = network_test_image()
         self.addresses: dict[str, str] = {}
         self._restarts: dict[str, int] = {}
 

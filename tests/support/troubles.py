@@ -7,30 +7,23 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from lab_cluster import ROOT, Cluster, environment, network_test_image, playbook_command
 
-ROOT = Path(__file__).resolve().parents[2]
-STATE = ROOT / ".lab"
-CACHE = Path(
-    os.environ.get("BRAMBLE_LAB_CACHE")
-    or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bramble.kube-lab"
-)
 MASTER, NODE, OTHER = "k8s-master", "k8s-node1", "k8s-node2"
 NAMESPACE = "troubles"
 KUBELET_CONFIG = "/var/lib/kubelet/config.yaml"
 MANIFESTS = "/etc/kubernetes/manifests"
 
 
-class Lab:
+class Lab(Cluster):
     """A scenario's Pis, with a cluster on them."""
 
     def __init__(self, inventory: Path) -> None:
@@ -42,15 +35,15 @@ class Lab:
             for group in listed["children"].values()
             for name, values in group["hosts"].items()
         }
-        self.kubeconfig = STATE / f"{self.instance}-kubeconfig"
+        super().__init__(self.instance)
 
     def play(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a playbook of this checkout, without molecule's settings."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("ANSIBLE_", "MOLECULE_"))}
+        """Run a playbook of this checkout, whatever comes of it."""
         return subprocess.run(
-            [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(self.inventory), *arguments],
+            playbook_command(self.inventory, *arguments),
             cwd=ROOT,
-            env={**kept, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_TIMEOUT": "5"},
+            env=environment(ANSIBLE_TIMEOUT="5"),
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
@@ -77,27 +70,14 @@ class Lab:
         """Do something to a Pi from outside."""
         subprocess.run(["docker", *arguments], check=True, capture_output=True, timeout=120)
 
-    def kubectl(self, *arguments: str, given: str | None = None, check: bool = True) -> str:
-        """Run kubectl on the laptop."""
-        done = subprocess.run(
-            [CACHE / "bin" / "kubectl", "--kubeconfig", self.kubeconfig, "--request-timeout=20s", *arguments],
-            input=given,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=240,
-        )
-        assert not check or done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
-        return done.stdout
-
-    def condition(self, node: str, kind: str) -> str:
-        """Status of a node's condition."""
+    def node_condition(self, node: str, kind: str) -> str:
+        """Status of a node's condition; empty when the API server does not answer."""
         path = f'{{.status.conditions[?(@.type=="{kind}")].status}}'
         return self.kubectl("get", "node", node, f"--output=jsonpath={path}", check=False).strip()
 
     def answers(self) -> bool:
         """Whether the API server is there."""
-        return self.kubectl("get", "--raw", "/readyz", check=False).strip() == "ok"
+        return self.kubectl("get", "--raw", "/readyz", "--request-timeout=10s", check=False).strip() == "ok"
 
     def pod(self, name: str, image: str, *arguments: str, node: str = NODE) -> None:
         """Make a Pod."""
@@ -123,12 +103,6 @@ class Lab:
     def remove_pod(self, name: str) -> None:
         """Take a Pod away."""
         self.kubectl("-n", NAMESPACE, "delete", "pod", name, "--ignore-not-found", "--wait=false")
-
-
-def agnhost() -> str:
-    """Full name of the network test image that the lab built for the default release."""
-    version = yaml.safe_load((ROOT / "roles/kubeadm/defaults/main.yml").read_text())["kubeadm_version"]
-    return (CACHE / "images" / f"agnhost-{version}").read_text().strip()
 
 
 def shown(done: subprocess.CompletedProcess[str]) -> str:
@@ -271,7 +245,7 @@ def image_cannot_be_pulled(lab: Lab) -> Iterator[None]:
 @trouble(f"Pod {NAMESPACE}/crash: its container main ends again and again", "it said last '", "nonsense")
 def crash_loop(lab: Lab) -> Iterator[None]:
     """A program that ends at once."""
-    lab.pod("crash", agnhost(), "nonsense")
+    lab.pod("crash", network_test_image(), "nonsense")
     wait("the crash loop", lambda: lab.reason("crash") == "CrashLoopBackOff")
     yield
     lab.remove_pod("crash")
@@ -281,9 +255,9 @@ def crash_loop(lab: Lab) -> Iterator[None]:
 def _threshold(lab: Lab, signal: str, kind: str) -> Iterator[None]:
     """Let the kubelet think that it is short of something, by a threshold that nobody can keep."""
     with replaced(lab, OTHER, KUBELET_CONFIG, f"s/^( +{signal}): .*/\\1: 99%/", "kubelet"):
-        wait(kind, lambda: lab.condition(OTHER, kind) == "True")
+        wait(kind, lambda: lab.node_condition(OTHER, kind) == "True")
         yield
-    wait(f"the end of {kind}", lambda: lab.condition(OTHER, kind) == "False")
+    wait(f"the end of {kind}", lambda: lab.node_condition(OTHER, kind) == "False")
 
 
 @trouble(f"{OTHER}: its kubelet reports a shortage of disk (", "MB free in /", "make room on it")
@@ -456,4 +430,4 @@ def healed(lab: Lab) -> Iterator[None]:
     yield
     wait("the API server", lab.answers, 300)
     for name in lab.addresses:
-        wait(f"{name} to be Ready", lambda name=name: lab.condition(name, "Ready") == "True", 300)
+        wait(f"{name} to be Ready", lambda name=name: lab.node_condition(name, "Ready") == "True", 300)

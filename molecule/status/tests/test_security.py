@@ -179,10 +179,10 @@ def test_a_node_whose_certificate_has_ended_joins_anew(lab: Lab) -> None:
         f"systemctl stop kubelet; cp $(readlink -f {current}) k.crt; cp k.crt k.key; expire k.crt k.key ca; "
         f"cat k.crt k.key > $(readlink -f {current}); rm -f ca.key ca.crt k.crt k.key ca.srl; systemctl start kubelet",
     )
-    wait("the node to be silent", lambda: lab.condition(OTHER, "Ready") != "True")
+    wait("the node to be silent", lambda: lab.node_condition(OTHER, "Ready") != "True")
     assert f"{OTHER}: the certificate {current} expired" in shown(lab.status())
     site(lab)
-    wait("the node", lambda: lab.condition(OTHER, "Ready") == "True")
+    wait("the node", lambda: lab.node_condition(OTHER, "Ready") == "True")
     assert "changed=0" in site(lab)
 
 

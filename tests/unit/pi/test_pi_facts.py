@@ -30,6 +30,7 @@ def test_a_machine_without_any_file_gives_every_fact() -> None:
         "kubelet_server": "",
         "node_name": "",
         "cluster_ca_sha256": "",
+        "certificate_ended": False,
         "control_plane": False,
         "cni_config": [],
     }
@@ -325,6 +326,7 @@ def test_a_pi_of_a_cluster_knows_which(pi) -> None:
         "kubelet_server": "https://192.168.13.7:6443",
         "node_name": "",
         "cluster_ca_sha256": "",
+        "certificate_ended": False,
         "control_plane": True,
         "cni_config": ["/etc/cni/net.d/10-flannel.conflist"],
     }
