@@ -71,7 +71,7 @@ class Editor:
         self.evaluate = evaluate
 
     def set(self, component: str, values: Mapping[str, Any], override: bool = False) -> bool:
-        """Set parameters of a component; ``override`` writes the component as ``name+:`` (an environment's file)."""
+        """Set parameters of a component; ``override`` writes the component as ``name +:`` (an environment's file)."""
         changes = [self._set_one((component,), override, key, value) for key, value in values.items()]
         return any(changes)
 
@@ -106,7 +106,7 @@ class Editor:
         document, components = self._find(("components",))
         if components.field(path[0]) is None:
             indent = self._member_indent(document, components)
-            operator = "+:" if override else ":"
+            operator = " +:" if override else ":"
             self._insert(components, f"{key_text(path[0])}{operator} {{\n{indent}}}", indent)
         return self._set_in(("components", *path), key, value)
 

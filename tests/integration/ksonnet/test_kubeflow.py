@@ -6,6 +6,7 @@ the real `ks show` printed for apps of the same declaration, as canonical JSON.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from collections import defaultdict
@@ -134,3 +135,40 @@ def test_kubeflow_core_has_its_25_objects(tmp_path: Path) -> None:
     for item in build.render(components=["kubeflow-core"]).objects:
         names[item["kind"]].append(item["metadata"]["name"])
     assert {kind: sorted(found) for kind, found in names.items()} == CORE
+
+
+#: what `ks generate`, then `ks param set serve replicas 3`, `ks param set kubeflow-core cloud gke --env=prod` and
+#: `ks component rm iap` left: SHA-256 of each file's lines without comments
+KS_WROTE = {
+    "components/argo.jsonnet": "deb8f9e56fbefc4d",
+    "components/cert-manager.jsonnet": "82cbbb2079a1b067",
+    "components/cnn.jsonnet": "953cd973a1dfce91",
+    "components/kubeflow-core.jsonnet": "6360e499cb7e377e",
+    "components/myjob.jsonnet": "73f0315d6a6f3623",
+    "components/params.libsonnet": "e909b30e20779ae8",
+    "components/seldon.jsonnet": "b9af3c38ff1ae321",
+    "components/serve.jsonnet": "adaa207c527bdc48",
+    "components/serving.jsonnet": "f68823ce5d7441db",
+    "environments/default/params.libsonnet": "9273e0cf56f691db",
+    "environments/prod/params.libsonnet": "8c3c29b9da2c60f4",
+}
+
+
+def test_files_are_those_that_ks_wrote(tmp_path: Path) -> None:
+    build = Builder(tmp_path / "app", tmp_path / "cache")
+    declare(build, False)
+    build.apply(
+        components=[{"name": "serve", "params": {"replicas": 3}}, {"name": "iap", "state": "absent"}],
+        environments=[{"name": "prod", "params": {"kubeflow-core": {"cloud": "gke"}}}],
+    )
+    assert written(build.root) == KS_WROTE
+
+
+def written(app: Path) -> dict[str, str]:
+    """Files of components and environments, and a checksum of their lines without comments and blank ones."""
+    found = {}
+    for path in sorted([*app.glob("components/*"), *app.glob("environments/**/params.libsonnet")]):
+        lines = (line.strip() for line in path.read_text().splitlines())
+        text = "\n".join(line for line in lines if line and not line.startswith("//"))
+        found[str(path.relative_to(app))] = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return found

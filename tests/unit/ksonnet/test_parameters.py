@@ -116,7 +116,7 @@ def test_an_environment_of_any_release() -> None:
     for text in (ENVIRONMENT_PARAMS, ENVIRONMENT_PARAMS.replace("params + {", "params {")):
         edit = editor(text.replace('import "globals.libsonnet"', "{ g: 1 }"))
         assert edit.set("web.front", {"size": 3}, override=True)
-        assert '"web.front"+: {' in edit.text
+        assert '"web.front" +: {' in edit.text
         codes = {"__ksonnet/params": '{ components: { "web.front": { size: 1, other: 2 } } }'}
         assert evaluate(edit.text, **codes)["components"]["web.front"] == {"size": 3, "other": 2, "g": 1}
 
