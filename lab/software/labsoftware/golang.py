@@ -12,6 +12,9 @@ from pathlib import Path
 from labsoftware.cache import Cache
 from labsoftware.product import BuildError, Product, Work
 
+SOFTWARE = Path(__file__).parent.parent
+MODULES = SOFTWARE / "modules"
+
 # From 1.21 on, Go fetches the newer Go that a module asks for by itself (https://go.dev/doc/toolchain).
 OLDEST_GO = (1, 21)
 
@@ -44,6 +47,11 @@ def required(go_mod: str, module: str) -> str:
     if not found:
         raise BuildError(f"no requirement of {module} in go.mod")
     return found.group(1).removesuffix("+incompatible")
+
+
+def version_of(folder: str, module: str) -> str:
+    """Version of a module in modules/<folder>/go.mod, without its v."""
+    return required((MODULES / folder / "go.mod").read_text(encoding="utf-8"), module)
 
 
 def go_environment(cache: Cache, architecture: str, cgo: bool) -> dict[str, str]:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from labsoftware import kubeflow
 from labsoftware.aptrepo import flat_repository, pool_repository, signing_key
-from labsoftware.cache import Cache
 from labsoftware.debs import Deb, debs_product
-from labsoftware.golang import go_product, required
+from labsoftware.golang import MODULES, SOFTWARE, go_product, version_of
 from labsoftware.images import APPLETS, Image, debian_layer, image_product, product_of
 from labsoftware.product import BuildError, Product, Work
-
-SOFTWARE = Path(__file__).parent.parent
-MODULES = SOFTWARE / "modules"
 
 DEBIAN = {"trixie": 13, "bookworm": 12, "bullseye": 11}
 LAYER_RELEASE = "trixie"
@@ -72,11 +68,6 @@ def default_release(repository: Path) -> str | None:
     return found.group(1) if found else None
 
 
-def version_of(folder: str, module: str) -> str:
-    """Version of a module in modules/<folder>/go.mod, without its v."""
-    return required((MODULES / folder / "go.mod").read_text(encoding="utf-8"), module)
-
-
 def all_products(kubernetes: list[str], default: str, go: str) -> dict[str, Product]:
     """Every product by name, for these Kubernetes releases; the tools of `default` get the plain names in bin/."""
     products: dict[str, Product] = {}
@@ -84,7 +75,7 @@ def all_products(kubernetes: list[str], default: str, go: str) -> dict[str, Prod
     def add(product: Product) -> None:
         products[product.name] = product
 
-    for product in (*_tools(go), *_node_software(go), *_kubeflow(go), signing_key()):
+    for product in (*_tools(go), *_node_software(go), *kubeflow.products(go), signing_key()):
         add(product)
     packages = ("iptables", "nftables", "conntrack", "iproute2", "busybox-static")
     for architecture in ("amd64", "arm64"):
@@ -479,83 +470,25 @@ def _network_images() -> list[Product]:
                 architectures=("amd64", "arm64"),
             )
         ),
-        image_product(
-            Image(
-                name="image-busybox",
-                reference=busybox,
-                needs=("layer-net",),
-                programs={"/bin/busybox": "layer-net{arch}:busybox"},
-                architectures=("amd64", "arm64"),
-                links={f"/bin/{applet}": "busybox" for applet in APPLETS},
-                command=("sh",),
+        *(
+            image_product(
+                Image(
+                    name=name,
+                    reference=reference,
+                    needs=("layer-net",),
+                    programs={"/bin/busybox": "layer-net{arch}:busybox"},
+                    architectures=("amd64", "arm64"),
+                    links={f"/bin/{applet}": "busybox" for applet in APPLETS},
+                    command=("sh",),
+                )
+            )
+            # The second is what manifests get that name no tag, such as local-path-provisioner's.
+            for name, reference in (
+                ("image-busybox", busybox),
+                ("image-busybox-latest", "docker.io/library/busybox:latest"),
             )
         ),
     ]
-
-
-def _kubeflow(go: str) -> list[Product]:
-    """The training operator: its image, and its manifests as a folder and under the path that GitHub serves."""
-    module = "github.com/kubeflow/training-operator"
-    version = version_of("training-operator", module)
-    made = [
-        go_product(
-            "training-operator",
-            MODULES / "training-operator",
-            {f"{module}/cmd/training-operator.v1": "manager"},
-            go=go,
-            files={"manifests": f"{module}:manifests"},
-            links={"manifests/training-operator": "manifests"},
-            seconds=80,
-        )
-    ]
-
-    def reference(work: Work) -> str:
-        kustomization = work.file("training-operator:manifests/overlays/standalone/kustomization.yaml")
-        found = re.search(r"newTag:\s*\"?([\w.-]+)", kustomization.read_text(encoding="utf-8"))
-        if not found:
-            raise BuildError("the training operator's standalone overlay names no image tag")
-        return f"docker.io/kubeflow/training-operator:{found.group(1)}"
-
-    made.append(
-        image_product(
-            Image(
-                name="image-training-operator",
-                reference=reference,
-                programs={"/manager": "training-operator:manager"},
-                entrypoint=("/manager",),
-            )
-        )
-    )
-    archive = f"kubeflow/training-operator/archive/refs/tags/v{version}.tar.gz"
-
-    def build_archive(work: Work) -> None:
-        with work.scratch() as scratch:
-            top = f"training-operator-{version}"
-            shutil.copytree(work.file("training-operator:manifests"), scratch / top / "manifests")
-            work.run("chmod", "-R", "u+w,go+r", scratch / top)
-            tar = ("tar", "--create", "--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0")
-            work.run(
-                *tar, "--use-compress-program=gzip --no-name", "--file", work.out / "archive.tar.gz", "-C", scratch, top
-            )
-        place = work.cache.www / archive
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(work.out / "archive.tar.gz", place.with_suffix(".new"))
-        place.with_suffix(".new").replace(place)
-
-    def archive_there(cache: Cache, folder: Path) -> bool:
-        place = cache.www / archive
-        return place.exists() and place.stat().st_size == (folder / "archive.tar.gz").stat().st_size
-
-    made.append(
-        Product(
-            name="manifests-training-operator",
-            build=build_archive,
-            recipe=(archive, "1"),
-            needs=("training-operator",),
-            published=archive_there,
-        )
-    )
-    return made
 
 
 def wanted(products: Mapping[str, Product]) -> list[str]:
