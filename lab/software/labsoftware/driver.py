@@ -64,8 +64,7 @@ def install_host_packages() -> None:
     """Install the Debian packages that the build calls, if some are missing."""
     lines = (table.SOFTWARE / "host-packages").read_text(encoding="utf-8").splitlines()
     names = [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
-    if not shutil.which("go"):
-        names.append("golang-go")
+    names += [package for command, package in (("go", "golang-go"), ("npm", "npm")) if not shutil.which(command)]
     query = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *names]
     known = subprocess.run(query, capture_output=True, text=True, check=False).stdout
     missing = [name for name in names if f"{name} installed\n" not in known]

@@ -30,8 +30,9 @@ class Image:
     """What is in one image.
 
     reference: 'registry.k8s.io/pause:3.10.2', or a function of the work that reads it from something built.
-    base: product with a layer.tar.gz for each platform ('' for an empty base), `{arch}` in it is filled in.
+    bases: products with a layer.tar.gz for each platform, lowest first; `{arch}` in them is filled in.
     programs: path in the image -> 'product:file', `{arch}` in the product's name is filled in.
+    texts: path in the image -> content of a small file.
     architectures: more than one make an image index.
     capabilities: program -> Linux capability that it gets without being root.
     """
@@ -40,11 +41,13 @@ class Image:
     reference: str | Callable[[Work], str]
     programs: Mapping[str, str]
     needs: tuple[str, ...] = ()
-    base: str = ""
+    bases: tuple[str, ...] = ()
+    texts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     user: str = ""
     workdir: str = "/"
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     links: Mapping[str, str] = dataclasses.field(default_factory=dict)
     capabilities: Mapping[str, str] = dataclasses.field(default_factory=dict)
     architectures: tuple[str, ...] = ("amd64",)
@@ -186,13 +189,16 @@ def image_product(image: Image, seconds: int = 5) -> Product:
                 programs = {
                     path: work.file(product_of(source, architecture)) for path, source in image.programs.items()
                 }
+                for number, (path, text) in enumerate(image.texts.items()):
+                    programs[path] = scratch / f"text-{number}"
+                    programs[path].write_text(text, encoding="utf-8")
                 write_layer(layer, programs, image.links, image.capabilities)
-                layers = ["--new_layer", layer]
-                if image.base:
-                    layers = ["--new_layer", work.file(product_of(image.base, architecture) + ":layer.tar.gz"), *layers]
+                below = [work.file(product_of(base, architecture) + ":layer.tar.gz") for base in image.bases]
+                layers = [word for path in (*below, layer) for word in ("--new_layer", path)]
                 work.run(crane, "append", "--oci-empty-base", *layers, "--new_tag", target)
             settings = ["--set-platform", f"linux/{architecture}", "--workdir", image.workdir]
             settings += ["--env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
+            settings += [word for name, value in image.environment.items() for word in ("--env", f"{name}={value}")]
             if image.entrypoint:
                 settings += ["--entrypoint", ",".join(image.entrypoint)]
             if image.command:
@@ -212,7 +218,7 @@ def image_product(image: Image, seconds: int = 5) -> Product:
         return link.exists() and link.read_text().strip() == (folder / "digest").read_text(encoding="utf-8").strip()
 
     sources = [product_of(s, a).partition(":")[0] for a in image.architectures for s in image.programs.values()]
-    sources += [product_of(image.base, a) for a in image.architectures if image.base]
+    sources += [product_of(base, a) for a in image.architectures for base in image.bases]
     fields = {f.name: getattr(image, f.name) for f in dataclasses.fields(image)}
     if not isinstance(image.reference, str):
         fields["reference"] = "read from what was built"
@@ -226,6 +232,15 @@ def image_product(image: Image, seconds: int = 5) -> Product:
         links={f"images/{image.name.partition('-')[2]}": "reference"},
         published=published,
     )
+
+
+def pack_layer(work: Work, root: Path) -> None:
+    """The tree below `root` as the product's layer.tar.gz: root's files at the beginning of time."""
+    tar = ["tar", "--create", "--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0"]
+    packed = root.with_name("layer.tar")
+    work.run(*tar, "--directory", root, "--file", packed, ".")
+    work.run("gzip", "-1", "--no-name", packed)
+    packed.with_name("layer.tar.gz").rename(work.out / "layer.tar.gz")
 
 
 def debian_layer(name: str, release: str, architecture: str, packages: tuple[str, ...], seconds: int = 25) -> Product:
@@ -279,25 +294,13 @@ def debian_layer(name: str, release: str, architecture: str, packages: tuple[str
                 work.run("rm", "-rf", root / folder)
             for folder in ("etc", "tmp", "run", "var/lib", "proc", "sys", "dev", "root"):
                 (root / folder).mkdir(parents=True, exist_ok=True)
+            (root / "tmp").chmod(0o1777)
             (root / "etc/passwd").write_text(
                 "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n", encoding="utf-8"
             )
             (root / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n", encoding="utf-8")
             _alternatives(root)
-            tar = [
-                "tar",
-                "--create",
-                "--sort=name",
-                "--owner=0",
-                "--group=0",
-                "--numeric-owner",
-                "--mtime=@0",
-                "--directory",
-                root,
-            ]
-            work.run(*tar, "--file", scratch / "layer.tar", ".")
-            work.run("gzip", "-1", "--no-name", scratch / "layer.tar")
-            (scratch / "layer.tar.gz").rename(work.out / "layer.tar.gz")
+            pack_layer(work, root)
             if (root / "usr/bin/busybox").exists():
                 work.run("cp", root / "usr/bin/busybox", work.out / "busybox")
             lines = sorted(deb.name for deb in (scratch / "archives").glob("*.deb"))

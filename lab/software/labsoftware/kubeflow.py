@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
 
 from labsoftware.cache import Cache
-from labsoftware.golang import MODULES, go_product, version_of
-from labsoftware.images import Image, image_product
+from labsoftware.golang import MODULES, SOFTWARE, go_product, version_of
+from labsoftware.images import Image, debian_layer, image_product
+from labsoftware.npm import NPM, npm_layer
 from labsoftware.product import BuildError, Product, Work
+from labsoftware.pypi import PYTHON, interpreter_layer, python_layer, uv_product
 
 
 def products(go: str) -> list[Product]:
     """Every product of this table."""
-    return [*_training_operator(go), *_trainer(go), *_storage_and_metrics(go)]
+    return [*_training_operator(go), *_trainer(go), *_storage_and_metrics(go), *_jupyterhub(), *_model_server()]
 
 
 def github_archive(repository: str, version: str, folder: str, source: str) -> Product:
@@ -172,4 +175,110 @@ def _storage_and_metrics(go: str) -> list[Product]:
             )
         ),
         github_archive("kubernetes-sigs/metrics-server", metrics_version, "manifests", "metrics-server:manifests"),
+    ]
+
+
+# The release of the Helm chart that names the hub's and the notebook server's image, by what is in them.
+JUPYTERHUB_IMAGES = "4.4.0"
+USERS = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
+JOVYAN = USERS + "jovyan:x:1000:1000:Default user:/home/jovyan:/bin/sh\n"
+PYTHON_LINKS = {f"/usr/bin/{name}": "python3.13" for name in ("python", "python3")}
+
+
+def locked(requirements: str, package: str) -> str:
+    """Version of a package in python/<requirements>."""
+    found = re.search(
+        rf"^{re.escape(package)}==(\S+)", (PYTHON / requirements).read_text(encoding="utf-8"), re.MULTILINE
+    )
+    if not found:
+        raise BuildError(f"python/{requirements} names no {package}")
+    return found.group(1)
+
+
+def _jupyterhub() -> list[Product]:
+    """The hub, its proxy and a notebook server; hub and notebook server share two layers."""
+    proxy = json.loads((NPM / "configurable-http-proxy/package.json").read_text(encoding="utf-8"))
+    proxy_version = proxy["dependencies"]["configurable-http-proxy"]
+
+    def python_image(name: str, reference: str, layer: str, command: tuple[str, ...], workdir: str) -> Product:
+        return image_product(
+            Image(
+                name=name,
+                reference=reference,
+                bases=("layer-python", "layer-jupyterhub", layer),
+                programs={},
+                texts={"/etc/passwd": JOVYAN},
+                links=PYTHON_LINKS,
+                command=command,
+                user="1000:1000",
+                workdir=workdir,
+            )
+        )
+
+    return [
+        uv_product(),
+        interpreter_layer(),
+        python_layer("layer-jupyterhub", "jupyterhub.txt", seconds=25),
+        python_layer("layer-hub", "hub.txt", seconds=15),
+        python_layer("layer-singleuser", "singleuser.txt", seconds=30),
+        python_image(
+            "image-jupyterhub",
+            f"quay.io/jupyterhub/k8s-hub:{JUPYTERHUB_IMAGES}",
+            "layer-hub",
+            ("jupyterhub", "--config", "/usr/local/etc/jupyterhub/jupyterhub_config.py"),
+            "/srv/jupyterhub",
+        ),
+        python_image(
+            "image-notebook",
+            f"quay.io/jupyterhub/k8s-singleuser-sample:{JUPYTERHUB_IMAGES}",
+            "layer-singleuser",
+            ("jupyterhub-singleuser",),
+            "/home/jovyan",
+        ),
+        debian_layer("layer-node", "trixie", "amd64", ("nodejs", "busybox-static")),
+        npm_layer("layer-proxy", "configurable-http-proxy"),
+        image_product(
+            Image(
+                name="image-http-proxy",
+                reference=f"quay.io/jupyterhub/configurable-http-proxy:{proxy_version}",
+                bases=("layer-node", "layer-proxy"),
+                programs={},
+                links={
+                    "/usr/local/bin/configurable-http-proxy": "../../../srv/configurable-http-proxy/node_modules/.bin/"
+                    "configurable-http-proxy"
+                },
+                entrypoint=("/usr/local/bin/configurable-http-proxy",),
+                user="65534:65534",
+            )
+        ),
+    ]
+
+
+def _model_server() -> list[Product]:
+    """KServe's Python model server with scikit-learn, which trains as well as it serves."""
+    source = SOFTWARE / "sklearnserver"
+
+    def copy(work: Work) -> None:
+        for file in source.glob("*.py"):
+            shutil.copy(file, work.out)
+
+    return [
+        Product(name="sklearnserver", build=copy, inputs=(source,)),
+        python_layer("layer-sklearnserver", "sklearnserver.txt", seconds=60),
+        image_product(
+            Image(
+                name="image-sklearnserver",
+                reference=f"docker.io/kserve/sklearnserver:v{locked('sklearnserver.txt', 'kserve')}",
+                bases=("layer-python", "layer-sklearnserver"),
+                programs={
+                    f"/sklearnserver/sklearnserver/{name}": f"sklearnserver:{name}"
+                    for name in ("__init__.py", "__main__.py")
+                },
+                texts={"/etc/passwd": USERS + "kserve:x:1000:1000::/home/kserve:/bin/sh\n"},
+                links=PYTHON_LINKS,
+                entrypoint=("python", "-m", "sklearnserver"),
+                user="1000",
+                environment={"PYTHONPATH": "/sklearnserver"},
+            )
+        ),
     ]

@@ -332,7 +332,7 @@ def _kubernetes(version: str, go: str, default: bool) -> list[Product]:
     image(
         "kube-proxy",
         reference=listed("kube-proxy"),
-        base="layer-net",
+        bases=("layer-net",),
         programs={"/usr/local/bin/kube-proxy": f"{name}:kube-proxy"},
         entrypoint=("/usr/local/bin/kube-proxy",),
     )
@@ -365,7 +365,7 @@ def _kubernetes(version: str, go: str, default: bool) -> list[Product]:
             "registry.k8s.io/e2e-test-images/agnhost:"
             + work.file(f"{name}:agnhost-version").read_text(encoding="utf-8").strip()
         ),
-        base="layer-net",
+        bases=("layer-net",),
         programs={"/agnhost": f"{name}:agnhost"},
         links={"/agnhost-2": "agnhost"},
         entrypoint=("/agnhost",),
@@ -451,7 +451,7 @@ def _network_images() -> list[Product]:
             Image(
                 name="image-flannel",
                 reference=f"ghcr.io/flannel-io/flannel:v{flannel}",
-                base="layer-net",
+                bases=("layer-net",),
                 programs={
                     "/opt/bin/flanneld": "flannel:flanneld",
                     "/opt/bin/install-conf": "flannel:install-conf",
@@ -465,7 +465,7 @@ def _network_images() -> list[Product]:
                 name="image-flannel-cni-plugin",
                 reference=plugin_reference,
                 needs=("flannel",),
-                base="layer-net{arch}",
+                bases=("layer-net{arch}",),
                 programs={"/flannel": "cni-flannel{arch}:flannel"},
                 architectures=("amd64", "arm64"),
             )
