@@ -1,0 +1,75 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The proofs of one run, in an order in which one can use what another has made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import basics, notebook, serving, training
+from .proof import NotProven, Result, attempt
+from .workplace import Workplace
+
+TFJOB, TRAINJOB, SERVE, NOTEBOOK, STORAGE, METRICS = "tfjob", "trainjob", "serve", "notebook", "storage", "metrics"
+PROOFS = (STORAGE, METRICS, TFJOB, TRAINJOB, SERVE, NOTEBOOK)
+VOLUMES = {TFJOB: "smoke-tfjob-model", TRAINJOB: "smoke-trainjob-model", SERVE: "smoke-server-model"}
+
+
+@dataclass
+class Plan:
+    """What is proven, and with what.
+
+    :ivar image: has Python, scikit-learn and KServe's model server.
+    :ivar programs: file name → text, of what runs in Pods.
+    :ivar hub: where JupyterHub is: namespace, deployment, url, secret, key.
+    :ivar server: where the model server is: namespace, deployment.
+    """
+
+    proofs: list[str]
+    image: str
+    programs: dict[str, str]
+    hub: dict[str, str] = field(default_factory=dict)
+    server: dict[str, str] = field(default_factory=dict)
+    trained: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def carry_out(place: Workplace, plan: Plan) -> list[Result]:
+    """Every proof of the plan; one that fails does not keep the others from being tried."""
+    steps: dict[str, tuple[str, Callable[[], str]]] = {
+        STORAGE: ("a volume", lambda: basics.prove_storage(place, plan.image)),
+        METRICS: ("the load of the nodes", lambda: basics.prove_metrics(place)),
+        TFJOB: ("a TFJob trains a classifier of digits", lambda: _train(place, plan, TFJOB, training.prove_tfjob)),
+        TRAINJOB: ("a TrainJob trains the same", lambda: _train(place, plan, TRAINJOB, training.prove_trainjob)),
+        SERVE: ("the trained model is served", lambda: _serve(place, plan)),
+        NOTEBOOK: ("a test user's notebook server", lambda: _notebook(place, plan)),
+    }
+    try:
+        place.open()
+        place.make(training.script(plan.programs["digits.py"]))
+        results = [attempt(name, *steps[name]) for name in PROOFS if name in plan.proofs]
+    except NotProven as error:
+        return [Result("namespace", "a place for the proofs", False, str(error), 0.0)]
+    return results
+
+
+def _train(place: Workplace, plan: Plan, name: str, prove: Callable[[Workplace, str, str], dict[str, Any]]) -> str:
+    told = prove(place, plan.image, VOLUMES[name])
+    plan.trained[name] = told
+    return training.judge(told)
+
+
+def _serve(place: Workplace, plan: Plan) -> str:
+    """Serve what an operator has trained, or what a plain Job trains if none has."""
+    name = next((name for name in (TFJOB, TRAINJOB) if name in plan.trained), SERVE)
+    if name == SERVE:
+        plan.trained[SERVE] = training.train_alone(place, plan.image, VOLUMES[SERVE])
+    return serving.prove_serving(place, plan.server, VOLUMES[name], plan.trained[name]["examples"])
+
+
+def _notebook(place: Workplace, plan: Plan) -> str:
+    hub = plan.hub
+    image, token = notebook.hub_of(place, hub["namespace"], hub["deployment"], hub["secret"], hub["key"])
+    return notebook.prove_notebook(place, plan.programs["notebook.py"], image, {"url": hub["url"], "token": token})
