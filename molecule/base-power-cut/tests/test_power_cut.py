@@ -38,9 +38,9 @@ def playbook(name: str, **environment: str) -> subprocess.CompletedProcess:
         env={
             **os.environ,
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_CALLBACK_PLUGINS": str(SCENARIO / "plugins"),
-            "POWER_CUT_CONTAINER": CONTAINER,
-            "POWER_CUT_TASKS": str(TASKS),
+            "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests" / "faults" / "plugins"),
+            "FAULT_COMMAND": f"docker kill -s KILL {CONTAINER}; docker start {CONTAINER}",
+            "FAULT_TASKS": str(TASKS),
             **environment,
         },
         capture_output=True,
@@ -51,7 +51,7 @@ def playbook(name: str, **environment: str) -> subprocess.CompletedProcess:
 
 def base(**environment: str) -> subprocess.CompletedProcess:
     """Run the role."""
-    return playbook("molecule/base/converge.yml", ANSIBLE_CALLBACKS_ENABLED="power_cut", **environment)
+    return playbook("molecule/base/converge.yml", ANSIBLE_CALLBACKS_ENABLED="fault", **environment)
 
 
 def blank_pi() -> None:
@@ -89,7 +89,7 @@ def test_power_cuts(without_a_cut) -> None:
     for number in numbers:
         print(f"power cut at the beginning of task {number} ({tasks[number]})", flush=True)
         blank_pi()
-        cut = base(POWER_CUT_TASK=str(number))
+        cut = base(FAULT_NUMBER=str(number))
         assert len(TASKS.read_text().splitlines()) > number, cut.stdout
         started = playbook("lab/playbooks/create.yml")  # waits until the Pi answers again
         assert started.returncode == 0, started.stdout

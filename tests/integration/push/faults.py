@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import re
 import ssl
 import subprocess
 import threading
@@ -13,30 +11,10 @@ import time
 import urllib.request
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
-from apiserver import ApiServer, cache, free_port
-
-HERE = Path(__file__).resolve().parent
-
-
-def toxiproxy_program() -> Path:
-    """Path of toxiproxy's server, built from its Go module on first use (a minute), kept in the lab's cache."""
-    folder = HERE / "toxiproxy"
-    version = re.findall(r"github.com/Shopify/toxiproxy/v2 (v\S+)", (folder / "go.mod").read_text())[0]
-    program = cache() / "artifacts" / "toxiproxy" / version / "toxiproxy-server"
-    if not program.exists():
-        program.parent.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, "GOMODCACHE": str(cache() / "gomod"), "GOCACHE": str(cache() / "gobuild")}
-        subprocess.run(
-            ["go", "build", "-o", f"{program}.new", "github.com/Shopify/toxiproxy/v2/cmd/server"],
-            cwd=folder,
-            env=environment,
-            check=True,
-        )
-        Path(f"{program}.new").rename(program)
-    return program
+from apiserver import ApiServer, free_port
+from toxiproxy import toxiproxy_program
 
 
 class Toxiproxy:

@@ -1,0 +1,358 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Everything but power cuts that a cluster has to survive: each fault breaks one thing, runs a playbook, and mends it.
+
+While the fault lasts, the run gets through, or stops with a sentence that names the cause. When the fault is gone, the
+same command brings the end state, without a step by hand.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import servers
+from field import IMPATIENT, Field, Trouble
+from lab_cluster import ROOT, environment, playbook_command
+from results import failure_of
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault.
+
+    :ivar title: of its row in the table.
+    :ivar provoke: breaks, runs, mends; returns what the run said while the fault lasted, empty when it got through.
+    :ivar names: pattern of the sentence that names the cause.
+    :ivar stops: whether the run cannot get through while the fault lasts; None: it may or may not.
+    :ivar playbook: which is run when the fault is gone.
+    """
+
+    title: str
+    provoke: Callable[[Field], str]
+    names: str = ""
+    stops: bool | None = None
+    playbook: str = "site.yml"
+
+
+FAULTS: dict[str, Fault] = {}
+
+
+def fault(title: str, **more) -> Callable:
+    """Put a function into the table of faults."""
+
+    def add(function: Callable[[Field], str]) -> Callable[[Field], str]:
+        FAULTS[function.__name__.replace("_", "-")] = Fault(title, function, **more)
+        return function
+
+    return add
+
+
+def make(field: Field, name: str) -> str:
+    """Provoke a fault, and look at the end state.
+
+    :returns: what the run said while it lasted.
+    :raises Trouble: when the cause was not named, or the end state is not right.
+    """
+    one = FAULTS[name]
+    said = one.provoke(field)
+    if said and not re.search(one.names, said, re.IGNORECASE):
+        raise Trouble(f"the run stopped, and its sentence does not name the cause: {said}")
+    if one.stops is not None and bool(said) != one.stops:
+        raise Trouble(f"the run {'stopped: ' + said if said else 'got through'}, which cannot be")
+    field.start()
+    field.must(one.playbook)
+    field.check()
+    return said
+
+
+# Tools ---------------------------------------------------------------------------------------------------------------
+
+#: Network faults live in a table of their own in the node's own network namespace.
+TABLE = "inet faults"
+
+
+def _victim(field: Field) -> str:
+    return field.nodes[-1]
+
+
+def _said(result: tuple[bool, str]) -> str:
+    fine, output = result
+    return "" if fine else failure_of(output) or output[-300:]
+
+
+def _has_nft(field: Field, host: str) -> None:
+    field.inside(
+        host, "command -v nft >/dev/null || (apt-get -qq update && apt-get -qq -y install nftables) >/dev/null"
+    )
+
+
+def _out_of_the_cluster(field: Field) -> None:
+    """The victim has left the cluster, and its packages and images are still there: joining is quick."""
+    field.must(
+        "playbooks/reset.yml",
+        "--limit",
+        _victim(field),
+        "-e",
+        f"reset_confirm={field.master}",
+        "-e",
+        "reset_packages=false",
+    )
+
+
+@contextmanager
+def _while(field: Field, host: str, begin: str, end: str) -> Iterator[None]:
+    """Something is broken on a Pi as long as this lasts; it is mended also when the test fails."""
+    field.inside(host, begin)
+    try:
+        yield
+    finally:
+        field.inside(host, end, check=False)
+
+
+def _rules(*rules: str) -> str:
+    """Script that adds rules of nft for what comes in and what goes out."""
+    lines = [f"add table {TABLE}"]
+    for hook in ("input", "output"):
+        lines.append(f"add chain {TABLE} {hook} {{ type filter hook {hook} priority -300; }}")
+    return "nft -f - <<'RULES'\n" + "\n".join([*lines, *rules]) + "\nRULES"
+
+
+NO_RULES = f"nft delete table {TABLE} 2>/dev/null || true"
+
+
+# Network --------------------------------------------------------------------------------------------------------------
+
+
+@fault("20% of a node's packets lost while it joins", names="ssh|unreachable|timed out|time|answer")
+def loss(field: Field) -> str:
+    """An nft rule drops a random share of what comes in (this kind of kernel has no netem)."""
+    host = _victim(field)
+    _out_of_the_cluster(field)
+    _has_nft(field, host)
+    with _while(field, host, _rules(f"add rule {TABLE} input numgen random mod 100 < 20 drop"), NO_RULES):
+        return _said(field.play("site.yml"))
+
+
+@fault("100 ms delay between a node and the API server while it joins", names="time|answer", stops=False)
+def delay(field: Field) -> str:
+    """A proxy on the node holds back what goes to the API server and comes from it; nft sends requests through it."""
+    host, master = _victim(field), field.addresses[field.master]
+    _out_of_the_cluster(field)
+    _has_nft(field, host)
+    rules = f"""nft -f - <<'RULES'
+add table ip faults-delay
+add chain ip faults-delay output {{ type nat hook output priority -110; }}
+add rule ip faults-delay output ip daddr {master} tcp dport 6443 meta skuid != 65534 redirect to :16443
+RULES"""
+    with (
+        servers.delay_on(field.container(host), f"{master}:6443", 16443, 100),
+        _while(field, host, rules, "nft delete table ip faults-delay"),
+    ):
+        return _said(field.play("site.yml"))
+
+
+@fault(
+    "a node cut off for 60 s in the middle of its join", names="unreachable|timed out|time|answer|connection|connect"
+)
+def cut_off(field: Field) -> str:
+    """Nothing comes in or goes out for a minute, from two seconds after kubeadm join began."""
+    host = _victim(field)
+    _out_of_the_cluster(field)
+    _has_nft(field, host)
+    silence = _rules(f"add rule {TABLE} input drop", f"add rule {TABLE} output drop")
+    command = f"docker exec -d {field.container(host)} bash -c '{silence.replace(chr(39), '')}\nsleep 60\n{NO_RULES}'"
+    try:
+        said = _said(field.broken_play("site.yml", host, command, FAULT_NAME="Join the cluster", FAULT_DELAY="2"))
+        time.sleep(20)
+        return said
+    finally:
+        field.inside(host, NO_RULES, check=False)
+
+
+@fault("the registry gone in the middle of a pull", names="image|pull|registry", stops=True)
+def registry_gone(field: Field) -> str:
+    """A node without images joins; two seconds later nothing answers at the registry's port any more."""
+    host = _victim(field)
+    _out_of_the_cluster(field)
+    _has_nft(field, host)
+    field.inside(host, "ctr -n k8s.io images list -q | xargs -r ctr -n k8s.io images remove --sync >/dev/null")
+    gone = _rules(f"add rule {TABLE} output tcp dport 5000 reject with tcp reset")
+    command = f"docker exec {field.container(host)} bash -c '{gone.replace(chr(39), '')}'"
+    try:
+        return _said(field.broken_play("site.yml", host, command, FAULT_NAME="Join the cluster", FAULT_DELAY="2"))
+    finally:
+        field.inside(host, NO_RULES, check=False)
+
+
+@fault("no name server for a blank node", names="name server|resolv|name resolution", stops=True)
+def dns_gone(field: Field) -> str:
+    """The name server that the Pi knows does not answer."""
+    host = _victim(field)
+    field.blank(host)
+    nobody = "nameserver 192.0.2.53\\noptions timeout:1 attempts:1\\n"
+    begin = f"cp /etc/resolv.conf /root/resolv; printf '{nobody}' > /etc/resolv.conf"
+    with _while(field, host, begin, "cat /root/resolv > /etc/resolv.conf"):
+        return _said(field.play("site.yml"))
+
+
+@fault("the package repository answers 500", names="500|Internal Server Error|Failed to fetch", stops=True)
+def apt_500(field: Field) -> str:
+    """A blank node; every package of Kubernetes' repository is answered with an error."""
+    field.blank(_victim(field))
+    with servers.broken_repository(f"http://{field.network}.2", f"{field.network}.1", "500") as address:
+        return _said(field.play("site.yml", "-e", f"kubeadm_apt_repository={address}{_repository(field)}"))
+
+
+@fault(
+    "the package repository sends truncated packages", names="Failed to fetch|size|Hash|truncated|closed", stops=True
+)
+def apt_truncated(field: Field) -> str:
+    """A blank node; every package of Kubernetes' repository is cut off in the middle."""
+    field.blank(_victim(field))
+    with servers.broken_repository(f"http://{field.network}.2", f"{field.network}.1", "half") as address:
+        return _said(field.play("site.yml", "-e", f"kubeadm_apt_repository={address}{_repository(field)}"))
+
+
+def _repository(field: Field) -> str:
+    minor = ".".join(field.release.split(".")[:2])
+    return f"/core:/stable:/v{minor}/deb/"
+
+
+# Disk -----------------------------------------------------------------------------------------------------------------
+
+
+@fault("no room for packages on a blank node", names="space|room|full", stops=True)
+def disk_full_node(field: Field) -> str:
+    """A small disk of the node's own where apt keeps what it downloads."""
+    host, cache = _victim(field), "/var/cache/apt/archives"
+    field.blank(host)
+    begin = f"mount -t tmpfs -o size=12m tmpfs {cache} && mkdir -p {cache}/partial"
+    with _while(field, host, begin, f"umount -l {cache}"):
+        return _said(field.play("site.yml"))
+
+
+@fault("no room on the master for a backup", names="space|room|full", stops=True, playbook="playbooks/backup.yml")
+def disk_full_master(field: Field) -> str:
+    """A small disk of the master's own where the snapshot is taken; no half backup may come to the laptop."""
+    spool = "/var/lib/bramble.kube/backup"
+    before = sorted(path.name for path in field.backups.glob("*"))
+    with _while(
+        field, field.master, f"mkdir -p {spool} && mount -t tmpfs -o size=1m tmpfs {spool}", f"umount -l {spool}"
+    ):
+        said = _said(field.play("playbooks/backup.yml"))
+    if sorted(path.name for path in field.backups.glob("*")) != before:
+        raise Trouble("a backup came to the laptop although there was no room for it")
+    return said
+
+
+@fault("the root file system of a blank node is read-only", names="read-only", stops=True)
+def read_only_root(field: Field) -> str:
+    """As a worn-out card, or one with errors, is mounted."""
+    host = _victim(field)
+    field.blank(host)
+    with _while(field, host, "mount -o remount,ro /", "mount -o remount,rw /"):
+        return _said(field.play("site.yml"))
+
+
+# State of the machines ------------------------------------------------------------------------------------------------
+
+
+@fault("a time server that is ten years off", names="clock|time", stops=True)
+def wrong_time(field: Field) -> str:
+    """The clock of a container cannot be set, so it is the time server that is wrong."""
+    with servers.wrong_clock(f"{field.network}.1", -10 * 365 * 86400):
+        return _said(field.play("site.yml", "-e", f'{{"base_ntp_servers": ["{field.network}.1"]}}'))
+
+
+@fault("swap is on again", stops=False)
+def swap_again(field: Field) -> str:
+    """A swap file of somebody's, in use and in fstab."""
+    host = _victim(field)
+    script = "dd if=/dev/zero of=/swapfile bs=1M count=8 status=none; chmod 600 /swapfile; mkswap -q /swapfile"
+    field.inside(host, f"{script}; echo '/swapfile none swap sw 0 0' >> /etc/fstab; swapon /swapfile")
+    said = _said(field.play("site.yml"))
+    if len(field.inside(host, "cat /proc/swaps").splitlines()) > 1:
+        raise Trouble("swap is still on")
+    return said
+
+
+def _delete_half(field: Field, host: str) -> None:
+    files = field.inside(host, "find /etc/kubernetes -type f | sort").split()
+    gone = random.Random(field.seed).sample(files, (len(files) + 1) // 2)
+    field.inside(host, "rm " + " ".join(gone))
+
+
+@fault("half of /etc/kubernetes deleted on a node", names="/etc/kubernetes|join", stops=False)
+def half_deleted_node(field: Field) -> str:
+    """Files chosen by chance; the kubelet is started anew, as after a reboot."""
+    host = _victim(field)
+    _delete_half(field, host)
+    field.inside(host, "systemctl restart kubelet")
+    return _said(field.play("site.yml"))
+
+
+@fault("half of /etc/kubernetes deleted on the master", names="missing.*restore", playbook="playbooks/restore.yml")
+def half_deleted_master(field: Field) -> str:
+    """Files chosen by chance; restore.yml brings them back from the last backup."""
+    field.must("playbooks/backup.yml")
+    _delete_half(field, field.master)
+    return _said(field.play("site.yml", limit_s=900))
+
+
+@fault("the administrator's certificate has expired", names="certificate.*expired|expired.*certificate")
+def expired_admin(field: Field) -> str:
+    """The master's kubeconfig has a certificate that the cluster's own CA signed, and that ended yesterday."""
+    ca = [field.inside(field.master, f"cat /etc/kubernetes/pki/ca.{part}") for part in ("crt", "key")]
+    kubeconfig = field.inside(field.master, "cat /etc/kubernetes/admin.conf")
+    expired = servers.with_expired_certificate(kubeconfig, *ca)
+    field.inside(
+        field.master,
+        f"cp -a /etc/kubernetes/admin.conf /root/admin.conf; cat > /etc/kubernetes/admin.conf <<'END'\n{expired}END",
+    )
+    try:
+        return _said(field.play("site.yml", limit_s=900))
+    finally:
+        # Mended by the run itself, or by hand, as the sentence says.
+        field.inside(
+            field.master,
+            "cmp -s /etc/kubernetes/admin.conf - <<'END' && cp -a /root/admin.conf /etc/kubernetes/admin.conf\n"
+            f"{expired}END\nrm -f /root/admin.conf",
+            check=False,
+        )
+
+
+# Laptop ---------------------------------------------------------------------------------------------------------------
+
+
+@fault("Ctrl-C while a blank node joins")
+def interrupted(field: Field) -> str:
+    """The whole process group gets the signal, as from a terminal, at a random moment."""
+    field.blank(_victim(field))
+    moment = random.Random(field.seed).uniform(15, 75)
+    run = subprocess.Popen(
+        playbook_command(field.inventory, "site.yml"),
+        cwd=ROOT,
+        env=environment(**IMPATIENT),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        run.wait(moment)
+    except subprocess.TimeoutExpired:
+        os.killpg(run.pid, signal.SIGINT)
+        try:
+            run.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
+    return ""

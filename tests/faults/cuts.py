@@ -1,0 +1,197 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""kill -9 of a Pi at a random task of a playbook; then the same command again, and the same end state as without."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from field import Field, Trouble
+from lab_cluster import changes, default_release
+from results import failure_of
+
+#: The release from which the upgrade is cut; the default release is its end.
+OLDER = "1.36.3"
+
+
+def _nothing(_field: Field) -> None:
+    return
+
+
+def _blank_node(field: Field) -> None:
+    field.blank(field.nodes[-1])
+
+
+def _blank_master(field: Field) -> None:
+    field.must("playbooks/backup.yml")
+    field.blank(field.master)
+
+
+def _backup(field: Field) -> None:
+    field.must("playbooks/backup.yml")
+
+
+def _all_blank(field: Field) -> None:
+    field.blank(*field.addresses)
+
+
+def _older_cluster(field: Field) -> None:
+    field.blank(*field.addresses)
+    field.must("site.yml", "-e", f"kubeadm_version={OLDER}", "-e", "kubeflow_components=[]")
+    field.fill()
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is cut.
+
+    :ivar title: of its row in the table.
+    :ivar hosts: which Pis may lose power, of "master", "blank" (the node that had a new card) and "any".
+    :ivar share: of thirty cuts.
+    :ivar longest_delay: seconds after the beginning of the task, at most.
+    :ivar prepare: brings the lab into the state from which the playbook starts.
+    """
+
+    title: str
+    playbook: str
+    hosts: str
+    share: int
+    longest_delay: float
+    prepare: Callable[[Field], None] = _nothing
+    arguments: tuple[str, ...] = ()
+
+
+KINDS = {
+    "site": Kind("kill -9 at a random task of site.yml on a finished cluster", "site.yml", "any", 4, 4),
+    "site-node": Kind("kill -9 of a blank node at a random task of site.yml", "site.yml", "blank", 6, 12, _blank_node),
+    "site-all": Kind(
+        "kill -9 of a Pi at a random task of site.yml from blank cards", "site.yml", "any", 2, 12, _all_blank
+    ),
+    "backup": Kind("kill -9 of the master at a random task of backup.yml", "playbooks/backup.yml", "master", 6, 4),
+    "restore": Kind(
+        "kill -9 of the master at a random task of restore.yml", "playbooks/restore.yml", "master", 4, 12, _backup
+    ),
+    "restore-blank": Kind(
+        "kill -9 of a blank master at a random task of restore.yml",
+        "playbooks/restore.yml",
+        "master",
+        3,
+        12,
+        _blank_master,
+    ),
+    "upgrade": Kind(
+        "kill -9 of a Pi at a random task of upgrade.yml",
+        "playbooks/upgrade.yml",
+        "any",
+        5,
+        12,
+        _older_cluster,
+        ("-e", "kubeflow_components=[]"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One cut as chance chose it.
+
+    :ivar fraction: of the playbook's tasks that begin on the host, before the cut.
+    """
+
+    number: int
+    seed: int
+    kind: str
+    host: str
+    fraction: float
+    delay: float
+
+    @property
+    def key(self) -> str:
+        """By which a later run knows that it was made."""
+        return f"cut {self.number} of seed {self.seed}"
+
+
+def choose(number: int, seed: int, hosts: dict[str, list[str]]) -> Cut:
+    """Choose a cut; the same number and seed choose the same one.
+
+    :param hosts: Pis by what :class:`Kind` calls them.
+    """
+    chance = random.Random(f"{seed}-{number}")
+    kind = chance.choices(list(KINDS), [kind.share for kind in KINDS.values()])[0]
+    host = chance.choice(hosts[KINDS[kind].hosts])
+    delay = chance.choice([0.0, round(chance.uniform(0.2, KINDS[kind].longest_delay), 1)])
+    return Cut(number, seed, kind, host, chance.random(), delay)
+
+
+def hosts_of(field: Field) -> dict[str, list[str]]:
+    """Which Pis a kind's word means."""
+    return {"master": [field.master], "blank": [field.nodes[-1]], "any": list(field.addresses)}
+
+
+def make(field: Field, cut: Cut, log: Callable[[str], None]) -> str:
+    """Make the cut, run the playbook again, and look at the end state.
+
+    :returns: what the cut run said.
+    :raises Trouble: when the end state is not that of a run without a cut.
+    """
+    kind = KINDS[cut.kind]
+    known = field.folder / f"tasks-{cut.kind}-{cut.host}"
+    for _try in range(2):
+        kind.prepare(field)
+        count = len(known.read_text().splitlines()) if known.exists() else 60
+        number = int(cut.fraction * count)
+        delay = {"FAULT_DELAY": str(cut.delay)} if cut.delay else {}
+        fine, output = field.broken_play(
+            kind.playbook, cut.host, field.power_cut(cut.host), *kind.arguments, FAULT_NUMBER=str(number), **delay
+        )
+        tasks = field.tasks()
+        if len(tasks) > number:
+            break
+        # The run had fewer tasks than thought, and so went through: now their number is known.
+        known.write_text("\n".join(tasks) + "\n")
+        log(f"only {len(tasks)} tasks begin on {cut.host}, so once more")
+    else:
+        raise Trouble(f"no task number {number} began on {cut.host}")
+    said = "" if fine else failure_of(output)
+    log(f"power of {cut.host} cut {cut.delay} s after task {number} began ({tasks[number]}): {said or 'it went on'}")
+    field.start()
+    again = field.must(kind.playbook, *kind.arguments)
+    if kind.playbook == "site.yml":
+        again = field.must("site.yml")
+        if changes(again) != {"0"}:
+            raise Trouble("a third run of site.yml still changes something")
+    if kind.playbook == "playbooks/backup.yml":
+        verify_newest_backup(field)
+    if kind.playbook == "playbooks/upgrade.yml":
+        versions = {
+            n["metadata"]["name"]: n["status"]["nodeInfo"]["kubeletVersion"] for n in field.cluster.objects("nodes")
+        }
+        if set(versions.values()) != {f"v{default_release()}"}:
+            raise Trouble(f"not all nodes have the new release: {versions}")
+    if kind.prepare is _all_blank:
+        field.forget()
+    field.check()
+    field.fill()
+    return said
+
+
+def verify_newest_backup(field: Field) -> None:
+    """Decrypt and verify the newest backup, and see that nothing is left in the master's spool."""
+    from ansible.parsing.dataloader import DataLoader
+    from ansible.parsing.vault import VaultSecret
+
+    from ansible_collections.bramble.kube.plugins.plugin_utils import sealed
+
+    loader = DataLoader()
+    password = (field.folder / "vault-password").read_bytes().strip()
+    loader.set_vault_secrets([("default", VaultSecret(password))])
+    try:
+        sealed.read(loader, sealed.choose(str(field.backups), field.master))
+    except sealed.SealedError as error:
+        raise Trouble(str(error)) from None
+    left = field.inside(field.master, "find /var/lib/bramble.kube/backup -type f 2>/dev/null || true").split()
+    halves = [path.name for path in field.backups.iterdir() if path.name.endswith(".part")]
+    if left or halves:
+        raise Trouble(f"remains of a backup that was cut: {left + halves}")
