@@ -109,6 +109,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.bramble.kube.plugins.module_utils.backup.machine import RESTORING
 from ansible_collections.bramble.kube.plugins.module_utils.cluster import encryption
 from ansible_collections.bramble.kube.plugins.module_utils.cluster import init as rules
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import busy
@@ -129,6 +130,14 @@ WRITTEN_BY_INIT = (
     KUBERNETES + "/manifests/etcd.yaml",
     KUBERNETES + "/pki/ca.key",
 )
+
+
+def lost_files(config_path: str) -> list[str]:
+    """Files that are missing on a control plane which this module has finished earlier."""
+    if not os.path.exists(config_path):
+        return []
+    present = {name for name in rules.ESSENTIAL if os.path.exists(f"{KUBERNETES}/{name}")}
+    return [f"{KUBERNETES}/{name}" for name in rules.lost(present)] if present else []
 
 
 class Stop(Exception):
@@ -272,6 +281,16 @@ def run(module: AnsibleModule) -> dict:
     config, config_path = parameters["config"].encode(), parameters["config_path"]
     node = Node(module)
     remains = read_remains(config_path)
+    if os.path.exists(RESTORING):
+        raise Stop(
+            "A restore was cut short on this control plane: run the playbook restore.yml again, which finishes it."
+        )
+    lost = lost_files(config_path)
+    if lost:
+        raise Stop(
+            f"This is a control plane, and files that it cannot do without are missing: {', '.join(lost)}."
+            " The playbook restore.yml brings them back from a backup."
+        )
     answer = None
     if remains.manifests and remains.admin:
         # Before kubelet-finalize nothing but a cut init can have left this, so a short wait is enough.

@@ -29,6 +29,8 @@ SPOOL = "/var/lib/bramble.kube/backup"
 ARCHIVE = SPOOL + "/archive.tar.gz"
 #: What a restore found, kept until the next one.
 ASIDE = "/var/lib/bramble.kube/before-restore"
+#: There while a restore is at work, and when one was cut short.
+RESTORING = "/var/lib/bramble.kube/restoring"
 KUBERNETES = "/etc/kubernetes"
 API_SERVER = KUBERNETES + "/manifests/kube-apiserver.yaml"
 ADMIN = KUBERNETES + "/admin.conf"
@@ -272,9 +274,11 @@ class Restorer:
                 manifest = packed.extractfile(archive.FILES + etcd.MANIFEST).read().decode()
                 pod = etcd.parse_pod(manifest)
                 self.have_image(pod.image)
+                place.write(place.Wanted(RESTORING, b"restore.yml has not finished here\n", 0o600, secret=True))
                 self.stop()
                 self.put_data(pod, snapshot, description.created)
                 self.put_files(packed)
         self.start(seconds)
+        place.write(place.Wanted(RESTORING, None))
         empty_spool()
         return description

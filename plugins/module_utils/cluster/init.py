@@ -12,10 +12,25 @@ a workload, so what init wrote can be taken away and init can start again.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 #: What init makes last, by add-on (cmd/kubeadm/app/phases/addons): kind and name in kube-system.
 ADDONS = {"coredns": ("Deployment", "coredns"), "kube-proxy": ("DaemonSet", "kube-proxy")}
+#: What init leaves below /etc/kubernetes, and a control plane cannot go on without.
+ESSENTIAL = (
+    *(f"{name}.conf" for name in ("admin", "controller-manager", "kubelet", "scheduler")),
+    *(f"manifests/{name}.yaml" for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")),
+    *(f"pki/{name}" for name in ("sa.key", "sa.pub")),
+    *(
+        f"pki/{name}.{part}"
+        for name in (
+            *("apiserver", "apiserver-etcd-client", "apiserver-kubelet-client", "ca", "front-proxy-ca"),
+            *("front-proxy-client", "etcd/ca", "etcd/healthcheck-client", "etcd/peer", "etcd/server"),
+        )
+        for part in ("crt", "key")
+    ),
+)
 TAINTS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 
 
@@ -65,6 +80,17 @@ class Answer:
             if key.strip() == "kubernetesVersion":
                 return value.strip().strip("\"'").removeprefix("v")
         return ""
+
+
+def lost(present: Collection[str]) -> list[str]:
+    """Files of a finished control plane that somebody or a bad card has deleted.
+
+    :param present: those of ESSENTIAL that are there.
+    """
+    missing = [name for name in ESSENTIAL if name not in present]
+    if "manifests/etcd.yaml" in missing and not any(name.startswith("pki/etcd/") for name in present):
+        return []  # an etcd elsewhere: not a control plane that this collection made
+    return missing
 
 
 def finalized(kubelet_conf: str) -> bool:

@@ -27,8 +27,8 @@ FOLDERS = (
     "/var/lib/bramble.kube/before-restore",
     "/run/flannel",
 )
-#: Files that flannel's Pods bring into folders that are not the cluster's alone.
-FILES = ("/etc/cni/net.d/10-flannel.conflist", "/opt/cni/bin/flannel")
+#: Files in folders that are not the cluster's alone: a cut restore leaves the first, flannel's Pods bring the others.
+FILES = ("/var/lib/bramble.kube/restoring", "/etc/cni/net.d/10-flannel.conflist", "/opt/cni/bin/flannel")
 
 
 def _is_own(chain: str) -> bool:

@@ -7,9 +7,11 @@ import json
 import pytest
 
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.init import (
+    ESSENTIAL,
     Answer,
     Remains,
     finalized,
+    lost,
     next_step,
     read_answer,
     reason,
@@ -49,6 +51,14 @@ def remains(**changed):
 )
 def test_next_step(left, answer, do):
     assert next_step(left, answer).do == do
+
+
+def test_files_that_were_lost() -> None:
+    whole = set(ESSENTIAL)
+    assert lost(whole) == []
+    assert lost(whole - {"pki/sa.key", "manifests/etcd.yaml"}) == ["manifests/etcd.yaml", "pki/sa.key"]
+    elsewhere = {name for name in whole if "etcd" not in name}
+    assert lost(elsewhere) == []
 
 
 @pytest.mark.parametrize("own", [True, False])
