@@ -193,7 +193,7 @@ class Field:
                 if isinstance(error, KeyboardInterrupt):
                     raise
                 ready = {"the API server": str(error)}
-            if ready == wanted:
+            if ready | wanted == ready:  # there may be Pis that are none of this field's
                 break
             if time.monotonic() > deadline:
                 raise Trouble(f"not all nodes are Ready: {ready}")
