@@ -52,6 +52,7 @@ removed:
 """
 
 import contextlib
+import glob
 import os
 import pwd
 import shutil
@@ -183,7 +184,7 @@ class Reset:
                 self.removed.append(path)
                 if not self.module.check_mode:
                     remove(path)
-        for path in remains.FILES:
+        for path in [*remains.FILES, *glob.glob(remains.SNAPSHOTS)]:
             if os.path.lexists(path):
                 self.removed.append(path)
                 if not self.module.check_mode:

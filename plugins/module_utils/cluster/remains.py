@@ -31,6 +31,10 @@ FOLDERS = (
 FILES = ("/var/lib/bramble.kube/restoring", "/etc/cni/net.d/10-flannel.conflist", "/opt/cni/bin/flannel")
 
 
+#: Snapshots of etcd, which hold every Secret.
+SNAPSHOTS = "/var/lib/bramble.kube/*.db"
+
+
 def _is_own(chain: str) -> bool:
     return bool(_CHAIN.fullmatch(chain))
 
