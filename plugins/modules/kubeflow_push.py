@@ -54,6 +54,11 @@ options:
     description: For each component C(path), a file or folder, or C(text), YAML.
     type: dict
     required: true
+  people:
+    description: Names of those who get a generated password each, where a component has passwords for people.
+    type: list
+    elements: str
+    default: []
   small:
     description: Whether the catalogue's tuning for small nodes is used.
     type: bool
@@ -209,6 +214,7 @@ def main() -> None:
             provided={"type": "list", "elements": "str", "default": []},
             heritage={"type": "str", "choices": ["successors", "as_is"], "default": "successors"},
             manifests={"type": "dict", "required": True},
+            people={"type": "list", "elements": "str", "default": []},
             small={"type": "bool", "default": True},
             overrides={"type": "dict", "default": {}},
             images={"type": "dict", "default": {}},

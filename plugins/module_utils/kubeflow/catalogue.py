@@ -129,10 +129,15 @@ class Access:
 
 @dataclass(frozen=True)
 class Password:
-    """A Secret that is filled once with random texts and never changed: key → number of characters."""
+    """A Secret that is filled once with random texts and never changed.
+
+    :ivar keys: key → number of characters.
+    :ivar people: number of characters of a password for each person, whose name is the key; 0 for none.
+    """
 
     name: str
-    keys: Mapping[str, int]
+    keys: Mapping[str, int] = field(default_factory=dict)
+    people: int = 0
     namespace: str = ""
 
 
@@ -347,7 +352,10 @@ def _password(fields: Fields) -> Password:
     for key, length in keys.items():
         if not isinstance(length, int) or isinstance(length, bool) or length < 16:
             fields.note(f"keys.{key}", f"is {length!r}; it must be a number of characters, 16 or more")
-    return Password(fields.text("name", required=True), keys, fields.text("namespace"))
+    people = fields.number("people", 0)
+    if 0 < people < 16:
+        fields.note("people", f"is {people}; it must be a number of characters, 16 or more")
+    return Password(fields.text("name", required=True), keys, people, fields.text("namespace"))
 
 
 def _volumes(fields: Fields) -> Volumes:

@@ -49,6 +49,7 @@ class Wishes:
 
     :ivar wait_timeout: seconds for a component whose entry does not say.
     :ivar timeout: seconds for which faults are answered by another try.
+    :ivar people: those who get a password each, where a component has passwords for people.
     """
 
     check: bool = False
@@ -58,6 +59,7 @@ class Wishes:
     timeout: float = 120.0
     workers: int = 8
     force_conflicts: bool = False
+    people: tuple[str, ...] = ()
 
 
 @dataclass
@@ -155,7 +157,7 @@ class Delivery:
                     if error.status != 404:
                         raise
                     live = None
-                component.items.append(password_secret(component.component, password, live))
+                component.items.append(password_secret(component.component, password, live, self.wishes.people))
 
     def _refuse_other_owners(self) -> None:
         """A CRD that another of our sets on this cluster owns is not taken from it."""

@@ -132,7 +132,7 @@ class Fields:
         if not isinstance(value, Mapping):
             self.note(field, f"is {_shown(value)}; it must be a mapping")
             return {}
-        return dict(value)
+        return _plain(value)
 
     def below(self, field: str, make: Callable[[Fields], Made], required: bool = False) -> Made | None:
         """A mapping with fields of its own."""
@@ -170,6 +170,15 @@ class Fields:
                 near = difflib.get_close_matches(str(field), sorted(self._asked), n=1)
                 hint = f"did you mean {near[0]}" if near else f"there are {', '.join(sorted(self._asked))}"
                 self.note(str(field), f"is not a field here; {hint}")
+
+
+def _plain(value: Any) -> Any:
+    """Python's own containers in place of those that Ansible's templates have."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return str(value) if isinstance(value, str) else value
 
 
 def _number(value: object) -> bool:

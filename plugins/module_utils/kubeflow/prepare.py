@@ -265,15 +265,18 @@ def twice(components: Iterable[Prepared]) -> list[str]:
 # Passwords -----------------------------------------------------------------------------------------------------------
 
 
-def password_secret(component: Component, password: Password, live: Mapping[str, Any] | None) -> Item:
+def password_secret(
+    component: Component, password: Password, live: Mapping[str, Any] | None, people: Iterable[str] = ()
+) -> Item:
     """The Secret: what is there stays, what is missing is made up.
 
+    :param people: names of those who get a password each, where the Secret is for people.
     :param live: the Secret as it is on the cluster, or None.
     """
     kept = (live or {}).get("data") or {}
+    lengths = {**password.keys, **(dict.fromkeys(people, password.people) if password.people else {})}
     data = {
-        key: kept.get(key) or base64.b64encode(_random(length).encode()).decode()
-        for key, length in password.keys.items()
+        key: kept.get(key) or base64.b64encode(_random(length).encode()).decode() for key, length in lengths.items()
     }
     document = {
         "apiVersion": "v1",

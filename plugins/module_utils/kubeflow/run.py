@@ -95,6 +95,7 @@ class _Run:
             timeout=3.0 if self.check else float(params["timeout"]),
             workers=params["workers"],
             force_conflicts=params["force_conflicts"],
+            people=tuple(params["people"]),
         )
 
     def _prepare(self, chosen: list[Chosen], settings: Settings) -> tuple[list[Prepared], list[Chosen]]:
@@ -131,7 +132,7 @@ class _Run:
             try:
                 asked, warnings = ask.run(
                     {
-                        "images": [],
+                        "images": [entry.image for part in components for entry in part.component.images],
                         "objects": objects,
                         "paths": [],
                         "platforms": sorted(platforms),
