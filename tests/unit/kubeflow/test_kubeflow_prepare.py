@@ -1,0 +1,213 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From manifests to the objects that a cluster gets: tuning, images, access, namespaces, passwords."""
+
+from __future__ import annotations
+
+import base64
+import copy
+
+import pytest
+
+from ansible_collections.bramble.kube.plugins.module_utils.images.replacement import Replacements
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.catalogue import CatalogueError, Tuning, load
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.choice import Chosen, choose
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.plan import cache_name, plan
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.prepare import (
+    Settings,
+    address,
+    password_secret,
+    prepare,
+    shared_namespaces,
+    twice,
+)
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.load import Item
+
+HUB = {
+    "name": "hub",
+    "line": "x",
+    "engine": "manifests",
+    "source": {"path": "x"},
+    "namespace": "hub",
+    "small": [{"name": "hub", "replicas": 1, "requests": {"memory": "64Mi"}, "container": "main"}],
+    "access": {"service": "public", "port": 80, "node_port": 30088, "path": "/hub/", "what": "notebooks"},
+    "passwords": [{"name": "secret", "keys": {"token": 32}}, {"name": "people", "people": 20}],
+}
+OBJECTS = [
+    {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "hub", "labels": {"a": "b"}}},
+    {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "cert"}, "data": {}},
+    {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "hub"},
+        "spec": {
+            "replicas": 3,
+            "template": {
+                "spec": {
+                    "containers": [
+                        {"name": "main", "image": "quay.io/hub:1", "resources": {"limits": {"memory": "1Gi"}}},
+                        {"name": "side", "image": "side:1"},
+                    ]
+                }
+            },
+        },
+    },
+    {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "public"},
+        "spec": {"ports": [{"port": 443}, {"port": 80, "targetPort": "http"}]},
+    },
+    {
+        "apiVersion": "trainer.kubeflow.org/v1alpha1",
+        "kind": "ClusterTrainingRuntime",
+        "metadata": {"name": "torch"},
+        "spec": {"template": {"spec": {"containers": [{"name": "node", "image": "docker.io/pytorch/pytorch:2"}]}}},
+    },
+]
+
+
+def made(entry: dict = HUB, objects: list = OBJECTS, **settings: object):
+    """A prepared component and its objects by kind and name."""
+    component = load([entry])[entry["name"]]
+    items = [Item(copy.deepcopy(document), "test", 1) for document in objects]
+    prepared = prepare(Chosen(component), items, Settings(**settings))
+    return prepared, {f"{item.kind}/{item.name}": item.object for item in prepared.items}
+
+
+def containers(document: dict) -> list[dict]:
+    return document["spec"]["template"]["spec"]["containers"]
+
+
+def test_tuning_for_small_nodes_and_the_users_own_on_top():
+    _prepared, found = made()
+    assert found["Deployment/hub"]["spec"]["replicas"] == 1
+    main, side = containers(found["Deployment/hub"])
+    assert main["resources"] == {"limits": {"memory": "1Gi"}, "requests": {"memory": "64Mi"}}
+    assert "resources" not in side
+    own = (Tuning("Deployment", "hub", requests={"cpu": "10m", "memory": "96Mi"}),)
+    main, side = containers(made(overrides={"hub": own})[1]["Deployment/hub"])
+    assert main["resources"]["requests"] == side["resources"]["requests"] == {"memory": "96Mi", "cpu": "10m"}
+
+
+def test_tuning_can_be_switched_off():
+    document = made(small=False)[1]["Deployment/hub"]
+    assert document["spec"]["replicas"] == 3
+    assert containers(document)[0]["resources"] == {"limits": {"memory": "1Gi"}}
+
+
+@pytest.mark.parametrize(
+    ("own", "sentence"),
+    [
+        (
+            Tuning("Deployment", "hab", replicas=1),
+            "kubeflow_overrides of hub names Deployment hab, which its manifests",
+        ),
+        (Tuning("Deployment", "hub", requests={"cpu": "1"}, container="x"), "names container x, which Deployment hub"),
+    ],
+)
+def test_tuning_of_what_is_not_there_is_a_mistake(own, sentence):
+    with pytest.raises(CatalogueError, match=sentence):
+        made(overrides={"hub": (own,)})
+
+
+def test_images_are_replaced_at_any_depth():
+    images = Replacements({"quay.io/": "registry.lan/quay/", "pytorch/pytorch": "registry.lan/torch"})
+    found = made(images=images)[1]
+    assert [entry["image"] for entry in containers(found["Deployment/hub"])] == ["registry.lan/quay/hub:1", "side:1"]
+    assert containers(found["ClusterTrainingRuntime/torch"])[0]["image"] == "registry.lan/torch:2"
+
+
+def test_an_empty_secret_is_for_its_controller_to_fill():
+    assert "data" not in made()[1]["Secret/cert"]
+
+
+def test_each_way_in():
+    ports = made(access="node_port")[1]["Service/public"]["spec"]
+    assert ports["type"] == "NodePort"
+    assert [port.get("nodePort") for port in ports["ports"]] == [None, 30088]
+    assert made(access="load_balancer")[1]["Service/public"]["spec"]["type"] == "LoadBalancer"
+    found = made(access="ingress", ingress_class="nginx")[1]
+    assert found["Service/public"]["spec"]["type"] == "ClusterIP"
+    assert found["Ingress/hub"]["spec"]["ingressClassName"] == "nginx"
+    path = found["Ingress/hub"]["spec"]["rules"][0]["http"]["paths"][0]
+    assert (path["path"], path["backend"]["service"]) == ("/hub", {"name": "public", "port": {"number": 80}})
+
+
+def test_the_ingress_itself_has_a_port_of_the_nodes():
+    prepared, found = made(dict(HUB, ingress=True), access="ingress")
+    assert found["Service/public"]["spec"]["type"] == "NodePort"
+    assert "Ingress/hub" not in found
+    assert prepared.component.ingress
+
+
+@pytest.mark.parametrize(
+    ("access", "sentence"),
+    [
+        ({"service": "publik"}, "catalogue entry hub: access.service names publik, which its manifests do not have"),
+        ({"port": 81}, "catalogue entry hub: access.port is 81, which Service public does not have"),
+    ],
+)
+def test_a_wrong_way_in_is_named(access, sentence):
+    with pytest.raises(CatalogueError, match=sentence):
+        made(dict(HUB, access={**HUB["access"], **access}))
+
+
+def test_addresses():
+    access = load([HUB])["hub"].access
+    service = {"spec": {"ports": [{"port": 80, "nodePort": 30088}]}}
+    assert address(access, "node_port", "192.168.13.7", service) == "http://192.168.13.7:30088/hub/"
+    assert address(access, "node_port", "192.168.13.7", {"spec": {"ports": [{"port": 80}]}}) == ""
+    assert address(access, "load_balancer", "192.168.13.7", service) == ""
+    given = {"status": {"loadBalancer": {"ingress": [{"ip": "192.168.13.50"}]}}}
+    assert address(access, "load_balancer", "192.168.13.7", given) == "http://192.168.13.50/hub/"
+    assert address(access, "ingress", "192.168.13.7", {}, 30080) == "http://192.168.13.7:30080/hub/"
+
+
+def test_namespaces_are_shared_and_every_one_that_is_used_is_made():
+    one, _found = made()
+    other, _found = made(
+        dict(HUB, name="other", access=None, small=None, passwords=None),
+        [
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "hub", "labels": {"c": "d"}}},
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "elsewhere"}},
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "y", "namespace": "kube-system"}},
+        ],
+    )
+    shared = {item.name: item.object["metadata"].get("labels") for item in shared_namespaces([one, other])}
+    assert shared == {"hub": {"a": "b", "c": "d"}, "elsewhere": None}
+
+
+def test_two_components_that_bring_one_object():
+    one, _found = made()
+    other, _found = made(dict(HUB, name="other"))
+    assert "hub and other both bring Deployment hub; take one of them out." in twice([one, other])
+
+
+def test_passwords_are_made_once_and_kept():
+    component = load([HUB])["hub"]
+    keys, people = component.passwords
+    first = password_secret(component, keys, None).object
+    assert len(base64.b64decode(first["data"]["token"])) == 32
+    assert password_secret(component, keys, first).object["data"] == first["data"]
+    assert password_secret(component, keys, None).object["data"] != first["data"]
+    two = password_secret(component, people, None, ["ada", "bob"]).object
+    assert {name: len(base64.b64decode(text)) for name, text in two["data"].items()} == {"ada": 20, "bob": 20}
+    later = password_secret(component, people, two, ["bob", "eve"]).object
+    assert set(later["data"]) == {"bob", "eve"}, "who may not come any more has no password either"
+    assert later["data"]["bob"] == two["data"]["bob"]
+
+
+def test_what_is_rendered_has_another_file_as_soon_as_its_source_changes():
+    entry = {
+        "name": "katib",
+        "line": "x",
+        "engine": "kustomize",
+        "source": {"repository": "kubeflow/katib", "tag": "v1", "overlay": "x", "sha256": "a" * 64},
+    }
+    one = load([entry])
+    wanted = plan(choose(one, ["katib"]), "http://192.168.13.2", "/cache")
+    assert wanted["kustomize"][0]["url"] == "http://192.168.13.2/kubeflow/katib/archive/refs/tags/v1.tar.gz"
+    assert wanted["files"]["katib"] == f"/cache/{cache_name(one['katib'])}"
+    other = load([dict(entry, source=dict(entry["source"], overlay="y"))])
+    assert cache_name(one["katib"]) != cache_name(other["katib"])
