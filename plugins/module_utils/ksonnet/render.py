@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.merge_patch import merge_patch
+
 from . import app as apps
 from . import yamlio
 from .errors import KsonnetError, listed
@@ -434,19 +436,6 @@ def _read(path: str) -> str:
             return stream.read()
     except (OSError, UnicodeDecodeError) as exc:
         raise KsonnetError(f"{path} cannot be read: {exc}") from exc
-
-
-def merge_patch(target: Any, patch: Any) -> Any:
-    """As std.mergePatch: null in the patch removes, objects merge, anything else replaces."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merge_patch(result.get(key), value)
-    return result
 
 
 def flatten(value: Any, where: str) -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.merge_patch import merge_patch
+
 from . import quantity
 from .client import FIELD_MANAGER, Client
 from .compare import LAST_APPLIED, is_builtin
@@ -38,7 +40,7 @@ def patch_for(desired: dict, live: dict) -> dict | None:
     """The JSON merge patch from the live to the wanted object, or None when there is nothing to change."""
     apply_patch, _annotate = library()
     actual, patch = apply_patch(copy.deepcopy(live), copy.deepcopy(desired))
-    if patch == actual or _same(merged(actual, patch), actual, (), is_builtin(desired["apiVersion"])):
+    if patch == actual or _same(merge_patch(actual, patch), actual, (), is_builtin(desired["apiVersion"])):
         return None
     return patch
 
@@ -57,7 +59,7 @@ def apply(client: Client, item: Item, resource: Resource, live: dict | None, dry
         _apply_patch, annotate = library()
         try:
             return client.request(
-                "POST", resource.collection(item.namespace), query, merged(item.object, annotate(item.object))
+                "POST", resource.collection(item.namespace), query, merge_patch(item.object, annotate(item.object))
             )
         except ApiError as error:
             # Made in between, or by this very request, whose answer was lost.
@@ -66,19 +68,6 @@ def apply(client: Client, item: Item, resource: Resource, live: dict | None, dry
             live = client.get(path)
     patch = patch_for(item.object, live)
     return (200, live) if patch is None else client.request("PATCH", path, query, patch, MERGE_PATCH)
-
-
-def merged(target: Any, patch: Any) -> Any:
-    """A JSON merge patch (RFC 7386) applied."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merged(result.get(key), value)
-    return result
 
 
 def _same(one: Any, other: Any, path: tuple, builtin: bool) -> bool:

@@ -13,7 +13,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.errors import
 from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.evaluator import available
 from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.render import (
     flatten,
-    merge_patch,
     show_order,
     to_text,
 )
@@ -169,8 +168,7 @@ def test_nested_lists_are_flattened() -> None:
         flatten([3], "test")
 
 
-def test_merge_patch_and_order() -> None:
-    assert merge_patch({"a": {"b": 1, "c": 2}, "d": [1]}, {"a": {"b": None}, "d": [2]}) == {"a": {"c": 2}, "d": [2]}
+def test_order() -> None:
     kinds = ["Job", "Zebra", "Namespace", "Antelope", "Service"]
     objects = [{"apiVersion": "v1", "kind": kind, "metadata": {"name": "x"}} for kind in kinds]
     assert [o["kind"] for o in sorted(objects, key=show_order)] == ["Namespace", "Service", "Job", "Antelope", "Zebra"]

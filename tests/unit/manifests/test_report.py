@@ -11,7 +11,6 @@ import pytest
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import (
     apply,
     applyset,
-    clientside,
     diffing,
     masking,
     plan,
@@ -144,13 +143,6 @@ def test_fields_of_client_side_apply_move_to_us():
     moved = takeover.migrated_fields([*managed, own], ["kubectl-client-side-apply"])
     assert moved[-1]["fieldsV1"] == {"f:data": {"f:a": {}, "f:b": {}}}
     assert own["fieldsV1"] == {"f:data": {"f:b": {}}}
-
-
-def test_merge_patches():
-    assert clientside.merged({"a": 1, "b": {"c": 1, "d": 2}}, {"a": None, "b": {"c": 3}, "e": [1]}) == {
-        "b": {"c": 3, "d": 2},
-        "e": [1],
-    }
 
 
 def test_a_report_counts():
