@@ -112,44 +112,35 @@ def containers(document: dict) -> Iterator[dict]:
                     yield container
 
 
-def replace_image(image: str, images: dict[str, str]) -> str:
-    """The image reference to use in place of one in a manifest.
-
-    A key of `images` is, from the most to the least specific: a whole reference (``nginx:1.27``), a repository
-    (``quay.io/org/app``, keeps the tag unless the value has one), or a prefix that ends in ``/`` (``docker.io/``).
-    """
-    if image in images:
-        return images[image]
-    repository, suffix = split_image(image)
-    if repository in images:
-        new = images[repository]
-        return new if split_image(new)[1] else new + suffix
-    for prefix in sorted((key for key in images if key.endswith("/")), key=len, reverse=True):
-        if image.startswith(prefix):
-            return images[prefix].rstrip("/") + "/" + image[len(prefix) :]
-    return image
-
-
-def split_image(image: str) -> tuple[str, str]:
-    """Repository, and tag or digest with its separator: ``('quay.io/org/app', ':1.0')``."""
-    repository, at, digest = image.partition("@")
-    head, slash, last = repository.rpartition("/")
-    name, colon, tag = last.partition(":")
-    return head + slash + name, (colon + tag if colon else "") + (at + digest if at else "")
-
-
 def set_images(items: Iterable[Item], images: dict[str, str]) -> list[tuple[Item, str, str]]:
-    """Replace image references; returns (object, old, new) for each that changed."""
+    """Replace image references.
+
+    :param images: old → new, as image_platforms' `replacements`.
+    :returns: (object, old, new) for each that changed.
+    :raises ManifestError: when `images`, or an image in a manifest, is no image reference.
+    """
+    if not images:
+        return []
+    from ansible_collections.bramble.kube.plugins.module_utils.images.reference import InvalidReference
+    from ansible_collections.bramble.kube.plugins.module_utils.images.replacement import Replacements
+
     replaced = []
-    if images:
-        for item in items:
-            for container in containers(item.object):
-                old = container.get("image")
-                if isinstance(old, str):
-                    new = replace_image(old, images)
-                    if new != old:
-                        container["image"] = new
-                        replaced.append((item, old, new))
+    try:
+        table = Replacements({str(old): str(new) for old, new in images.items()})
+    except InvalidReference as error:
+        raise ManifestError(f"images: {error}.") from None
+    for item in items:
+        for container in containers(item.object):
+            old = container.get("image")
+            if not isinstance(old, str):
+                continue
+            try:
+                new = table.apply(old)
+            except InvalidReference as error:
+                raise ManifestError(f"{item.label} at {item.where}: {error}.") from None
+            if new is not None and new != old:
+                container["image"] = new
+                replaced.append((item, old, new))
     return replaced
 
 

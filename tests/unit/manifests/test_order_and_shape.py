@@ -60,27 +60,27 @@ def test_a_namespace_is_filled_in_and_a_wrong_one_refused():
         )
 
 
-@pytest.mark.parametrize(
-    ("image", "replaced"),
-    [
-        ("nginx:1.27", "mirror/web:stable"),
-        ("quay.io/org/app:1.0", "registry.local/app:1.0"),
-        ("quay.io/org/app@sha256:ab", "registry.local/app@sha256:ab"),
-        ("quay.io/org/pinned:1.0", "registry.local/pinned:2.0"),
-        ("docker.io/library/busybox:1", "registry.local/hub/library/busybox:1"),
-        ("docker.io/special/x:1", "other.local/x:1"),
-        ("localhost:5000/app", "localhost:5000/app"),
-    ],
-)
-def test_images_by_reference_repository_or_prefix(image, replaced):
-    images = {
-        "nginx:1.27": "mirror/web:stable",
-        "quay.io/org/app": "registry.local/app",
-        "quay.io/org/pinned": "registry.local/pinned:2.0",
-        "docker.io/": "registry.local/hub",
-        "docker.io/special/": "other.local/",
-    }
-    assert shape.replace_image(image, images) == replaced
+def test_images_by_reference_repository_or_prefix():
+    images = {"nginx:1.27": "mirror/web:stable", "quay.io/org/app": "registry.local/app", "docker.io/": "hub.local/x"}
+    names = ["nginx:1.27", "docker.io/library/nginx:1.27", "quay.io/org/app:1.0", "busybox", "localhost:5000/app"]
+    pod = item("Pod", spec={"containers": [{"image": name} for name in names]})
+    shape.set_images([pod], images)
+    assert [container["image"] for container in pod.object["spec"]["containers"]] == [
+        "mirror/web:stable",
+        "mirror/web:stable",
+        "registry.local/app:1.0",
+        "hub.local/x/library/busybox",
+        "localhost:5000/app",
+    ]
+
+
+def test_what_is_no_image_is_told_with_its_place():
+    pod = item("Pod", spec={"containers": [{"image": "Nginx Latest"}]})
+    with pytest.raises(ManifestError, match=r"^Pod .* at .*: image 'Nginx Latest' has a blank in it\.$"):
+        shape.set_images([pod], {"docker.io/": "hub.local/"})
+    with pytest.raises(ManifestError, match=r"^images: image 'https://x' starts like a web address"):
+        shape.set_images([pod], {"https://x": "y"})
+    assert shape.set_images([pod], {}) == []
 
 
 def test_images_of_every_container_of_every_workload():
