@@ -70,7 +70,8 @@ options:
   images:
     description:
       - "Image references to replace: a whole reference, a repository, or a prefix that ends in C(/), and what takes
-        its place."
+        its place. C(nginx) and C(docker.io/library/nginx) are the same, as for C(replacements) of
+        M(bramble.kube.image_platforms)."
     type: dict
     default: {}
   labels:
@@ -190,46 +191,14 @@ not_ready:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.bramble.kube.plugins.module_utils.manifests import run, yamltext
-from ansible_collections.bramble.kube.plugins.module_utils.manifests.options import AUTH_OPTIONS
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import options, run, yamltext
 
 
 def main() -> None:
     """Read the options, push, report."""
     module = AnsibleModule(
-        argument_spec=dict(
-            AUTH_OPTIONS,
-            src={"type": "list", "elements": "raw", "default": []},
-            definition={"type": "raw", "aliases": ["resource_definition"]},
-            namespace={"type": "str"},
-            apply_set={"type": "str"},
-            apply_set_takeover={"type": "bool", "default": False},
-            prune={"type": "bool", "default": False},
-            method={"type": "str", "choices": ["auto", "server_side", "client_side"], "default": "auto"},
-            force_conflicts={"type": "bool", "default": False},
-            modernize={"type": "bool", "default": True},
-            select={"type": "str"},
-            exclude={"type": "str"},
-            images={"type": "dict", "default": {}},
-            labels={"type": "dict", "default": {}},
-            wait={"type": "bool", "default": False},
-            wait_timeout={"type": "int", "default": 300},
-            wait_for={
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "kind": {"type": "str", "required": True},
-                    "name": {"type": "str"},
-                    "namespace": {"type": "str"},
-                    "expression": {"type": "str", "required": True},
-                },
-            },
-            workers={"type": "int", "default": 8},
-            timeout={"type": "int", "default": 120},
-            return_objects={"type": "str", "choices": ["changed", "all", "full"], "default": "changed"},
-        ),
-        required_one_of=[("src", "definition")],
+        argument_spec=options.ARGUMENT_SPEC,
+        required_one_of=options.REQUIRED_ONE_OF,
         supports_check_mode=True,
         # The parameters may hold Secrets in the middle of definitions, where no option's own no_log could reach them.
         no_log=True,

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from .errors import ClusterError, Unreachable
+from .options import AUTH_OPTIONS
 
 try:
     import yaml
@@ -29,33 +30,6 @@ except ImportError:
     pass
 
 DEFAULT_KUBECONFIG = "~/.kube/config"
-
-# option → the second name that kubernetes.core's environment variables know it by
-_ALIASES = {
-    "validate_certs": "verify_ssl",
-    "ca_cert": "ssl_ca_cert",
-    "client_cert": "cert_file",
-    "client_key": "key_file",
-}
-AUTH_OPTIONS = [
-    "kubeconfig",
-    "context",
-    "host",
-    "api_key",
-    "username",
-    "password",
-    "validate_certs",
-    "ca_cert",
-    "client_cert",
-    "client_key",
-    "proxy",
-    "no_proxy",
-    "proxy_headers",
-    "persist_config",
-    "impersonate_user",
-    "impersonate_groups",
-]
-
 
 @dataclass
 class Endpoint:
@@ -100,8 +74,8 @@ def effective_options(params: dict[str, Any]) -> dict[str, Any]:
             } or None
         elif value is None:
             value = os.environ.get("K8S_AUTH_" + name.upper())
-            if value is None and name in _ALIASES:
-                value = os.environ.get("K8S_AUTH_" + _ALIASES[name].upper())
+            for alias in AUTH_OPTIONS[name].get("aliases", []) if value is None else []:
+                value = os.environ.get("K8S_AUTH_" + alias.upper())
             if value is not None and name == "validate_certs":
                 value = value.lower() not in ("0", "false", "no")
             if value is not None and name == "impersonate_groups":

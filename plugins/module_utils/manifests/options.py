@@ -1,11 +1,13 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The argument spec that belongs to the documentation fragment api_options."""
+"""Argument specs: AUTH_OPTIONS belongs to the documentation fragment api_options, ARGUMENT_SPEC to manifest_push."""
 
 from __future__ import annotations
 
-AUTH_OPTIONS = {
+from typing import Any
+
+AUTH_OPTIONS: dict[str, dict[str, Any]] = {
     "kubeconfig": {"type": "raw"},
     "context": {"type": "str"},
     "host": {"type": "str"},
@@ -30,3 +32,36 @@ AUTH_OPTIONS = {
     "impersonate_user": {"type": "str"},
     "impersonate_groups": {"type": "list", "elements": "str"},
 }
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    **AUTH_OPTIONS,
+    "src": {"type": "list", "elements": "raw", "default": []},
+    "definition": {"type": "raw", "aliases": ["resource_definition"]},
+    "namespace": {"type": "str"},
+    "apply_set": {"type": "str"},
+    "apply_set_takeover": {"type": "bool", "default": False},
+    "prune": {"type": "bool", "default": False},
+    "method": {"type": "str", "choices": ["auto", "server_side", "client_side"], "default": "auto"},
+    "force_conflicts": {"type": "bool", "default": False},
+    "modernize": {"type": "bool", "default": True},
+    "select": {"type": "str"},
+    "exclude": {"type": "str"},
+    "images": {"type": "dict", "default": {}},
+    "labels": {"type": "dict", "default": {}},
+    "wait": {"type": "bool", "default": False},
+    "wait_timeout": {"type": "int", "default": 300},
+    "wait_for": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "kind": {"type": "str", "required": True},
+            "name": {"type": "str"},
+            "namespace": {"type": "str"},
+            "expression": {"type": "str", "required": True},
+        },
+    },
+    "workers": {"type": "int", "default": 8},
+    "timeout": {"type": "int", "default": 120},
+    "return_objects": {"type": "str", "choices": ["changed", "all", "full"], "default": "changed"},
+}
+REQUIRED_ONE_OF = [("src", "definition")]

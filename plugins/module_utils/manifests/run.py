@@ -96,8 +96,9 @@ def _result(report: Report, detail: str, check: bool) -> tuple[bool, dict[str, A
         "counts": report.counts,
         "objects": [],
         "requests": report.requests,
-        "warnings": report.warnings,
     }
+    if report.warnings:
+        result["warnings"] = report.warnings
     for entry in listed:
         fields = entry.summary()
         if detail == "full" and entry.live is not None:
