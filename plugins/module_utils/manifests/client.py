@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
 import socket
@@ -19,6 +18,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from .auth import Endpoint, _basic
 from .errors import ApiError, ClusterError
+from .wire import Answer, Connection, Ended, head
 
 JSON = "application/json"
 APPLY_PATCH = "application/apply-patch+yaml"
@@ -39,7 +39,7 @@ class Client:
         self.endpoint = endpoint
         self.request_timeout = request_timeout or REQUEST_TIMEOUT
         self.requests = 0
-        self._idle: list[http.client.HTTPConnection] = []
+        self._idle: list[Connection] = []
         self._lock = threading.Lock()
         self._authorization = endpoint.authorization
         address = urlsplit(endpoint.server)
@@ -48,6 +48,7 @@ class Client:
         self._host = address.hostname
         self._port = address.port or (443 if address.scheme == "https" else 80)
         self._prefix = address.path.rstrip("/")
+        self._authority = f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
         self._tls = _tls_context(endpoint) if address.scheme == "https" else None
 
     # One request ---------------------------------------------------------------------------------------------------
@@ -70,16 +71,23 @@ class Client:
         :raises Fault: when no whole answer came.
         :raises ApiError: when the answer is not a success.
         """
-        target, headers, data = self._prepare(path, query, body, content_type, accept)
-        status, answer_headers, content = self._exchange(method, target, headers, data)
-        if status == 401 and self.endpoint.refresh is not None:
-            renewed = self.endpoint.refresh()
-            if renewed and renewed != headers.get("Authorization"):
-                self._authorization = headers["Authorization"] = renewed
-                status, answer_headers, content = self._exchange(method, target, headers, data)
-        if status >= 300:
-            raise _api_error(status, answer_headers, content)
-        return status, json.loads(content) if parse and content else None
+        data = None
+        if body is not None:
+            data = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode("utf-8")
+        target = self._target(path, query)
+
+        def ask() -> Answer:
+            return self._exchange(self._head(method, target, accept, "" if data is None else content_type), data)
+
+        used = self._authorization
+        answer = ask()
+        if answer.status == 401 and self.endpoint.refresh is not None:
+            self._authorization = self.endpoint.refresh() or used
+            if self._authorization != used:
+                answer = ask()
+        if answer.status >= 300:
+            raise _api_error(answer.status, answer.headers, answer.content)
+        return answer.status, json.loads(answer.content) if parse and answer.content else None
 
     def get(self, path: str, query: dict[str, Any] | None = None, accept: str = JSON) -> Any:
         """The decoded body of a GET."""
@@ -104,22 +112,18 @@ class Client:
         """
         timeout = max(1.0, min(timeout, LONGEST_WATCH))
         query = dict(query, watch="1", timeoutSeconds=int(timeout))
-        target, headers, _data = self._prepare(path, query, None, JSON, JSON)
         connection = self._connect(timeout + 5)
         try:
             with self._lock:
                 self.requests += 1
-            connection.request("GET", target, headers=headers)
-            answer = connection.getresponse()
-            if answer.status >= 300:
-                raise _api_error(answer.status, answer.headers, answer.read())
-            while True:
-                line = answer.readline()
-                if not line:
-                    return
+            connection.send(self._head("GET", self._target(path, query)))
+            status, headers, lines = connection.receive_lines()
+            if status >= 300:
+                raise _api_error(status, headers, b"\n".join(lines))
+            for line in lines:
                 if line.strip():
                     yield json.loads(line)
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, ValueError) as error:
             raise Fault(_fault_sentence(error, self.endpoint.server)) from None
         finally:
             connection.close()
@@ -133,9 +137,7 @@ class Client:
 
     # Inside --------------------------------------------------------------------------------------------------------
 
-    def _prepare(
-        self, path: str, query: dict[str, Any] | None, body: Any, content_type: str, accept: str
-    ) -> tuple[str, dict[str, str], bytes | None]:
+    def _target(self, path: str, query: dict[str, Any] | None) -> str:
         target = self._prefix + path
         if query:
             target += "?" + "&".join(
@@ -143,18 +145,20 @@ class Client:
                 for key, value in query.items()
                 if value not in (None, "")
             )
-        headers = {"Accept": accept, "User-Agent": USER_AGENT}
-        if self._authorization:
-            headers["Authorization"] = self._authorization
-        data = None
-        if body is not None:
-            data = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode("utf-8")
-            headers["Content-Type"] = content_type
-        return target, headers, data
+        return target
 
-    def _exchange(
-        self, method: str, target: str, headers: dict[str, str], data: bytes | None
-    ) -> tuple[int, Any, bytes]:
+    def _head(self, method: str, target: str, accept: str = JSON, content_type: str = "") -> bytes:
+        fields = [("Host", self._authority), ("Accept", accept), ("User-Agent", USER_AGENT)]
+        if self._authorization:
+            fields.append(("Authorization", self._authorization))
+        if content_type:
+            fields.append(("Content-Type", content_type))
+        try:
+            return head(method, target, [*fields, *self.endpoint.headers])
+        except ValueError as error:
+            raise ClusterError(str(error)) from None
+
+    def _exchange(self, request: bytes, data: bytes | None) -> Answer:
         """Send and receive over a kept-open connection, or a new one where the server has closed the old."""
         while True:
             with self._lock:
@@ -164,89 +168,52 @@ class Client:
             if connection is None:
                 connection = self._connect(self.request_timeout)
             try:
-                self._send(connection, method, target, headers, data)
-                answer = connection.getresponse()
-            except (
-                ConnectionError,
-                ssl.SSLEOFError,
-                http.client.RemoteDisconnected,
-                http.client.CannotSendRequest,
-            ) as error:
+                connection.send(request, data)
+                answer = connection.receive()
+            except OSError as error:
                 connection.close()
-                if reused:
+                if reused and isinstance(error, (ConnectionError, ssl.SSLEOFError)):
                     # The server dropped an idle connection: no fault, and every request here may be repeated.
                     continue
                 raise Fault(_fault_sentence(error, self.endpoint.server)) from None
-            except (OSError, http.client.HTTPException) as error:
-                connection.close()
-                raise Fault(_fault_sentence(error, self.endpoint.server)) from None
-            try:
-                content = answer.read()
-            except (OSError, http.client.HTTPException) as error:
-                connection.close()
-                raise Fault(_fault_sentence(error, self.endpoint.server)) from None
-            if answer.will_close:
+            if answer.last:
                 connection.close()
             else:
                 with self._lock:
                     self._idle.append(connection)
-            return answer.status, answer.headers, content
+            return answer
 
-    def _send(self, connection: Any, method: str, target: str, headers: dict[str, str], data: bytes | None) -> None:
-        connection.putrequest(method, target, skip_accept_encoding=True)
-        for name, value in headers.items():
-            connection.putheader(name, value)
-        for name, value in self.endpoint.headers:
-            connection.putheader(name, value)
-        if data is not None:
-            connection.putheader("Content-Length", str(len(data)))
-        connection.endheaders(data)
-
-    def _connect(self, timeout: float) -> http.client.HTTPConnection:
+    def _connect(self, timeout: float) -> Connection:
         """Open a connection, through the proxy where there is one."""
         proxy = self.endpoint.proxy if not _bypasses(self._host, self.endpoint.no_proxy) else ""
         host, port = self._host, self._port
-        connection: http.client.HTTPConnection
         if proxy:
             via = urlsplit(proxy if "//" in proxy else "http://" + proxy)
             if via.scheme not in ("http", "https"):
                 raise ClusterError(f"The proxy {via.scheme} is not an HTTP proxy; other kinds are not supported.")
             host, port = via.hostname or "", via.port or 8080
+        connection = None
         try:
-            if self._tls is not None:
-                connection = _TlsConnection(host, port, timeout, self._tls, self.endpoint.tls_server_name or self._host)
-            else:
-                connection = http.client.HTTPConnection(host, port, timeout=timeout)
+            connection = Connection(host, port, timeout)
             if proxy:
                 headers = dict(self.endpoint.proxy_headers)
                 if via.username:
                     headers["Proxy-Authorization"] = _basic(unquote(via.username), unquote(via.password or ""))
-                connection.set_tunnel(self._host, self._port, headers)
-            connection.connect()
+                connection.tunnel(self._authority, headers.items())
+            if self._tls is not None:
+                connection.secure(self._tls, self.endpoint.tls_server_name or self._host)
         except ssl.SSLCertVerificationError as error:
+            if connection is not None:
+                connection.close()
             raise ClusterError(
                 f"{self.endpoint.server} shows a certificate that is not trusted: {error.verify_message}. "
                 "Set ca_cert, or a kubeconfig with the cluster's CA."
             ) from None
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError) as error:
+            if connection is not None:
+                connection.close()
             raise Fault(_fault_sentence(error, self.endpoint.server)) from None
-        if connection.sock is not None:
-            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
-
-
-class _TlsConnection(http.client.HTTPConnection):
-    """HTTPS whose certificate may be checked against another name than the one that is dialled."""
-
-    def __init__(self, host: str, port: int, timeout: float, context: ssl.SSLContext, server_name: str) -> None:
-        super().__init__(host, port, timeout=timeout)
-        self._context = context
-        self._server_name = server_name
-
-    def connect(self) -> None:
-        """Dial, through the tunnel if one is set, then speak TLS."""
-        super().connect()
-        self.sock = self._context.wrap_socket(self.sock, server_hostname=self._server_name)
 
 
 def _tls_context(endpoint: Endpoint) -> ssl.SSLContext:
@@ -319,7 +286,7 @@ def _fault_sentence(error: Exception, server: str) -> str:
         what = "the host name cannot be resolved"
     elif isinstance(error, (TimeoutError, socket.timeout)):
         what = "TLS handshake timeout" if "handshake" in str(error) else "no answer in time"
-    elif isinstance(error, (http.client.IncompleteRead, http.client.RemoteDisconnected, ssl.SSLEOFError)):
+    elif isinstance(error, (Ended, ssl.SSLEOFError)):
         what = "the connection ended in the middle"
     elif isinstance(error, ConnectionError):
         what = "the connection was reset"
@@ -328,14 +295,14 @@ def _fault_sentence(error: Exception, server: str) -> str:
     return f"{server}: {what}"
 
 
-def _api_error(status: int, headers: Any, content: bytes) -> ApiError:
+def _api_error(status: int, headers: dict[str, str], content: bytes) -> ApiError:
     body: Any = None
     with contextlib.suppress(ValueError):
         body = json.loads(content)
     if not isinstance(body, dict):
         body = {"message": content.decode("utf-8", "replace").strip()[:300]}
     retry_after = None
-    value = headers.get("Retry-After")
+    value = headers.get("retry-after")
     if value and value.isdigit():
         retry_after = float(value)
     return ApiError(status, body, retry_after)
