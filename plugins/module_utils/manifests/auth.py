@@ -190,7 +190,12 @@ def _from_config(config: dict, context: str | None, path: str, fall_back: Callab
     cluster = _named(config, "clusters", "cluster", chosen.get("cluster", ""), path)
     user = _named(config, "users", "user", chosen["user"], path) if chosen.get("user") else {}
     if user.get("exec") or user.get("auth-provider"):
-        return fall_back()
+        found = fall_back()
+        if user.get("exec") and not found.authorization and not found.cert_file:
+            # The kubernetes client goes on as nobody then.
+            command = user["exec"].get("command") or ""
+            raise ClusterError(f"The exec plugin {command} gave no credentials; run it by hand to see why.")
+        return found
     folder = os.path.dirname(os.path.abspath(path)) if path else ""
 
     def located(value: Any) -> str:
@@ -269,7 +274,8 @@ def _by_kubernetes_client(options: dict[str, Any], source: Any) -> Endpoint:
             kubernetes_config.load_kube_config(config_file=source, **arguments)
             active = kubernetes_config.list_kube_config_contexts(config_file=source)[1]
             namespace = active.get("context", {}).get("namespace") or ""
-    except kubernetes_config.ConfigException as error:
+    except Exception as error:
+        # Refreshing a token goes over the network, and its libraries raise errors of their own.
         raise ClusterError(f"The credentials cannot be loaded: {error}") from None
 
     def authorization() -> str:
