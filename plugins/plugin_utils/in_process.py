@@ -20,6 +20,7 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.json import Direction, get_module_encoder
 from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 
 
@@ -69,7 +70,13 @@ class InProcessAction(ActionBase):
             # Not validate_argument_spec, whose errors print all parameters, secrets among them.
             validated = ArgumentSpecValidator(dict(self.SPEC), **self.CONSTRAINTS).validate(given)
             if validated.error_messages:
-                result = {"failed": True, "changed": False, "msg": validated.errors.msg}
+                sentences = [
+                    f"Unsupported parameters for {self._task.action}: {error.msg}"
+                    if isinstance(error, UnsupportedError)
+                    else error.msg
+                    for error in validated.errors.errors
+                ]
+                result = {"failed": True, "changed": False, "msg": "; ".join(sentences)}
                 return remove_values(result, validated._no_log_values)
             params = {name: validated.validated_parameters[name] for name in self.SPEC}
             result = {"changed": False, "failed": False, **self.work(params, task_vars)}

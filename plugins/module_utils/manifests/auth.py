@@ -31,6 +31,7 @@ except ImportError:
 
 DEFAULT_KUBECONFIG = "~/.kube/config"
 
+
 @dataclass
 class Endpoint:
     """Everything that a connection to one API server needs.

@@ -10,7 +10,8 @@ import pytest
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.bramble.kube.plugins.action import manifest_push
-from ansible_collections.bramble.kube.plugins.action.manifest_push import ActionModule, is_own_python
+from ansible_collections.bramble.kube.plugins.action.manifest_push import ActionModule
+from ansible_collections.bramble.kube.plugins.plugin_utils.in_process import is_own_python
 
 
 class Action(ActionModule):
