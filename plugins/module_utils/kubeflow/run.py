@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,6 +63,7 @@ class _Run:
             access=params["access"],
             ingress_class=params["ingress_class"],
         )
+        _check_people(chosen, params["people"])
         components, unrendered = self._prepare(chosen, settings)
         refuse([component for component in components if component.chosen.state == PRESENT])
         try:
@@ -231,6 +233,19 @@ class _Run:
             if text:
                 result["diff"] = {"prepared": text}
         return bool(broken), result
+
+
+def _check_people(chosen: list[Chosen], people: list[str]) -> None:
+    """Names of people are keys of a Secret and part of addresses.
+
+    :raises CatalogueError: with the name that does not do, or because there is nobody to let in.
+    """
+    for name in people:
+        if not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name):
+            raise CatalogueError(f"people has '{name}'; a name has lower-case letters, digits and dashes.")
+    for item in chosen:
+        if item.state == PRESENT and not people and any(entry.people for entry in item.component.passwords):
+            raise CatalogueError(f"{item.component.name} is for people, but people names nobody.")
 
 
 def _read(source: Any) -> list[load.Item]:
