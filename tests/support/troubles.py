@@ -112,7 +112,7 @@ def shown(done: subprocess.CompletedProcess[str]) -> str:
     return " ".join(done.stdout.split())
 
 
-def wait(what: str, condition: Callable[[], object], seconds: float = 180) -> None:
+def wait(what: str, condition: Callable[[], object], seconds: float = 300) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -182,7 +182,7 @@ def kubelet_down(lab: Lab) -> Iterator[None]:
 @trouble(f"{OTHER}: its kubelet does not stay up", "sudo systemctl restart kubelet")
 def kubelet_failing(lab: Lab) -> Iterator[None]:
     """The kubelet ends by itself, for what its configuration says."""
-    with replaced(lab, OTHER, KUBELET_CONFIG, "s/^cgroupDriver: .*/cgroupDriver: nonsense/", "kubelet"):
+    with replaced(lab, OTHER, KUBELET_CONFIG, "s/^healthzPort: .*/healthzPort: nonsense/", "kubelet"):
         wait("the kubelet to end", lambda: lab.on(OTHER, "systemctl is-active kubelet", check=False) != "active\n")
         yield
 
@@ -349,6 +349,17 @@ def node_unreachable(lab: Lab) -> Iterator[None]:
     wait("SSH", lambda: lab.on(OTHER, "systemctl is-active ssh", check=False) == "active\n")
 
 
+@trouble(
+    "API server: it cannot be reached", "neither can the master be asked why", f"{MASTER}: it cannot be reached at "
+)
+def master_unreachable(lab: Lab) -> Iterator[None]:
+    """Somebody has pulled the master's plug."""
+    lab.engine("stop", "--time", "1", f"{lab.instance}-{MASTER}")
+    yield
+    lab.engine("start", f"{lab.instance}-{MASTER}")
+    wait("the API server", lab.answers, 300)
+
+
 @contextlib.contextmanager
 def _silent(lab: Lab) -> Iterator[None]:
     """The API server goes, and comes back when the trouble is over."""
@@ -394,6 +405,7 @@ def manifest_gone(lab: Lab) -> Iterator[None]:
 def master_kubelet_down(lab: Lab) -> Iterator[None]:
     """The master's kubelet was stopped, and the API server ended."""
     lab.on(MASTER, "systemctl stop kubelet; kill $(pidof kube-apiserver)")
+    wait("its end", lambda: not lab.on(MASTER, "pidof kube-apiserver", check=False))
     with _silent(lab):
         yield
     lab.on(MASTER, "systemctl start kubelet")

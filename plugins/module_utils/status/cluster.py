@@ -17,6 +17,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.tokens import
 )
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
+from ansible_collections.bramble.kube.plugins.module_utils.status.last_words import LINES, last_words
 
 #: Kinds of which a component's health is read: path, and where its counts are (wanted, ready).
 WORKLOADS = {
@@ -152,16 +153,16 @@ def _items(client: Client, path: str, query: dict | None = None) -> list[dict]:
 
 
 def _last_words(client: Client, entry: dict, trouble: dict) -> str:
-    """The last line of a container's log: of the run before this one, or of this one."""
+    """What a container said last: in the run before this one, or in this one."""
     path = f"/api/v1/namespaces/{entry['namespace']}/pods/{quote(entry['name'])}/log"
     for previous in ("true", "false"):
-        query = {"container": trouble["container"], "previous": previous, "tailLines": 1}
+        query = {"container": trouble["container"], "previous": previous, "tailLines": LINES}
         try:
-            lines = [line for line in client.text(path, query).splitlines() if line.strip()]
+            said = last_words(client.text(path, query))
         except (ApiError, Fault):
             continue
-        if lines:
-            return redact(lines[-1].strip())[:400]
+        if said:
+            return said
     return ""
 
 

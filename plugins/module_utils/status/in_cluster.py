@@ -187,8 +187,10 @@ def _why_down(master: Pi, subject: str, values: dict[str, Any]) -> Told:
             phase = "etcd local" if part == "etcd" else f"control-plane {part.removeprefix('kube-')}"
             return Told("manifest", subject, {**values, "part": part, "phase": phase})
     stopped = [part for part in ("etcd", "kube-apiserver") if not parts[part]["running"]]
+    silent = stopped or master.get("api", "outcome") != "ok"
     for service in ("containerd", "kubelet"):
-        if stopped and master.service(service).get("state", "active") != "active":
+        # Even if it still runs: it is about to end, and nobody will start it again.
+        if silent and master.service(service).get("state", "active") != "active":
             return Told(service, subject, values)
     if "etcd" in stopped:
         return Told("etcd", subject, {**values, "words": _said(master, "etcd")})

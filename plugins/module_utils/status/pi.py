@@ -23,6 +23,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.cluster.nodes import 
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import TOKEN, redact
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
+from ansible_collections.bramble.kube.plugins.module_utils.status.last_words import last_words
 
 KUBERNETES = "/etc/kubernetes"
 SERVICES = ("containerd", "docker", "kubelet")
@@ -43,8 +44,6 @@ KUBECONFIGS = ("admin.conf", "controller-manager.conf", "kubelet.conf", "schedul
 ETCD_METRICS = ("127.0.0.1", 2381)
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", re.DOTALL)
-_CRI_LINE = re.compile(r"^\S+ (?:stdout|stderr) [FP] ?(.*)$")
-_LAST_WORDS = re.compile(r"F\d{4} |panic: |[Ee]rror: |fatal error: |.*\"level\":\"fatal\"")
 _PULL = re.compile(r'Failed to pull image \\?"(?P<image>[^"\\]+)\\?": (?P<reason>.*)')
 
 
@@ -159,21 +158,6 @@ def _tail(system: System, path: str, size: int = 16384) -> str:
         return ""
 
 
-def last_line(text: str) -> str:
-    """The last line that says something in a container's log as the CRI keeps it, without secrets.
-
-    When a Go program ends with a panic or an error, what follows it are stacks and help; the error itself counts.
-    """
-    lines = []
-    for line in text.splitlines():
-        match = _CRI_LINE.match(line)
-        said = (match.group(1) if match else line).strip()
-        if said:
-            lines.append(said)
-    telling = [line for line in lines[-40:] if _LAST_WORDS.match(line)]
-    return redact((telling or lines or [""])[-1])[:400]
-
-
 def containers(system: System) -> list[dict[str, Any]]:
     """What each container on this Pi said last, the latest first: Pod, container, restarts, last words."""
     found = []
@@ -185,7 +169,9 @@ def containers(system: System) -> list[dict[str, Any]]:
             files = _log_files(system, folder)
             if not files:
                 continue
-            said = next((line for line in (last_line(_tail(system, f"{folder}/{n}")) for n in files[::-1]) if line), "")
+            said = next(
+                (line for line in (last_words(_tail(system, f"{folder}/{n}")) for n in files[::-1]) if line), ""
+            )
             try:
                 written = os.stat(system.path(f"{folder}/{files[-1]}")).st_mtime
             except OSError:

@@ -20,7 +20,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.status.audit import A
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, NOTE, WARN, Finding, Scene
 
 #: Narrower than this a table of Pis cannot be read.
-NARROWEST = 100
+NARROWEST = 110
 _STYLES = {BAD: "bold red", WARN: "yellow", NOTE: "cyan"}
 _VERDICTS = {PASS: "green", FAIL: "bold red", ACCEPTED: "cyan", UNKNOWN: "yellow"}
 WORDS = {BAD: "TROUBLE", WARN: "SOON", NOTE: "note"}
@@ -48,7 +48,7 @@ def _short(name: str) -> str:
 
 def _pis(scene: Scene) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("Pi", "state", "model, OS", "release, engine", "memory, disk", "heat", "Pods", "certificates"):
+    for heading in ("Pi", "state", "model, OS", "release, engine", "memory, disk", "heat", "Pods", "certs"):
         table.add_column(heading, overflow="fold")
     for pi in scene.pis:
         row = summary.pi_row(scene, pi)

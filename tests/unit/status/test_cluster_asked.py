@@ -1,0 +1,111 @@
+"""What the API server tells, cut down; here a client that answers from a table."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Fault
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
+from ansible_collections.bramble.kube.plugins.module_utils.status import cluster
+
+
+def encoded(text: str) -> str:
+    """As a Secret has it."""
+    return base64.b64encode(text.encode()).decode()
+
+
+TOKEN = {
+    "metadata": {"name": "bootstrap-token-abcdef"},
+    "data": {
+        "token-id": encoded("abcdef"),
+        "token-secret": encoded("0123456789abcdef"),
+        "expiration": encoded("2026-06-01T12:00:00Z"),
+        "description": encoded("for tests"),
+    },
+}
+CRASHING = {
+    "metadata": {"namespace": "default", "name": "web"},
+    "spec": {"nodeName": "k8s-node1"},
+    "status": {
+        "phase": "Running",
+        "conditions": [{"type": "Ready", "status": "False"}],
+        "containerStatuses": [
+            {
+                "name": "main",
+                "image": "web:1",
+                "restartCount": 4,
+                "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
+                "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}},
+            }
+        ],
+    },
+}
+NODE = {
+    "metadata": {"name": "k8s-node1", "labels": {"node-role.kubernetes.io/worker": ""}},
+    "spec": {"podCIDR": "10.244.1.0/24", "unschedulable": True},
+    "status": {
+        "addresses": [{"type": "InternalIP", "address": "192.168.13.8"}, {"type": "Hostname", "address": "k8s-node1"}],
+        "nodeInfo": {"kubeletVersion": "v1.37.2", "containerRuntimeVersion": "containerd://2.1.9"},
+        "conditions": [{"type": "Ready", "status": "True"}],
+    },
+}
+DEPLOYMENT = {"metadata": {"namespace": "kubeflow", "name": "operator"}, "spec": {}, "status": {"readyReplicas": 1}}
+
+
+class Answers:
+    """A client that knows a few paths; others have no items."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.logs_asked: list[dict] = []
+
+    def get(self, path: str, query: dict | None = None) -> dict:
+        if self.error:
+            raise self.error
+        if path == "/version":
+            return {"gitVersion": "v1.37.2"}
+        lists = {"nodes": [NODE], "pods": [CRASHING], "secrets": [TOKEN], "deployments": [DEPLOYMENT]}
+        return {"items": lists.get(path.rpartition("/")[2], [])}
+
+    def text(self, path: str, query: dict) -> str:
+        self.logs_asked.append(query)
+        if query["previous"] == "true":
+            raise ApiError(400, {"message": "previous terminated container not found"})
+        return 'Error: unknown command "nonsense" for "app"\nRun \'app --help\' for usage.\n'
+
+
+def test_everything_is_told_in_short() -> None:
+    told = cluster.ask(Answers())
+    assert told["reachable"] is True
+    assert told["version"] == "1.37.2"
+    (node,) = told["nodes"]
+    assert (node["roles"], node["addresses"], node["cordoned"]) == (["worker"], ["192.168.13.8"], True)
+    (workload,) = told["workloads"]
+    assert (workload["wanted"], workload["ready"]) == (1, 1)
+
+
+def test_no_secret_of_a_token_is_kept() -> None:
+    told = cluster.ask(Answers())
+    assert told["tokens"] == [{"id": "abcdef", "expires": "2026-06-01T12:00:00Z", "description": "for tests"}]
+    assert "0123456789abcdef" not in json.dumps(told)
+
+
+def test_a_crashing_container_is_quoted_by_its_error_and_not_by_the_help_below() -> None:
+    (pod,) = cluster.ask(Answers())["pods"]
+    (trouble,) = pod["troubles"]
+    assert trouble["said"] == 'Error: unknown command "nonsense" for "app"'
+    assert (trouble["exit_code"], trouble["restarts"]) == (1, 4)
+
+
+def test_why_it_cannot_be_asked() -> None:
+    outcomes = {
+        "untrusted": ClusterError("it shows a certificate that is not trusted"),
+        "silent": Fault("connection refused"),
+        "unauthorized": ApiError(401, {"message": "Unauthorized"}),
+        "forbidden": ApiError(403, {"message": "no"}),
+        "failed": ApiError(500, {"message": "etcdserver: leader changed"}),
+    }
+    for outcome, error in outcomes.items():
+        told = cluster.ask(Answers(error))
+        assert (told["reachable"], told["outcome"]) == (False, outcome)
