@@ -68,6 +68,12 @@ options:
     type: list
     elements: path
     default: []
+  drop_wrong_namespaces:
+    description:
+      - Leave the namespace out of objects whose kind lives outside namespaces, such as a ClusterRoleBinding.
+      - C(ks) left that to the API server; M(bramble.kube.manifest_push) refuses such an object.
+    type: bool
+    default: false
   ks_version:
     description:
       - Which ks to render like, where they differ.

@@ -86,6 +86,7 @@ RENDER: dict[str, Any] = {
     "format": {"type": "str", "choices": ["yaml", "json"], "default": "yaml"},
     "ext_vars": {"type": "dict", "default": {}},
     "library_dirs": {"type": "list", "elements": "path", "default": []},
+    "drop_wrong_namespaces": {"type": "bool", "default": False},
     "ks_version": {"type": "str", "choices": ["auto", "0.9", "0.11", "0.13"], "default": "auto"},
     "evaluator": _EVALUATOR,
     "limits": {

@@ -58,6 +58,8 @@ def render(params: dict[str, Any], check: bool, diff: bool) -> dict[str, Any]:
             limits=Limits(**limits),
         )
     )
+    if params["drop_wrong_namespaces"]:
+        drop_wrong_namespaces(found.objects)
     result: dict[str, Any] = {
         "changed": False,
         "objects": found.objects,
@@ -72,6 +74,18 @@ def render(params: dict[str, Any], check: bool, diff: bool) -> dict[str, Any]:
         text = to_text(found.objects, params["format"])
         result.update(place(params["dest"], text, octal(params.get("mode")), check, diff))
     return result
+
+
+def drop_wrong_namespaces(objects: list[dict[str, Any]]) -> None:
+    """Do in place what the API server does with a namespace of an object whose kind lives outside namespaces."""
+    from ..manifests import order
+    from ..manifests.load import Item
+
+    items = [Item(document, "", 0) for document in objects]
+    defined = order.defined_scopes(items)
+    for item in items:
+        if item.namespace and order.known_scope(item.group, item.kind, defined) is False:
+            del item.object["metadata"]["namespace"]
 
 
 def place(dest: str, text: str, mode: int | None, check: bool, diff: bool) -> dict[str, Any]:

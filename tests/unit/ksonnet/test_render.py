@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from app_builder import Builder, digest, standard
@@ -16,6 +17,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.render import
     show_order,
     to_text,
 )
+from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.run import drop_wrong_namespaces
 
 #: SHA-256 of the objects that `ks show` printed for these very apps: (api_version, release, environment).
 KS_GAVE = {
@@ -172,6 +174,19 @@ def test_order() -> None:
     kinds = ["Job", "Zebra", "Namespace", "Antelope", "Service"]
     objects = [{"apiVersion": "v1", "kind": kind, "metadata": {"name": "x"}} for kind in kinds]
     assert [o["kind"] for o in sorted(objects, key=show_order)] == ["Namespace", "Service", "Job", "Antelope", "Zebra"]
+
+
+def test_namespaces_go_where_the_kind_has_none() -> None:
+    def item(group: str, kind: str) -> dict[str, Any]:
+        return {"apiVersion": group, "kind": kind, "metadata": {"name": "x", "namespace": "ns"}}
+
+    definition = item("apiextensions.k8s.io/v1beta1", "CustomResourceDefinition")
+    definition["spec"] = {"group": "me.example", "scope": "Cluster", "names": {"kind": "Wide"}}
+    rbac = "rbac.authorization.k8s.io/v1"
+    objects = [item("v1", "Pod"), definition, item("me.example/v1", "Wide"), item("me.example/v1", "Other")]
+    objects += [item(rbac, "ClusterRoleBinding"), item(rbac, "RoleBinding")]
+    drop_wrong_namespaces(objects)
+    assert [o["kind"] for o in objects if "namespace" in o["metadata"]] == ["Pod", "Other", "RoleBinding"]
 
 
 def test_text_of_a_file() -> None:

@@ -203,6 +203,16 @@ def test_a_crd_in_a_group_of_kubernetes_gets_its_annotation():
             {"type": "string", "allOf": [{"pattern": "a"}]},
             "",
         ),
+        (
+            {"type": "array", "items": {"type": "string", "x-own": 1}, "x-kubernetes-patch-strategy": "merge"},
+            {"type": "array", "items": {"type": "string"}},
+            "x-kubernetes-patch-strategy left out, which no server knew (1 places)",
+        ),
+        (
+            {"type": "object", "properties": {"x-own": {"type": "string"}}},
+            {"type": "object", "properties": {"x-own": {"type": "string"}}},
+            "",
+        ),
         ({"additionalProperties": True}, {"type": "object", "x-kubernetes-preserve-unknown-fields": True}, ""),
         ("text", {"x-kubernetes-preserve-unknown-fields": True}, "was no mapping"),
     ],

@@ -30,6 +30,23 @@ _FORBIDDEN = (
     "readOnly",
 )
 _FORBIDDEN += ("writeOnly", "xml", "additionalItems", "$schema")
+# All that JSONSchemaProps has. Servers of v1beta1 ignored other fields without a word; one of v1 refuses to apply them.
+# k8s.io/apiextensions-apiserver, pkg/apis/apiextensions/v1/types_jsonschema.go
+_KNOWN = {
+    *_FORBIDDEN,
+    *("description", "type", "format", "title", "default", "nullable", "enum", "example", "externalDocs"),
+    *("maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum", "multipleOf", "maxLength", "minLength", "pattern"),
+    *("items", "maxItems", "minItems", "uniqueItems"),
+    *("properties", "additionalProperties", "required", "maxProperties", "minProperties"),
+    *("allOf", "oneOf", "anyOf", "not"),
+    *(
+        "x-kubernetes-embedded-resource",
+        "x-kubernetes-list-map-keys",
+        "x-kubernetes-list-type",
+        "x-kubernetes-map-type",
+    ),
+    *("x-kubernetes-validations", PRESERVE, INT_OR_STRING),
+}
 # What must not stand inside allOf, anyOf, oneOf and not.
 _NOT_IN_JUNCTORS = ("description", "type", "default", "additionalProperties", "nullable", "title")
 _INTEGER_OR_STRING = ({"type": "integer"}, {"type": "string"})
@@ -112,6 +129,9 @@ def structural(schema: dict, prune: bool, dropped: list[str]) -> dict:
     :param prune: whether unknown fields are pruned, as they were with preserveUnknownFields: false.
     :param dropped: takes one sentence for each piece of validation that is not structural.
     """
+    unknown: dict[str, int] = {}
+    _drop_unknown(schema, unknown)
+    dropped.extend(f"{key} left out, which no server knew ({places} places)" for key, places in sorted(unknown.items()))
     schema["type"] = "object"
     schema = _node(schema, "", prune, dropped)
     properties = schema.get("properties") or {}
@@ -131,6 +151,21 @@ def structural(schema: dict, prune: bool, dropped: list[str]) -> dict:
         if field in properties:
             properties[field] = {"type": "string"}
     return schema
+
+
+def _drop_unknown(schema: Any, counts: dict[str, int]) -> None:
+    """Take fields out that no schema has, at any depth."""
+    if not isinstance(schema, dict):
+        return
+    for key in [key for key in schema if key not in _KNOWN]:
+        del schema[key]
+        counts[key] = counts.get(key, 0) + 1
+    inner = [schema.get(key) for key in ("items", "additionalProperties", "not")]
+    for key in _JUNCTORS:
+        inner += schema[key] if isinstance(schema.get(key), list) else []
+    inner += schema["properties"].values() if isinstance(schema.get("properties"), dict) else []
+    for child in inner:
+        _drop_unknown(child, counts)
 
 
 def _node(schema: Any, path: str, prune: bool, dropped: list[str]) -> dict:

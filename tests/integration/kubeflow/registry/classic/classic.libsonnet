@@ -40,7 +40,7 @@ local service(name, namespace, port) = {
     {
       apiVersion: "rbac.authorization.k8s.io/v1beta1",
       kind: "ClusterRoleBinding",
-      metadata: meta("widget-operator"),
+      metadata: meta("widget-operator", namespace),  // it lives outside namespaces, which nobody minded in 2018
       roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "widget-operator" },
       subjects: [{ kind: "ServiceAccount", name: "widget-operator", namespace: namespace }],
     },
