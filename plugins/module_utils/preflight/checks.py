@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import Version, parse_version
+from ansible_collections.bramble.kube.plugins.module_utils.pi.clones import cloned
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.inventory import Inventory, spare_network
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.words import listing, short_reason
 
@@ -151,6 +152,11 @@ def _check(name: str, wants: str, **outcomes: tuple[str, str]) -> Callable:
         "{host} at {address} shows a host key that this laptop does not know or that has changed: if the Pi is new or "
         "got a new card, run 'ssh-keygen -R {address}', then 'ssh {user}{address}' once and accept its key.",
     ),
+    moved=(
+        MUST_CHANGE,
+        "{host} does not answer at {address} ({reason}), and may have its new address already: write 'ansible_host: "
+        "{fixed}', as base_static_address has it, into the inventory.",
+    ),
     refused=(
         MUST_CHANGE,
         "{host} at {address} does not let this laptop's key in: is ansible_user the user made with Raspberry Pi "
@@ -167,6 +173,9 @@ def _reachable(host: Host, cluster: Cluster) -> Result | None:
         return Result("host key", "yes", "unknown_key", values)
     if "Permission denied" in trouble:
         return Result("no access", "yes", "refused", values)
+    fixed = str(cluster.setting(host, "base_static_address") or "").partition("/")[0]
+    if fixed and fixed != host.address:
+        return Result("no", "yes", "moved", {**values, "fixed": fixed})
     return Result("no", "yes", "unreachable", values)
 
 
@@ -234,7 +243,11 @@ def _facts(host: Host, cluster: Cluster) -> Result | None:
 @_check(
     "first boot",
     "the OS has finished its first boot",
-    unfinished=(MUST_CHANGE, "{host}: its first boot is not over: wait two minutes, then run this again."),
+    unfinished=(
+        MUST_CHANGE,
+        "{host}: its first boot does not end (base_first_boot_timeout): look at its screen, or at 'cloud-init status "
+        "--long' there.",
+    ),
 )
 def _first_boot(host: Host, cluster: Cluster) -> Result | None:
     if "pi_first_boot_done" not in host.facts:
@@ -489,9 +502,16 @@ def _hostname(host: Host, cluster: Cluster) -> Result | None:
         "{host}: it is the same machine as {others} (network card {mac}): give each host of the inventory its own "
         "address.",
     ),
-    cloned=(
+    same_address=(
+        MUST_CHANGE,
+        "{host}: it has the address {address}, as {others} has: give each its own (DHCP reservations in the router, "
+        "or base_static_address).",
+    ),
+    cloned=(WILL_CHANGE, "{host}: it has the {what} of {others}, as copies of one card have; base makes it new ones."),
+    copied_from=(
         OK,
-        "{host}: it has the {what} of {others}, as copies of one card have: {remedy}.",
+        "{host}: it has the {what} of {others}, as copies of one card have, and keeps it; base makes the "
+        "others new ones.",
     ),
 )
 def _identity(host: Host, cluster: Cluster) -> Result | None:
@@ -504,6 +524,11 @@ def _identity(host: Host, cluster: Cluster) -> Result | None:
         shared = macs & {str(entry.get("mac")).lower() for entry in other.interfaces}
         if shared:
             return Result("shared", "its own", "same_machine", {"others": other.name, "mac": min(shared)})
+    own = {str(interface.ip) for interface in _own_addresses(host)}
+    for other in cluster.hosts:
+        both = own & {str(interface.ip) for interface in _own_addresses(other)} if other is not host else set()
+        if both:
+            return Result("shared", "its own", "same_address", {"others": other.name, "address": min(both)})
     copies = {}
     for what, name in (("machine-id", "machine_id_sha256"), ("SSH host keys", "host_key_fingerprints")):
         own = host.fact(name)
@@ -513,17 +538,14 @@ def _identity(host: Host, cluster: Cluster) -> Result | None:
         if sharers:
             copies[what] = sharers
     if copies:
-        sharers = sorted({name for names in copies.values() for name in names})
-        remedy = "; ".join(_NEW_IDENTITY[what] for what in copies)
-        values = {"what": listing(copies), "others": listing(sharers), "remedy": remedy}
-        return Result("copied", "its own", "cloned", values)
+        values = {
+            "what": listing(copies),
+            "others": listing(sorted({name for names in copies.values() for name in names})),
+        }
+        known = {other.name: {"ansible_facts": other.facts} for other in cluster.hosts}
+        changes = cloned(list(known), known, host.name)
+        return Result("copied", "its own", "cloned" if changes else "copied_from", values)
     return Result("its own", "its own")
-
-
-_NEW_IDENTITY = {
-    "machine-id": "'sudo rm /etc/machine-id; sudo systemd-machine-id-setup; sudo reboot' there makes a new one",
-    "SSH host keys": "'sudo rm /etc/ssh/ssh_host_*; sudo dpkg-reconfigure openssh-server' there makes new ones",
-}
 
 
 def _shares(own: Any, other: Any) -> bool:
@@ -568,6 +590,65 @@ def _own_addresses(host: Host) -> list[Any]:
             if interface.version == 4 or not interface.is_link_local:
                 found.append(interface)
     return found
+
+
+@_check(
+    "fixed address",
+    "base_static_address, where it is set",
+    unmanaged=(
+        MUST_CHANGE,
+        "{host}: who manages its network card {interface} is none of NetworkManager, netplan and dhcpcd, so base "
+        "cannot set base_static_address: set it there by hand or reserve it in the router, and leave "
+        "base_static_address out.",
+    ),
+    in_cluster=(
+        MUST_CHANGE,
+        "{host}: it is in the cluster with the address {found}, which is in certificates and other nodes: leave "
+        "base_static_address at that, or take the Pi out of the cluster first ('sudo kubeadm reset').",
+    ),
+    moves=(
+        WILL_CHANGE,
+        "{host}: it has the address {found}; base gives it {wanted}, and takes that back unless it answers there.",
+    ),
+)
+def _fixed_address(host: Host, cluster: Cluster) -> Result | None:
+    wanted, state = str(cluster.setting(host, "base_static_address") or ""), host.fact("network")
+    if not wanted or not state:
+        return None
+    interface = str(cluster.setting(host, "base_static_interface") or "") or state.get("interface") or "none"
+    own = [str(entry) for entry in _own_addresses(host)]
+    if not state.get("manager"):
+        return Result("unmanaged", wanted, "unmanaged", {"interface": interface})
+    if wanted in own:
+        return Result(wanted, wanted)
+    return Result(listing(own) or "none", wanted, "in_cluster" if host.in_cluster else "moves")
+
+
+@_check(
+    "name servers",
+    "one to three, of which containers can make use, too",
+    none=(MUST_CHANGE, "{host}: it has no name server: is it in the network? base_nameservers gives it some."),
+    itself=(
+        MUST_CHANGE,
+        "{host}: its name server is itself ({found}), of which no container knows (CoreDNS stops with 'Loop'): set "
+        "base_nameservers, for example to the router's address.",
+    ),
+    many=(OK, "{host}: it has the name servers {found}, of which a container is told the first three."),
+    other=(WILL_CHANGE, "{host}: its name servers are {found}; base makes them {wanted}."),
+)
+def _name_servers(host: Host, cluster: Cluster) -> Result | None:
+    state = host.fact("network")
+    if not state or "nameservers" not in state:
+        return None
+    found = [str(server) for server in state["nameservers"]]
+    wanted = [str(server) for server in cluster.setting(host, "base_nameservers") or ()]
+    if wanted:
+        return Result(listing(found) or "none", listing(wanted), "" if found == wanted else "other")
+    if not found:
+        return Result("none", "one at least", "none")
+    if all(server.startswith("127.") or server == "::1" for server in found):
+        return Result(listing(found), "another machine", "itself")
+    return Result(listing(found), "one to three", "many" if len(found) > 3 else "")
 
 
 @_check(

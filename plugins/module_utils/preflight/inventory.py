@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import ipaddress
 import re
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import OLDEST_MINOR, parse_version
+from ansible_collections.bramble.kube.plugins.module_utils.preflight.base_values import base_problems
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.settings import value_problem
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.words import hosts_named, listing, shown
 
@@ -103,6 +105,9 @@ class Inventory:
                 found[name] = ipaddress.ip_address(str(value))
             except ValueError:
                 continue
+        fixed = str(self.values.get(host, {}).get("base_static_address") or "").partition("/")[0]
+        with contextlib.suppress(ValueError):
+            found["base_static_address"] = ipaddress.ip_address(fixed)
         return found
 
 
@@ -124,7 +129,17 @@ def inventory_errors(inventory: Inventory) -> list[str]:
     :returns: one sentence each: where, what, and what would be right. Hosts with the same fault share a sentence.
     """
     faults: list[Fault] = []
-    for find in (_groups, _names, _addresses, _values, _versions, _networks, _ignored_checks, _cluster_wide):
+    for find in (
+        _groups,
+        _names,
+        _addresses,
+        _values,
+        _base_values,
+        _versions,
+        _networks,
+        _ignored_checks,
+        _cluster_wide,
+    ):
         faults += find(inventory)
     hosts_of: dict[str, list[str]] = {}
     for fault in faults:
@@ -212,6 +227,7 @@ def _name_problem(variable: str, name: str) -> str:
 def _addresses(inventory: Inventory) -> Iterator[Fault]:
     ways: dict[tuple[str, str], list[str]] = {}
     node_addresses: dict[str, list[str]] = {}
+    fixed_addresses: dict[str, list[str]] = {}
     for host in inventory.hosts:
         values = inventory.values.get(host, {})
         address = str(values.get("ansible_host") or host)
@@ -220,6 +236,9 @@ def _addresses(inventory: Inventory) -> Iterator[Fault]:
         except ValueError:
             address = address.lower().rstrip(".")
         ways.setdefault((address, str(values.get("ansible_port") or 22)), []).append(host)
+        fixed = inventory.addresses(host).get("base_static_address")
+        if fixed:
+            fixed_addresses.setdefault(str(fixed), []).append(host)
         node_ip = values.get("kubeadm_node_ip")
         if node_ip:
             try:
@@ -232,6 +251,17 @@ def _addresses(inventory: Inventory) -> Iterator[Fault]:
         if len(hosts) > 1:
             yield Fault(
                 f"{hosts_named(hosts)}: they have one address, {address} (ansible_host); an address for each is right"
+            )
+    for address, hosts in fixed_addresses.items():
+        owners = [owner for owner in ways.get((address, "22"), ()) if owner not in hosts]
+        if len(hosts) > 1:
+            yield Fault(
+                f"{hosts_named(hosts)}: they have one base_static_address, {address}; an address for each is right"
+            )
+        elif owners:
+            yield Fault(
+                f"base_static_address is {address}, the address of {hosts_named(owners)}; a free one is right",
+                tuple(hosts),
             )
     for address, hosts in node_addresses.items():
         if len(hosts) > 1:
@@ -247,6 +277,18 @@ def _values(inventory: Inventory) -> Iterator[Fault]:
                     yield Fault(problem, (host,))
         for name, reason in inventory.unresolved.get(host, {}).items():
             yield Fault(f"{name} has a template that cannot be resolved: {reason}", (host,))
+
+
+def _base_values(inventory: Inventory) -> Iterator[Fault]:
+    for host in inventory.hosts:
+
+        def setting(name: str, host: str = host) -> Any:
+            value = inventory.value(host, name)
+            # What is of another type has its sentence already.
+            return value if value_problem(name, value, inventory.options.get(name, {})) is None else None
+
+        for problem in base_problems(setting):
+            yield Fault(problem, (host,))
 
 
 def _versions(inventory: Inventory) -> Iterator[Fault]:

@@ -161,7 +161,7 @@ BAD = [
         MUST_CHANGE,
         "its state could not be read: KeyError: 'MemTotal'",
     ),
-    ("first boot", {"first_boot_done": False}, MUST_CHANGE, "its first boot is not over: wait two minutes"),
+    ("first boot", {"first_boot_done": False}, MUST_CHANGE, "its first boot does not end (base_first_boot_timeout)"),
     (
         "architecture",
         {"architecture": "armhf"},
@@ -246,13 +246,19 @@ BAD = [
         "identity",
         {"machine_id_sha256": "9" * 64},
         OK,
-        "it has the machine-id of k8s-node2, as copies of one card have: 'sudo rm /etc/machine-id; sudo systemd-mach",
+        "it has the machine-id of k8s-node2, as copies of one card have, and keeps it; base makes the others new ones",
     ),
     (
         "identity",
         {"host_key_fingerprints": ["SHA256:x", "SHA256:9"], "machine_id_sha256": "7" * 64},
-        OK,
-        "it has the machine-id and SSH host keys of k8s-master and k8s-node2",
+        WILL_CHANGE,
+        "it has the machine-id and SSH host keys of k8s-master and k8s-node2, as copies of one card have; base makes",
+    ),
+    (
+        "identity",
+        {"interfaces": [{"name": "eth0", "mac": "dc:a6:32:00:00:18", "addresses": ["192.168.13.9/24"]}]},
+        MUST_CHANGE,
+        "it has the address 192.168.13.9, as k8s-node2 has: give each its own",
     ),
     (
         "identity",
@@ -265,6 +271,24 @@ BAD = [
         {"interfaces": [{"name": "wlan0", "mac": "dc:a6:32:00:00:18", "addresses": ["192.168.14.8/24"]}]},
         MUST_CHANGE,
         "192.168.13.8 (ansible_host) is none of its addresses (192.168.14.8): set kubeadm_node_ip",
+    ),
+    (
+        "name servers",
+        {"network": {"nameservers": []}},
+        MUST_CHANGE,
+        "it has no name server: is it in the network?",
+    ),
+    (
+        "name servers",
+        {"network": {"nameservers": ["127.0.0.1"]}},
+        MUST_CHANGE,
+        "its name server is itself (127.0.0.1), of which no container knows",
+    ),
+    (
+        "name servers",
+        {"network": {"nameservers": ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]}},
+        OK,
+        "10.0.0.3 and 10.0.0.4, of which a container is told the first three",
     ),
     (
         "networks",
@@ -355,6 +379,9 @@ def test_every_outcome_in_the_table_happens_in_a_test():
         ("disk speed", OK),  # only measured on demand, see below
         ("swap", OK),  # with base_swap, see below
         ("settings", MUST_CHANGE),  # see below
+        ("fixed address", MUST_CHANGE),  # with base_static_address, see below
+        ("fixed address", WILL_CHANGE),
+        ("name servers", WILL_CHANGE),  # with base_nameservers, see below
     }
 
 
@@ -390,6 +417,33 @@ def test_settings_that_allow_more():
     assert said(cluster({"base_swap": False}, k8s_node1=file), "swap")[0] == WILL_CHANGE
     other = cluster(values={"k8s_node1": {"kubeadm_node_ip": "10.0.0.9"}})
     assert "10.0.0.9 (kubeadm_node_ip) is none of its addresses" in said(other, "node address")[1]
+
+
+def test_a_fixed_address():
+    def outcome(address, state="NetworkManager", **facts):
+        network = {"network": {"interface": "eth0", "manager": state, "nameservers": ["192.168.13.1"]}}
+        wanted = {"k8s_node1": {"base_static_address": address}}
+        return said(cluster(values=wanted, k8s_node1={**network, **facts}), "fixed address")
+
+    assert outcome("192.168.13.8/24") == (OK, "")
+    assert outcome("192.168.13.88/24")[0] == WILL_CHANGE
+    assert "base gives it 192.168.13.88/24, and takes that back" in outcome("192.168.13.88/24")[1]
+    assert outcome("192.168.13.8/24", "")[0] == MUST_CHANGE
+    assert "who manages its network card eth0 is none of" in outcome("192.168.13.8/24", "")[1]
+    assert outcome("192.168.13.88/24", kubernetes=joined)[0] == MUST_CHANGE
+    assert "it is in the cluster with the address 192.168.13.8/24" in outcome("192.168.13.88/24", kubernetes=joined)[1]
+    gone = {"REACHABLE": False, "TROUBLE": SSH + "ssh: connect to host 192.168.13.8 port 22: No route to host"}
+    state = cluster(values={"k8s_node1": {"base_static_address": "192.168.13.88/24"}}, k8s_node1=gone)
+    assert "may have its new address already: write 'ansible_host: 192.168.13.88'" in said(state, "reachable")[1]
+
+
+def test_name_servers_of_ones_own():
+    state = {"network": {"nameservers": ["127.0.0.1"]}}
+    wanted = {"k8s_node1": {"base_nameservers": ["192.168.13.1"]}}
+    assert said(cluster(values=wanted, k8s_node1=state), "name servers") == (
+        WILL_CHANGE,
+        "k8s-node1: its name servers are 127.0.0.1; base makes them 192.168.13.1.",
+    )
 
 
 def test_clusters_are_told_apart_by_their_ca():
