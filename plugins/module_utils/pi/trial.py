@@ -56,7 +56,7 @@ touch applied
 seconds=0
 while [ -e pending ] && [ $seconds -lt %d ]; do sleep 1; seconds=$((seconds + 1)); done
 # Whoever renames it first decides: this job, or the confirmation.
-mv pending expired 2>/dev/null && exec sh back.sh
+if mv pending expired 2>/dev/null; then exec sh back.sh; fi
 """
 
 
