@@ -198,38 +198,14 @@ requests:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.bramble.kube.plugins.module_utils.kubeflow import run
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow import options, run
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import yamltext
-from ansible_collections.bramble.kube.plugins.module_utils.manifests.options import AUTH_OPTIONS
 
 
 def main() -> None:
     """Read the options, push, report."""
     module = AnsibleModule(
-        argument_spec=dict(
-            AUTH_OPTIONS,
-            catalogue={"type": "list", "elements": "raw", "required": True},
-            catalogue_extra={"type": "list", "elements": "raw", "default": []},
-            components={"type": "list", "elements": "raw", "required": True},
-            provided={"type": "list", "elements": "str", "default": []},
-            heritage={"type": "str", "choices": ["successors", "as_is"], "default": "successors"},
-            manifests={"type": "dict", "required": True},
-            people={"type": "list", "elements": "str", "default": []},
-            small={"type": "bool", "default": True},
-            overrides={"type": "dict", "default": {}},
-            images={"type": "dict", "default": {}},
-            access={"type": "str", "choices": ["node_port", "load_balancer", "ingress"], "default": "node_port"},
-            ingress_class={"type": "str", "default": "traefik"},
-            node_address={"type": "str"},
-            force={"type": "bool", "default": False},
-            force_conflicts={"type": "bool", "default": False},
-            mirrors={"type": "dict", "default": {}},
-            image_cache={"type": "path"},
-            wait={"type": "bool", "default": True},
-            wait_timeout={"type": "int", "default": 900},
-            workers={"type": "int", "default": 4},
-            timeout={"type": "int", "default": 120},
-        ),
+        argument_spec=options.ARGUMENT_SPEC,
         supports_check_mode=True,
         # The parameters may hold Secrets in the middle of manifests, where no option's own no_log could reach them.
         no_log=True,

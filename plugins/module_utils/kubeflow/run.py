@@ -188,10 +188,7 @@ class _Run:
             service = self._service(part) if settings.access != INGRESS else {}
             found[part.name] = address(part.component.access, settings.access, node, service, ingress_port)
             if not found[part.name]:
-                why = "its Service has no port of the nodes"
-                if settings.access == LOAD_BALANCER:
-                    why = "nothing here gives out load balancers' addresses; kubeflow_access: node_port needs none"
-                self.warnings.append(f"{part.name} has no address: {why}.")
+                self.warnings.append(f"{part.name} {_nowhere(settings.access, part.component.access.path)}.")
         return {name: place for name, place in found.items() if place}
 
     def _service(self, part: Prepared) -> dict[str, Any]:
@@ -272,6 +269,15 @@ def overrides(value: Mapping[str, Any], catalogue: Mapping[str, Component]) -> d
     if problems:
         raise CatalogueError("\n".join(problems))
     return found
+
+
+def _nowhere(access: str, path: str) -> str:
+    """Why a component has no address that could be printed."""
+    if access == LOAD_BALANCER:
+        return "has no address: nothing here gives out load balancers' addresses; kubeflow_access: node_port needs none"
+    if access == INGRESS:
+        return f"is at your ingress controller's address, below {path}"
+    return "has no address: its Service has no port of the nodes"
 
 
 def _node_address(nodes: list[dict[str, Any]]) -> str:

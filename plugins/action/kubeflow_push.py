@@ -1,0 +1,28 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Brings components from Ansible's own process where it can: starting a module takes longer than an unchanged push."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.module_utils.basic import missing_required_lib
+
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow import options, run
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import yamltext
+from ansible_collections.bramble.kube.plugins.plugin_utils.in_process import InProcessAction
+
+
+class ActionModule(InProcessAction):
+    """kubeflow_push without its module."""
+
+    SPEC = options.ARGUMENT_SPEC
+
+    def work(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Push."""
+        if not yamltext.HAS_YAML:
+            return {"failed": True, "msg": missing_required_lib("PyYAML")}
+        failed, result = run.run(params, check=self._task.check_mode, diff=self._task.diff)
+        return {**result, "failed": failed}
