@@ -85,13 +85,14 @@ class ActionModule(ActionBase):
         :returns: "" when this run has the lock, otherwise why not.
         """
         reading, writing = os.pipe()
-        if os.fork() == 0:
+        child = os.fork()
+        if child == 0:
             os.setsid()
             if os.fork() == 0:
                 os.close(reading)
                 self.keep(path, run, writing)
             os._exit(0)
-        os.wait()
+        os.waitpid(child, 0)
         os.close(writing)
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:

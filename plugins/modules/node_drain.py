@@ -142,7 +142,7 @@ class Drain:
             family = [p for p in everywhere if p.owner and pod.owner and p.owner.uid == pod.owner.uid]
             if not self.groups.may_go(pod, family, desired, now):
                 ready = sum(1 for p in family if p.ready and not p.ending)
-                self.blockers[str(pod)] = f"only {ready} of {desired} Pods of its controller are ready"
+                self.blockers[str(pod)] = f"its controller has {ready} of {desired} Pods ready, and waits for another"
                 return
         refused = self.cluster.evict(pod)
         if refused:

@@ -27,6 +27,10 @@ options:
     type: list
     elements: str
     default: []
+  namespaces_on_nodes:
+    description: Of those Pods, wait for the ones on the nodes named alone.
+    type: bool
+    default: false
   node_info:
     description:
       - What each of the nodes has to report in C(status.nodeInfo), besides being Ready. After an upgrade or a reboot
@@ -92,6 +96,7 @@ def main() -> None:
         argument_spec={
             "names": {"type": "list", "elements": "str", "required": True},
             "namespaces": {"type": "list", "elements": "str", "default": []},
+            "namespaces_on_nodes": {"type": "bool", "default": False},
             "node_info": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 300},
             "kubeconfig": {"type": "path", "default": "/etc/kubernetes/admin.conf"},
@@ -116,11 +121,12 @@ def main() -> None:
         "-o",
         "json",
     ]
+    on = names if module.params["namespaces_on_nodes"] else None
     states, pods = [], {}
     while True:
         code, output, error = module.run_command(command)
         if code == 0:
-            states, pods = node_states(output, names, module.params["node_info"]), pod_troubles(output, namespaces)
+            states, pods = node_states(output, names, module.params["node_info"]), pod_troubles(output, namespaces, on)
         waiting = [state for state in states if not state.ready]
         if (states and not waiting and not pods) or time.monotonic() >= deadline:
             break

@@ -83,8 +83,8 @@ control_plane:
   returned: always
   type: str
 machines:
-  description: For each machine on which something is due, the C(reasons) in words, and whether Kubernetes' C(release)
-    is among them.
+  description: For each machine on which something is due, the C(reasons) in words, and whether Kubernetes' C(release),
+    packages of the C(os) and the container C(engine) are among them.
   returned: always
   type: dict
 lines:
@@ -153,7 +153,13 @@ def judge(module: AnsibleModule, cluster: Cluster) -> dict:
             **{key: parameters["machines"][pi.host][key] for key in ("os", "engine", "reboot")}
         )
         if reasons:
-            due[pi.host] = {"reasons": reasons, "release": bool(release)}
+            other = parameters["machines"][pi.host]
+            due[pi.host] = {
+                "reasons": reasons,
+                "release": bool(release),
+                "os": bool(other["os"]),
+                "engine": bool(other["engine"]),
+            }
     if not errors:
         # What is begun has to be finished, so only a Pi on which nothing was begun has to be Ready.
         errors += [

@@ -25,6 +25,8 @@ COUNTED = {
 #: Seconds for which a Pod's place is waited for: one that is being started (on a Pi, its image may have to be pulled),
 #: and one that has no place or fails.
 PATIENCE, NO_PATIENCE = 300, 10
+#: Seconds from a Pod being ready until every node sends it its share: the nodes' kube-proxies hear of it one by one.
+SETTLING = 3
 _HOPELESS = ("CrashLoopBackOff", "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError")
 
 
@@ -114,9 +116,13 @@ def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
 
 @dataclass
 class Groups:
-    """Remembers since when each controller has been waiting for a Pod to become ready."""
+    """Remembers of each controller since when it has been waiting for a Pod to become ready, and since when it has not.
+
+    Only a controller of which a Pod has left is in ``whole``.
+    """
 
     since: dict[str, float] = field(default_factory=dict)
+    whole: dict[str, float] = field(default_factory=dict)
 
     def may_go(self, pod: Pod, siblings: Iterable[Pod], desired: int, now: float) -> bool:
         """Whether a Pod may be evicted now without its controller's other Pods being missed.
@@ -127,10 +133,14 @@ class Groups:
         """
         siblings = [p for p in siblings if not p.ending]
         key = pod.owner.uid if pod.owner else pod.uid
-        # A Pod that is not ready answers nobody, so nobody misses it.
-        if not pod.ready or sum(1 for p in siblings if p.ready) >= desired:
-            self.since.pop(key, None)
+        if not pod.ready:  # it answers nobody, so nobody misses it
             return True
+        if sum(1 for p in siblings if p.ready) >= desired:
+            waited = self.since.pop(key, None) is not None
+            if waited:
+                self.whole[key] = now
+            return now - self.whole.get(key, now - SETTLING) >= SETTLING
+        self.whole.pop(key, None)
         started = self.since.setdefault(key, now)
         patience = NO_PATIENCE if any(p.hopeless for p in siblings) else PATIENCE
         return now - started >= patience
@@ -139,14 +149,6 @@ class Groups:
         """Take note of an eviction: its controller is waited for from now on."""
         if pod.owner:
             self.since[pod.owner.uid] = now
-
-
-@dataclass(frozen=True)
-class Blocker:
-    """Why a Pod has not left, for the user."""
-
-    pod: str
-    reason: str
 
 
 def refusal(body: Mapping[str, Any]) -> str:

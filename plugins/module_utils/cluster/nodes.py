@@ -85,9 +85,10 @@ def pod_trouble(pod: dict) -> str:
     return next((reason for reason in reasons if reason), "it is not ready yet")
 
 
-def pod_troubles(text: str, namespaces: list[str]) -> dict[str, str]:
+def pod_troubles(text: str, namespaces: list[str], on: list[str] | None = None) -> dict[str, str]:
     """Read what `kubectl get nodes,pods -A -o json` printed: Pods of these namespaces that are not Ready.
 
+    :param on: the nodes whose Pods count; None for all.
     :returns: "namespace/name" → reason.
     :raises ValueError: when it is no JSON.
     """
@@ -98,6 +99,7 @@ def pod_troubles(text: str, namespaces: list[str]) -> dict[str, str]:
             item.get("kind") != "Pod"
             or metadata.get("namespace") not in namespaces
             or metadata.get("deletionTimestamp")
+            or (on is not None and (item.get("spec") or {}).get("nodeName") not in on)
         ):
             continue
         trouble = pod_trouble(item)

@@ -21,7 +21,7 @@ _RELEASE = re.compile(r"\b(?:Debian|Debian-Security|Raspbian|Ubuntu):(\d+(?:\.\d
 #: Programs that run from boot on, or in every other one: nothing but a reboot replaces them all.
 _BOOT = re.compile(
     r"(?:linux-image|raspberrypi-kernel|raspi-firmware|raspberrypi-bootloader|rpi-eeprom|firmware-)\S*"
-    r"|libc6|systemd|dbus"
+    r"|libc6|libssl3\S*|systemd|dbus"
 )
 
 

@@ -83,7 +83,9 @@ def test_both_replicas_on_one_node_leave_one_after_the_other():
     starting = pod("c", node="k8s-node2", ready=False)
     assert not groups.may_go(second, [leaving, second, starting], 2, now=60)
     started = pod("c", node="k8s-node2")
-    assert groups.may_go(second, [leaving, second, started], 2, now=61)
+    assert not groups.may_go(second, [leaving, second, started], 2, now=61)
+    assert not groups.may_go(second, [leaving, second, started], 2, now=61 + drain.SETTLING - 1)
+    assert groups.may_go(second, [leaving, second, started], 2, now=61 + drain.SETTLING)
 
 
 def test_a_pod_with_no_place_elsewhere_is_not_waited_for_long():

@@ -99,3 +99,13 @@ def test_a_node_that_reports_the_old_release_or_boot_is_not_ready_yet():
     assert state.problems == ("it still reports kubeletVersion v1.36.3, not v1.37.2",)
     (state,) = node_states(text, ["k8s-node1"], {"kubeletVersion": "v1.36.3", "bootID": "new"})
     assert state.ready
+
+
+def test_pods_of_other_nodes_can_be_left_out():
+    pods = [
+        {"kind": "Pod", "metadata": {"namespace": "kube-system", "name": f"on-{name}"}, "spec": {"nodeName": name}}
+        for name in ("k8s-node1", "k8s-node2")
+    ]
+    text = json.dumps({"items": pods})
+    assert set(pod_troubles(text, ["kube-system"])) == {"kube-system/on-k8s-node1", "kube-system/on-k8s-node2"}
+    assert set(pod_troubles(text, ["kube-system"], ["k8s-node1"])) == {"kube-system/on-k8s-node1"}

@@ -46,6 +46,7 @@ def test_engine_and_kubernetes_are_told_from_the_os():
         ("linux-image-6.12.60+deb13-rpi-2712", True),
         ("raspi-firmware", True),
         ("rpi-eeprom", True),
+        ("libssl3t64", True),
         ("libc6-dev", False),
         ("systemd-timesyncd", False),
         ("tzdata", False),
