@@ -56,7 +56,7 @@ def access(scene: Scene) -> Iterator[Told]:
     "every clock is set, and agrees with the others and the laptop's",
     skewed=(
         BAD,
-        "its clock is {offset} by {judge}, so that certificates and tokens seem expired or not valid yet",
+        "its clock is {offset} {judge}, so that certificates and tokens seem expired or not valid yet",
         "see 'chronyc tracking' or 'timedatectl' on it, and run site.yml --tags base, which sets up a time service",
     ),
     unset=(
@@ -68,11 +68,10 @@ def access(scene: Scene) -> Iterator[Told]:
 def clock(scene: Scene) -> Iterator[Told]:
     """Clocks that are off."""
     for pi in _read(scene):
-        time = pi.fact("time") or {}
-        offset, ahead = time.get("offset_s"), pi.get("ahead_of_laptop_s")
+        time, server = pi.fact("time") or {}, pi.get("time_server", "address")
+        offset, ahead = pi.get("time_server", "ahead_s"), pi.get("ahead_of_laptop_s")
         if offset is not None and abs(offset) > SKEW_S:
-            # chrony counts how far the clock has to go, so that a positive number is behind (chronyc(1), System time).
-            yield Told("skewed", pi.name, {"offset": _off(-offset), "judge": f"its time server ({time['service']})"})
+            yield Told("skewed", pi.name, {"offset": _off(offset), "judge": f"its time server's ({server})"})
         elif ahead is not None and not -SKEW_S <= ahead <= SSH_DELAY_S:
             yield Told("skewed", pi.name, {"offset": _off(ahead), "judge": "the laptop's"})
         elif time and not time.get("synchronized"):
@@ -83,8 +82,8 @@ def _off(seconds: float) -> str:
     size = abs(seconds)
     for unit, length in (("years", 31557600), ("days", 86400), ("hours", 3600), ("minutes", 60)):
         if size >= 2 * length:
-            return f"{size / length:.0f} {unit} {'ahead' if seconds > 0 else 'behind'}"
-    return f"{size:.0f} seconds {'ahead' if seconds > 0 else 'behind'}"
+            return f"{size / length:.0f} {unit} {'ahead of' if seconds > 0 else 'behind'}"
+    return f"{size:.0f} seconds {'ahead of' if seconds > 0 else 'behind'}"
 
 
 @check(

@@ -16,6 +16,7 @@ import os
 import re
 import socket
 import ssl
+import struct
 import time
 from typing import Any
 
@@ -43,6 +44,8 @@ KUBECONFIGS = ("admin.conf", "controller-manager.conf", "kubelet.conf", "schedul
 #: Where etcd tells its sizes, in plain HTTP on the loopback alone, as kubeadm sets it up.
 ETCD_METRICS = ("127.0.0.1", 2381)
 
+#: Seconds from 1900, where NTP begins to count, to 1970.
+_NTP_EPOCH = 2208988800
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", re.DOTALL)
 _PULL = re.compile(r'Failed to pull image \\?"(?P<image>[^"\\]+)\\?": (?P<reason>.*)')
 
@@ -285,6 +288,37 @@ def reach(server: str, ca_pem: str, timeout: float = 5) -> dict[str, str]:
         return {"outcome": "failed", "said": str(getattr(error, "strerror", None) or error)}
 
 
+def time_server(system: System) -> str:
+    """Address of the server by which this Pi sets its clock; empty when it has none."""
+    sources = [line.split(",") for line in system.run(["chronyc", "-n", "-c", "sources"]).splitlines()]
+    chosen = [fields for fields in sources if len(fields) > 5 and fields[1] == "*"]
+    asked = chosen or [fields for fields in sources if len(fields) > 5 and fields[5] not in ("", "0")]
+    if asked:
+        return asked[0][2]
+    return system.run(["timedatectl", "show-timesync", "--property=ServerAddress", "--value"]).strip()
+
+
+def ahead_of(server: str, port: int = 123, timeout: float = 2) -> float | None:
+    """Seconds by which this clock is ahead of a time server's (RFC 4330, SNTP); None when that does not answer.
+
+    Asked for by itself, because a time service that may not set the clock does not tell how far off it is.
+    """
+    try:
+        family = socket.getaddrinfo(server, port, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family[0], socket.SOCK_DGRAM) as channel:
+            channel.settimeout(timeout)
+            sent = time.time()
+            channel.sendto(b"\x23" + 47 * b"\0", family[4])
+            answer = channel.recv(512)
+            received = time.time()
+    except OSError:
+        return None
+    if len(answer) < 48 or answer[1] == 0:  # a kiss-o'-death: come back later
+        return None
+    there = [whole - _NTP_EPOCH + part / 2**32 for whole, part in struct.iter_unpack("!II", answer[32:48])]
+    return round(-((there[0] - sent) + (there[1] - received)) / 2, 3)
+
+
 def etcd(system: System) -> dict[str, int]:
     """Bytes of etcd's database on disk, in use, and allowed; what is not known is left out."""
     found: dict[str, int] = {}
@@ -317,7 +351,7 @@ def gather(system: System, laptop_time: float | None = None) -> dict[str, Any]:
     :param laptop_time: seconds since 1970 by the laptop's clock when it began to ask.
     """
     journal = kubelet_journal(system)
-    member = membership(system)
+    member, server = membership(system), time_server(system)
     master = system.exists(f"{KUBERNETES}/manifests/kube-apiserver.yaml") or system.exists("/var/lib/etcd/member")
     state: dict[str, Any] = {
         "now": int(time.time()),
@@ -339,6 +373,7 @@ def gather(system: System, laptop_time: float | None = None) -> dict[str, Any]:
         "membership": member,
         "api": reach(member["server"], member["ca_pem"]),
         "etcd": etcd(system) if master else {},
+        "time_server": {"address": server, "ahead_s": ahead_of(server) if server else None},
     }
     if laptop_time is not None:
         state["ahead_of_laptop_s"] = round(time.time() - laptop_time, 1)

@@ -71,7 +71,7 @@ def facts(name: str) -> dict:
         "pi_address": f"192.168.13.{7 + NAMES.index(name)}",
         "pi_swaps": [],
         "pi_cgroup": {"version": 2, "memory": True, "cpuset": True},
-        "pi_time": {"service": "chrony", "synchronized": True, "offset_s": 0.001},
+        "pi_time": {"service": "chrony", "synchronized": True},
         "pi_throttled": 0,
         "pi_packages": {"kubelet": {"version": "1.37.2-1.1", "held": True}},
     }
@@ -115,6 +115,7 @@ def state(name: str) -> dict:
         },
         "api": {"outcome": "ok", "said": ""},
         "etcd": {"size": 20 * 2**20, "in_use": 5 * 2**20, "quota": 2 * 2**30} if master else {},
+        "time_server": {"address": "192.168.13.2", "ahead_s": 0.001},
         "ahead_of_laptop_s": 0.8,
     }
 

@@ -92,7 +92,7 @@ def _read_only(s: Sketch) -> None:
 
 
 def _skew(s: Sketch) -> None:
-    s.facts[NODE]["pi_time"]["offset_s"] = 86400.0 * 3
+    s.state[NODE]["time_server"]["ahead_s"] = -86400.0 * 3
 
 
 def _skew_to_laptop(s: Sketch) -> None:
@@ -100,7 +100,7 @@ def _skew_to_laptop(s: Sketch) -> None:
 
 
 def _unset_clock(s: Sketch) -> None:
-    s.facts[NODE]["pi_time"] = {"service": "", "synchronized": False, "offset_s": None}
+    s.facts[NODE]["pi_time"] = {"service": "", "synchronized": False}
 
 
 def _certificate(file: str, pem: str, name: str = MASTER):
@@ -311,8 +311,8 @@ TROUBLES = [
     (_memory_pressure, "pressure", "shortage of memory (3000 of 4000 MB available)", "stop or move"),
     (_disk_full, "disk", "only 300 MB of 30000 MB are free", "larger card"),
     (_read_only, "disk", "can only be read", "replace the card"),
-    (_skew, "clock", f"{NODE}: its clock is 3 days behind by its time server (chrony)", "site.yml --tags base"),
-    (_skew_to_laptop, "clock", "2 hours behind by the laptop's", "chronyc tracking"),
+    (_skew, "clock", f"{NODE}: its clock is 3 days behind its time server's (192.168.13.2)", "site.yml --tags base"),
+    (_skew_to_laptop, "clock", "2 hours behind the laptop's", "chronyc tracking"),
     (_unset_clock, "clock", "not synchronised (no time service runs)", "site.yml --tags base"),
     (_certificate(API_CRT, ca().sign("a", -3)), "certificates", f"{API_CRT} expired 2 days ago", "--tags master"),
     (_certificate(API_CRT, ca().sign("a", 12)), "certificates", f"{API_CRT} expires in 12 days", "--tags master"),

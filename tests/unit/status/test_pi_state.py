@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
+import struct
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -195,3 +199,49 @@ def test_a_read_only_disk_would_be_told(folder: Folder, monkeypatch: pytest.Monk
     values[8] = real.f_flag | os.ST_RDONLY
     monkeypatch.setattr(os, "statvfs", lambda _path: os.statvfs_result(values))
     assert pi.disks(folder)[0]["read_only"] is True
+
+
+class LyingServer(threading.Thread):
+    """An SNTP server whose clock is off by so many seconds."""
+
+    def __init__(self, off: float) -> None:
+        super().__init__(daemon=True)
+        self.off = off
+        self.channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.channel.bind(("127.0.0.1", 0))
+        self.port = self.channel.getsockname()[1]
+
+    def run(self) -> None:
+        """Answer once."""
+        _request, asker = self.channel.recvfrom(512)
+        now = time.time() + self.off + 2208988800
+        stamp = struct.pack("!II", int(now), int(now % 1 * 2**32))
+        self.channel.sendto(bytes([0x24, 1, 0, 0]) + 28 * b"\0" + stamp + stamp, asker)
+
+
+@pytest.mark.parametrize("off", [7200.0, -300.0])
+def test_a_clock_is_compared_with_its_time_server(off: float) -> None:
+    server = LyingServer(off)
+    server.start()
+    measured = pi.ahead_of("127.0.0.1", server.port)
+    assert measured is not None
+    assert abs(measured + off) < 1
+
+
+def test_a_silent_time_server_tells_nothing() -> None:
+    assert pi.ahead_of("127.0.0.1", 9, timeout=0.2) is None
+    assert pi.ahead_of("no.such.name.invalid") is None
+
+
+@pytest.mark.parametrize(
+    ("programs", "address"),
+    [
+        ({"chronyc": "^,+,10.0.0.1,2,6,377,1,0,0,0\n^,*,10.0.0.2,2,6,377,1,0,0,0\n"}, "10.0.0.2"),
+        ({"chronyc": "^,?,10.0.0.1,0,6,0,1,0,0,0\n^,x,10.0.0.3,2,6,17,1,0,0,0\n"}, "10.0.0.3"),
+        ({"timedatectl": "162.159.200.1\n"}, "162.159.200.1"),
+        ({}, ""),
+    ],
+)
+def test_the_time_server_is_found(folder: Folder, programs: dict, address: str) -> None:
+    folder.programs.update(programs)
+    assert pi.time_server(folder) == address
