@@ -74,19 +74,7 @@ class Client:
         data = None
         if body is not None:
             data = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode("utf-8")
-        target = self._target(path, query)
-
-        def ask() -> Answer:
-            return self._exchange(self._head(method, target, accept, "" if data is None else content_type), data)
-
-        used = self._authorization
-        answer = ask()
-        if answer.status == 401 and self.endpoint.refresh is not None:
-            self._authorization = self.endpoint.refresh() or used
-            if self._authorization != used:
-                answer = ask()
-        if answer.status >= 300:
-            raise _api_error(answer.status, answer.headers, answer.content)
+        answer = self._success(method, path, query, data, content_type, accept)
         return answer.status, json.loads(answer.content) if parse and answer.content else None
 
     def get(self, path: str, query: dict[str, Any] | None = None, accept: str = JSON) -> Any:
@@ -99,11 +87,7 @@ class Client:
         :raises Fault: when no whole answer came.
         :raises ApiError: when the answer is not a success.
         """
-        target, headers, _data = self._prepare(path, query, None, JSON, "*/*")
-        status, answer_headers, content = self._exchange("GET", target, headers, None)
-        if status >= 300:
-            raise _api_error(status, answer_headers, content)
-        return content.decode("utf-8", "replace")
+        return self._success("GET", path, query, None, "", "*/*").content.decode("utf-8", "replace")
 
     def watch(self, path: str, query: dict[str, Any], timeout: float) -> Iterator[dict]:
         """The events of a watch, until the server ends it, at the latest after `timeout` seconds or a minute.
@@ -136,6 +120,31 @@ class Client:
             connection.close()
 
     # Inside --------------------------------------------------------------------------------------------------------
+
+    def _success(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, Any] | None,
+        data: bytes | None,
+        content_type: str,
+        accept: str,
+    ) -> Answer:
+        """Ask once, or twice with renewed credentials; what is no success is raised."""
+        target = self._target(path, query)
+
+        def ask() -> Answer:
+            return self._exchange(self._head(method, target, accept, "" if data is None else content_type), data)
+
+        used = self._authorization
+        answer = ask()
+        if answer.status == 401 and self.endpoint.refresh is not None:
+            self._authorization = self.endpoint.refresh() or used
+            if self._authorization != used:
+                answer = ask()
+        if answer.status >= 300:
+            raise _api_error(answer.status, answer.headers, answer.content)
+        return answer
 
     def _target(self, path: str, query: dict[str, Any] | None) -> str:
         target = self._prefix + path

@@ -161,7 +161,8 @@ def _last_words(client: Client, entry: dict, trouble: dict) -> str:
             said = last_words(client.text(path, query))
         except (ApiError, Fault):
             continue
-        if said:
+        # What the kubelet says when a log has been thrown away already
+        if said and not said.startswith("unable to retrieve container logs"):
             return said
     return ""
 
