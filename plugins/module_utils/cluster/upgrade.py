@@ -22,7 +22,7 @@ STATIC_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-schedu
 #: Those whose image has the release as its tag.
 RELEASED = STATIC_PODS[1:]
 
-_IMAGE = re.compile(r"^\s*image:\s*[\"']?(\S+?)[\"']?\s*$", re.MULTILINE)
+_IMAGE = re.compile(r"^\s*(?:- )?image:\s*[\"']?(\S+?)[\"']?\s*$", re.MULTILINE)
 
 
 def image_tag(manifest: str) -> str:
