@@ -144,6 +144,27 @@ def test_each_task_was_cut_once():
     assert sorted(cuts.values()) == list(range(len(cuts)))
 
 
+def test_a_fixed_address_is_kept_by_the_network_s_manager(pi, name):
+    address = HOSTS[name].get("base_static_address")
+    if not address:
+        pytest.skip("no fixed address")
+    connection = pi.check_output("nmcli -g GENERAL.CON-UUID device show eth0")
+    values = pi.check_output(f"nmcli -g ipv4.method,ipv4.addresses connection show uuid {connection}").splitlines()
+    assert values == ["manual", address]
+    assert not pi.file("/var/lib/bramble.kube/address-trial").exists
+    assert not pi.file("/etc/systemd/system/bramble-kube-address-trial.service").exists
+
+
+def test_a_dropped_release_gets_its_packages_from_the_archive(pi, name):
+    archive = HOSTS[name].get("base_debian_archive")
+    if not archive:
+        pytest.skip("its mirrors have it")
+    sources = pi.file("/etc/apt/sources.list").content_string
+    assert f"deb {archive}/debian bullseye main" in sources
+    assert "ftp.debian.org" not in sources
+    assert 'Check-Valid-Until "false"' in pi.file("/etc/apt/apt.conf.d/90bramble-kube-archive").content_string
+
+
 def test_no_two_pis_have_one_identity(pis):
     for path in ("/etc/machine-id", "/etc/ssh/ssh_host_ed25519_key.pub"):
         found = [pi.file(path).content_string.split()[:2][-1] for pi in pis.values()]
