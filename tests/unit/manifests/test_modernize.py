@@ -81,6 +81,17 @@ def test_the_selector_comes_from_the_templates_labels():
         workloads.replica_set({"apiVersion": "apps/v1beta2", "spec": {"template": {}}})
 
 
+def test_what_only_a_pods_security_context_has_leaves_a_containers():
+    context = {"runAsUser": 1, "fsGroup": 2}
+    pod = {"securityContext": {"fsGroup": 3}, "containers": [{"name": "c", "securityContext": context}, {"name": "d"}]}
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": pod}
+    document, changes = workloads.deployment({"apiVersion": "apps/v1beta1", "spec": {"template": template}})
+    spec = document["spec"]["template"]["spec"]
+    assert spec["containers"][0]["securityContext"] == {"runAsUser": 1}
+    assert spec["securityContext"] == {"fsGroup": 3}
+    assert "securityContext.fsGroup of container c left out: a Pod's alone" in changes
+
+
 def test_old_update_strategies_are_written_out():
     template = {"metadata": {"labels": {"a": "b"}}}
     old = {"apiVersion": "extensions/v1beta1", "spec": {"template": template, "templateGeneration": 2}}

@@ -33,6 +33,7 @@ def test_passing_failures(error):
         answer(422),
         answer(501),
         answer(409, None, "FieldManagerConflict"),
+        ApiError(500, {"message": "failed to create typed patch object: .spec.x: field not declared in schema"}),
     ],
 )
 def test_lasting_failures(error):

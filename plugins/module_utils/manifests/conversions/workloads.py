@@ -9,6 +9,11 @@ import copy
 from typing import Any
 
 
+#: Fields of a Pod's securityContext that people wrote into a container's: old servers ignored them there without a word,
+#: today's refuse to apply them.
+_OF_PODS_ALONE = ("fsGroup", "supplementalGroups", "sysctls")
+
+
 def _with_selector(document: dict) -> tuple[dict, list[str], dict[str, Any]]:
     """A copy with the selector that the old versions took from the template's labels."""
     document = copy.deepcopy(document)
@@ -20,6 +25,12 @@ def _with_selector(document: dict) -> tuple[dict, list[str], dict[str, Any]]:
             raise ValueError("it has neither a selector nor labels in its template")
         spec["selector"] = {"matchLabels": dict(labels)}
         changes.append("spec.selector filled in from the template's labels")
+    pod = (spec.get("template") or {}).get("spec") or {}
+    for container in [*(pod.get("initContainers") or []), *(pod.get("containers") or [])]:
+        context = container.get("securityContext") or {}
+        for field in _OF_PODS_ALONE:
+            if context.pop(field, None) is not None:
+                changes.append(f"securityContext.{field} of container {container.get('name')} left out: a Pod's alone")
     return document, changes, spec
 
 
