@@ -8,8 +8,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-
-#: Fields of a Pod's securityContext that people wrote into a container's: old servers ignored them there without a word,
+#: Fields of a Pod's securityContext that people wrote into a container's: old servers ignored them there in silence,
 #: today's refuse to apply them.
 _OF_PODS_ALONE = ("fsGroup", "supplementalGroups", "sysctls")
 
