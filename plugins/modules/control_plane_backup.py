@@ -44,7 +44,7 @@ attributes:
 EXAMPLES = r"""
 - name: Back the control plane up
   bramble.kube.control_plane_backup:
-    dest: "{{ inventory_dir }}/backups"
+    dest: "{{ inventory_dir }}-backups"
     keep: 30
   become: true
   register: backup

@@ -54,7 +54,7 @@ attributes:
 EXAMPLES = r"""
 - name: Bring the control plane back
   bramble.kube.control_plane_restore:
-    src: "{{ inventory_dir }}/backups"
+    src: "{{ inventory_dir }}-backups"
     node_name: k8s-master
     address: 192.168.13.7
   become: true
