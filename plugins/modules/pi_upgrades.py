@@ -19,7 +19,7 @@ description:
     goes away with the reboot, so a run that is cut short in between does not forget it.
 options:
   engine:
-    description: Packages of the container engine, listed apart. Holds are no matter here.
+    description: Packages of the container engine, listed apart, also when they are held.
     type: list
     elements: str
     default: []
@@ -52,7 +52,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 os:
-  description: The OS's packages with a newer version, as C(name old -> new).
+  description: The OS's packages with a newer version, as C(name old -> new). Packages that are held are not among them.
   returned: always
   type: list
   elements: str
@@ -70,7 +70,7 @@ reboot:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.files import place
-from ansible_collections.bramble.kube.plugins.module_utils.pi import facts, upgrades
+from ansible_collections.bramble.kube.plugins.module_utils.pi import facts, parse, upgrades
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 #: Cards are slow and others install, too.
@@ -112,7 +112,9 @@ def main() -> None:
             f" and this is {release.get('name')}: an upgrade from one release of the OS to the next is not done here."
             " Write a card with the new release instead, or put the sources back."
         )
-    engine, others = upgrades.split(found, module.params["engine"], module.params["ignore"])
+    status = parse.dpkg_status(system.read("/var/lib/dpkg/status"))
+    held = [name for name, entry in status.items() if entry["want"] == "hold"]
+    engine, others = upgrades.split(found, module.params["engine"], [*module.params["ignore"], *held])
     changed = module.params["mark"] and any(package.boots for package in others) and not upgrades.wants_reboot(system)
     if changed and not module.check_mode:
         place.write(place.Wanted(upgrades.REBOOT_FILE, b"*** System restart required ***\n"))

@@ -66,7 +66,7 @@ def split(packages: Sequence[Newer], engine: Iterable[str], left: Iterable[str])
     """Tell the container engine's packages from those of the OS.
 
     :param engine: the engine's packages.
-    :param left: packages that are none of both: Kubernetes' own, which go by exact release.
+    :param left: packages that are none of both: Kubernetes' own, which go by exact release, and held ones.
     :returns: the engine's and the OS's.
     """
     engine, left = set(engine), set(left)
