@@ -62,7 +62,7 @@ why:
 
 import glob
 import os
-from datetime import datetime, timezone
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -70,16 +70,17 @@ from ansible_collections.bramble.kube.plugins.module_utils.cluster import join a
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import busy
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.init import reason
 from ansible_collections.bramble.kube.plugins.module_utils.files import place
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes, validity
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import redact
+from ansible_collections.bramble.kube.plugins.module_utils.pi.facts import kubelet_certificate_ended
+from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
 BOOTSTRAP_CONF = "/etc/kubernetes/bootstrap-kubelet.conf"
 CA = "/etc/kubernetes/pki/ca.crt"
 API_SERVER = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 KUBELET_PKI = "/var/lib/kubelet/pki"
-KUBELET_CLIENT = KUBELET_PKI + "/kubelet-client-current.pem"
 KUBELET_CONFIG = "/var/lib/kubelet/config.yaml"
 # A tmpfs: the token in it never comes to the card.
 JOIN_CONFIG = "/run/bramble.kube/kubeadm-join.yaml"
@@ -112,10 +113,7 @@ def read_member() -> rules.Member:
             pass  # damaged, so that the kubelet cannot be in any cluster by it
     complete = os.path.exists(KUBELET_CONFIG) and not os.path.exists(BOOTSTRAP_CONF)
     anything = any(os.path.exists(path) for path in (BOOTSTRAP_CONF, CA, KUBELET_CONF))
-    try:
-        ended = validity(_text(KUBELET_CLIENT))[1] <= datetime.now(timezone.utc)
-    except CertificateError:
-        ended = False
+    ended = kubelet_certificate_ended(System(), time.time())
     return rules.Member(server, _hash(pem), anything and not complete, ended, os.path.exists(API_SERVER))
 
 

@@ -185,9 +185,9 @@ ansible_facts:
     pi_kubernetes:
       description: >-
         C(kubelet_server), the address of the cluster that the machine belongs to, C(node_name), by which that cluster
-        knows it, C(cluster_ca_sha256) of that cluster in kubeadm's form, C(certificate_ended), whether the kubelet's
-        own certificate has, C(control_plane), whether it runs an API server, and C(cni_config), the pod network's
-        files.
+        knows it, C(cluster_ca_sha256) of that cluster in kubeadm's form, C(certificate_ended), whether the kubelet has
+        no certificate that still holds, C(control_plane), whether it runs an API server, and C(cni_config), the pod
+        network's files.
       type: dict
 """
 

@@ -17,7 +17,7 @@ class Member:
         without one.
     :ivar ca: hash of the CA in kubelet.conf, else of pki/ca.crt; empty without either.
     :ivar leftover: whether there are files of a join that did not finish.
-    :ivar ended: whether the kubelet's own certificate has ended, so that the cluster accepts it no more.
+    :ivar ended: whether the kubelet has no certificate that still holds, so that the cluster does not accept it.
     :ivar control_plane: whether the API server's static Pod is there.
     """
 
@@ -54,5 +54,5 @@ def next_step(member: Member, endpoint: str, ca_hashes: tuple[str, ...]) -> Step
             f"this machine belongs to another cluster, the one at {member.server}, and not to the one at https://{endpoint}",
         )
     if member.ended:
-        return Step("join", "its certificate has ended, so that it joins anew")
+        return Step("join", "its kubelet has no certificate that still holds, so that it joins anew")
     return Step("tidy", "the join had been cut short at its end") if member.leftover else Step("nothing")

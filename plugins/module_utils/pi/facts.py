@@ -295,10 +295,14 @@ def sysctls(system: System, names: Sequence[str]) -> dict[str, str]:
 
 
 def kubelet_certificate_ended(system: System, now: float) -> bool:
-    """Whether the certificate by which the kubelet proves who it is has ended; a kubelet cannot renew it then.
+    """Whether the kubelet of a Pi in a cluster has no certificate that still holds, so that it cannot get a new one.
+
+    Its own has ended; or it never got one, since it writes kubelet.conf before the cluster has accepted it.
 
     :param now: seconds since 1970.
     """
+    if not system.exists(KUBELET_CLIENT):
+        return "client-certificate:" in system.read("/etc/kubernetes/kubelet.conf")
     try:
         return validity(system.read(KUBELET_CLIENT))[1].timestamp() <= now
     except CertificateError:

@@ -27,6 +27,8 @@ WORKLOADS = {
 }
 TOKENS = "/api/v1/namespaces/kube-system/secrets"
 MOST_LOGS = 20
+#: What the kubelet answers, as if it were the log, when that has been thrown away already.
+_NO_LOG = ("unable to retrieve container logs", "failed to try resolving symlinks")
 
 
 def _meta(item: dict) -> dict:
@@ -153,16 +155,15 @@ def _items(client: Client, path: str, query: dict | None = None) -> list[dict]:
 
 
 def _last_words(client: Client, entry: dict, trouble: dict) -> str:
-    """What a container said last: in the run before this one, or in this one."""
+    """What a container said last: in its last run, or in the one before, of which the log is often thrown away."""
     path = f"/api/v1/namespaces/{entry['namespace']}/pods/{quote(entry['name'])}/log"
-    for previous in ("true", "false"):
+    for previous in ("false", "true"):
         query = {"container": trouble["container"], "previous": previous, "tailLines": LINES}
         try:
             said = last_words(client.text(path, query))
         except (ApiError, Fault):
             continue
-        # What the kubelet says when a log has been thrown away already
-        if said and not said.startswith("unable to retrieve container logs"):
+        if said and not said.startswith(_NO_LOG):
             return said
     return ""
 

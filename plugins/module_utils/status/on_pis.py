@@ -14,8 +14,8 @@ from ansible_collections.bramble.kube.plugins.module_utils.status import certifi
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, WARN, Pi, Scene
 from ansible_collections.bramble.kube.plugins.module_utils.status.table import Told, check
 
-#: Seconds by which clocks may differ before tokens and certificates suffer; SSH itself takes up to SSH_DELAY_S.
-SKEW_S, SSH_DELAY_S = 5, 60
+#: Seconds by which clocks may differ before tokens and certificates suffer; SSH to a busy Pi takes up to SSH_DELAY_S.
+SKEW_S, SSH_DELAY_S = 5, 300
 #: A disk is called full below these; the kubelet's own threshold is 10% (nodefs.available).
 DISK_FREE_SHARE, DISK_FREE_MB = 0.1, 1024
 HOT_C = 80.0

@@ -252,13 +252,15 @@ def membership(system: System) -> dict[str, Any]:
         server, pem = cluster.server, cluster.ca_pem or system.read(cluster.ca_file)
         break
     token = TOKEN.search(bootstrap)
+    # The kubelet writes kubelet.conf before the cluster has accepted it; the certificate comes after that.
+    joined = bool(text) and ("client-certificate:" not in text or system.exists(KUBELET_CERTIFICATES[0]))
     return {
-        "joined": bool(text),
+        "joined": joined,
         "server": server,
         "ca_pem": _certificates_of(pem),
         "trouble": trouble,
         "bootstrapping": bool(bootstrap),
-        "token_id": token.group(1) if token and not text else "",
+        "token_id": token.group(1) if token and not joined else "",
     }
 
 

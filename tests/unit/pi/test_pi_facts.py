@@ -330,3 +330,12 @@ def test_a_pi_of_a_cluster_knows_which(pi) -> None:
         "control_plane": True,
         "cni_config": ["/etc/cni/net.d/10-flannel.conflist"],
     }
+
+
+@pytest.mark.parametrize(("certificate", "ended"), [("", True), ("-----BEGIN nonsense", False)])
+def test_a_kubelet_that_the_cluster_has_not_accepted_has_no_certificate(pi, certificate, ended):
+    """It writes kubelet.conf before; a cut join leaves it behind."""
+    pi.put("/etc/kubernetes/kubelet.conf", "users:\n- user:\n    client-certificate: /var/lib/kubelet/pki/x.pem\n")
+    if certificate:
+        pi.put("/var/lib/kubelet/pki/kubelet-client-current.pem", certificate)
+    assert facts.kubelet_certificate_ended(pi, 0.0) is ended

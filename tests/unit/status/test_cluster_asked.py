@@ -70,8 +70,8 @@ class Answers:
 
     def text(self, path: str, query: dict) -> str:
         self.logs_asked.append(query)
-        if query["previous"] == "true":
-            raise ApiError(400, {"message": "previous terminated container not found"})
+        if query["previous"] == "false":
+            return "unable to retrieve container logs for containerd://0123"
         return 'Error: unknown command "nonsense" for "app"\nRun \'app --help\' for usage.\n'
 
 

@@ -147,7 +147,10 @@ def test_certificates_come_without_keys(folder: Folder) -> None:
 
 def test_an_unfinished_join_shows_the_tokens_public_half_alone(folder: Folder) -> None:
     folder.put("/etc/kubernetes/bootstrap-kubelet.conf", kubeconfig(ca().pem, "token: abcdef.0123456789abcdef"))
+    certificate = "client-certificate: /var/lib/kubelet/pki/kubelet-client-current.pem"
+    folder.put("/etc/kubernetes/kubelet.conf", kubeconfig(ca().pem, certificate))
     member = pi.membership(folder)
+    assert member["joined"] is False
     assert member["token_id"] == "abcdef"
     assert member["server"] == "https://192.168.13.7:6443"
     assert "0123456789abcdef" not in str(member)
