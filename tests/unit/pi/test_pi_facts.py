@@ -339,3 +339,29 @@ def test_a_kubelet_that_the_cluster_has_not_accepted_has_no_certificate(pi, cert
     if certificate:
         pi.put("/var/lib/kubelet/pki/kubelet-client-current.pem", certificate)
     assert facts.kubelet_certificate_ended(pi, 0.0) is ended
+
+
+def test_the_end_of_the_first_boot_is_waited_for(pi) -> None:
+    pi.put("/run/cloud-init/enabled", "")
+    slept = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            pi.put("/run/cloud-init/result.json", "{}")
+
+    facts.wait_for_first_boot(pi, 60, sleep)
+    assert len(slept) == 3
+    facts.wait_for_first_boot(pi, 60, sleep)
+    assert len(slept) == 3, "a finished Pi is not waited for"
+    pi.put("/proc/cmdline", "root=a systemd.run=/boot/firstrun.sh\n")
+    facts.wait_for_first_boot(pi, 0, sleep)
+    assert len(slept) == 3, "no time, no wait"
+
+
+def test_the_disk_of_a_machine_in_a_cluster_is_measured_on_demand_alone(pi) -> None:
+    pi.put("/var/lib/x", "")
+    assert "pi_fsync_ms" in facts.gather(pi, measure_fsync="new")
+    pi.put("/etc/kubernetes/kubelet.conf", "clusters:\n- cluster:\n    server: https://192.168.13.7:6443\n")
+    assert "pi_fsync_ms" not in facts.gather(pi, measure_fsync="new")
+    assert "pi_fsync_ms" in facts.gather(pi, measure_fsync="always")
