@@ -1,0 +1,132 @@
+"""The collection's own catalogue against what the lab has: its images by platform, its entries by the manifests."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+CACHE = Path(
+    os.environ.get("BRAMBLE_LAB_CACHE")
+    or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bramble.kube-lab"
+)
+REGISTRIES = ("docker.io", "ghcr.io", "quay.io", "registry.k8s.io")
+
+
+def entries() -> list[dict]:
+    """The collection's catalogue."""
+    return yaml.safe_load((ROOT / "roles/kubeflow/vars/catalogue.yml").read_text())["kubeflow_catalogue"]
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The lab's registry, read-only, at an address of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{probe.getsockname()[1]}"
+    folder = tmp_path_factory.mktemp("registry")
+    storage = {
+        "filesystem": {"rootdirectory": str(CACHE / "served/registry")},
+        "maintenance": {"readonly": {"enabled": True}},
+    }
+    settings = {"version": "0.1", "log": {"level": "error"}, "storage": storage, "http": {"addr": host}}
+    (folder / "config.yml").write_text(json.dumps(settings))
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [str(CACHE / "bin/registry"), "serve", str(folder / "config.yml")], stdout=log, stderr=log
+        )
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                socket.create_connection(tuple(host.split(":")), timeout=1).close()
+                break
+            except OSError:
+                assert process.poll() is None, (folder / "log").read_text()
+                assert time.monotonic() < deadline, "the registry does not start"
+                time.sleep(0.1)
+        yield f"http://{host}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def ask(images: list[str], platforms: list[str], registry: str) -> dict:
+    """What the lab's registry says on images, asked as their own registries' mirror."""
+    from ansible_collections.bramble.kube.plugins.module_utils.images import ask as asking
+
+    params = {
+        "images": images,
+        "objects": [],
+        "paths": [],
+        "platforms": platforms,
+        "replacements": {},
+        "credentials": [],
+        "docker_config": [],
+        "cache": "",
+        "cache_max_age": 0,
+        "sizes": False,
+        "workers": 4,
+        "timeout": 30.0,
+        "rate_limit_wait": 0.0,
+        "ca_path": None,
+        "validate_certs": True,
+        "mirrors": {name: [registry] for name in REGISTRIES},
+    }
+    return asking.run(params)[0]
+
+
+def test_every_image_of_the_components_that_the_lab_runs_is_there_for_its_nodes(registry):
+    images = [image["image"] for entry in entries() if entry["proof"] == "runs" for image in entry["images"]]
+    assert len(images) >= 9
+    answer = ask(images, ["linux/amd64"], registry)
+    wrong = {row["image"]: row["error"] for row in answer["images"] if row["status"] != "ok"}
+    assert wrong == {}
+
+
+def test_the_entries_say_what_the_manifests_of_their_releases_say():
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools/catalogue"], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for entry in entries():
+        if entry["engine"] == "kustomize" and entry["proof"] == "runs":
+            assert f"{entry['name']}: as its manifests say" in done.stdout
+
+
+def test_an_image_for_amd64_alone_is_refused_by_name_in_a_mixed_cluster(api, install, registry):
+    """One of the two nodes is a Pi, the other a PC; the lab's training operator is for amd64, its busybox for both."""
+    image = "docker.io/kubeflow/training-operator:v1-04f9f13"
+    container = {"name": "main", "image": image}
+    labels = {"app": "operator"}
+    spec = {
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+    }
+    document = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "operator"}, "spec": spec}
+    entry = {"name": "mixed", "line": "x", "engine": "manifests", "source": {"path": "x"}, "namespace": "mixed"}
+    given = {
+        "manifests": {"mixed": {"text": yaml.safe_dump(document)}},
+        "mirrors": {name: [registry] for name in REGISTRIES},
+    }
+    refused = install([entry], ["mixed"], **given)
+    assert refused["failed"]
+    assert (
+        f"Deployment mixed/operator (mixed) may run on k8s-node1, for which its image {image} is not built"
+        in refused["msg"]
+    )
+    assert f'"{image}": "<an image that runs here>"' in refused["msg"]
+    assert not api.kubectl("get", "namespace", "mixed", "--ignore-not-found")
+    replaced = install([entry], ["mixed"], images={image: "docker.io/library/busybox:latest"}, **given)
+    assert not replaced["failed"], replaced["msg"]
+    kept = json.loads(api.kubectl("get", "deployment", "operator", "--namespace=mixed", "--output=json"))
+    assert kept["spec"]["template"]["spec"]["containers"][0]["image"] == "docker.io/library/busybox:latest"
