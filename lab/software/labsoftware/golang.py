@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -126,6 +127,27 @@ def go_product(
         seconds=seconds,
         links=links or {},
         compiles=True,
+    )
+
+
+def files_product(name: str, folder: Path, files: Mapping[str, str], links: Mapping[str, str] | None = None) -> Product:
+    """Files of modules that are not built: only those modules are fetched, and nothing that they need.
+
+    files: file name in the result -> 'module/path:path in that module'; go.mod has its version, go.sum its checksum.
+    """
+
+    def build(work: Work) -> None:
+        for target, source in files.items():
+            module, _, path = source.partition(":")
+            wanted = f"{module}@v{version_of(folder.name, module)}"
+            told = work.run(
+                *("go", "mod", "download", "-json", wanted), cwd=folder, env=go_environment(work.cache, "amd64", False)
+            )
+            place = Path(json.loads(told)["Dir"], path)
+            (shutil.copytree if place.is_dir() else shutil.copyfile)(place, work.out / target)
+
+    return Product(
+        name=name, build=build, recipe=(repr(sorted(files.items())),), inputs=(folder,), seconds=10, links=links or {}
     )
 
 

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from labsoftware.cache import Cache
-from labsoftware.golang import MODULES, SOFTWARE, go_product, version_of
+from labsoftware.golang import MODULES, SOFTWARE, files_product, go_product, version_of
 from labsoftware.images import Image, debian_layer, image_product
 from labsoftware.npm import NPM, npm_layer
 from labsoftware.product import BuildError, Product, Work
@@ -17,7 +17,14 @@ from labsoftware.pypi import PYTHON, interpreter_layer, python_layer, uv_product
 
 def products(go: str) -> list[Product]:
     """Every product of this table."""
-    return [*_training_operator(go), *_trainer(go), *_storage_and_metrics(go), *_jupyterhub(), *_model_server()]
+    return [
+        *_training_operator(go),
+        *_trainer(go),
+        *_storage_and_metrics(go),
+        *_jupyterhub(),
+        *_model_server(),
+        *_manifests_alone(),
+    ]
 
 
 def github_archive(repository: str, version: str, folder: str, source: str) -> Product:
@@ -176,6 +183,21 @@ def _storage_and_metrics(go: str) -> list[Product]:
         ),
         github_archive("kubernetes-sigs/metrics-server", metrics_version, "manifests", "metrics-server:manifests"),
     ]
+
+
+def _manifests_alone() -> list[Product]:
+    """Components that the lab does not build: their manifests, which are shown to a real API server."""
+    modules = {
+        "argoproj/argo-workflows": "github.com/argoproj/argo-workflows/v3",
+        "kubeflow/katib": "github.com/kubeflow/katib",
+    }
+    names = {repository: repository.partition("/")[2] for repository in modules}
+    files = {names[repository]: f"{module}:manifests" for repository, module in modules.items()}
+    made = [files_product("kubeflow-manifests", MODULES / "manifests", files)]
+    for repository, module in modules.items():
+        source = f"kubeflow-manifests:{names[repository]}"
+        made.append(github_archive(repository, version_of("manifests", module), "manifests", source))
+    return made
 
 
 # The release of the Helm chart that names the hub's and the notebook server's image, by what is in them.
