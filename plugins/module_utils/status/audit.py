@@ -303,7 +303,7 @@ ITEMS: tuple[Item, ...] = (
         "1.2.5",
         "kubelets prove themselves to the API server (--kubelet-certificate-authority)",
         _argument(API, "kubelet-certificate-authority", _set),
-        "needs serving certificates by the cluster's CA; see kubeadm_kubelet_server_tls in docs/kubernetes.md",
+        "needs serving certificates by the cluster's CA; see kubeadm_kubelet_server_tls in docs/security.md",
     ),
     Item(
         "1.2.6",

@@ -409,7 +409,7 @@ def _expired_server(scene: Scene) -> bool:
     ),
     waiting=(
         BAD,
-        "its join did not finish (token {token} still holds)",
+        "its join did not finish (its bootstrap token {token} {state})",
         "run site.yml, which finishes it",
     ),
 )
@@ -423,11 +423,12 @@ def token(scene: Scene) -> Iterator[Told]:
             now = scene.now.strftime("%Y-%m-%dT%H:%M:%SZ")
             known = [entry for entry in scene.cluster["tokens"] if entry["id"] == token_id]
             holds = any(entry["expires"] is None or entry["expires"] > now for entry in known)
-            yield Told("waiting" if holds else "gone", pi.name, {"token": token_id})
+            yield Told("waiting" if holds else "gone", pi.name, {"token": token_id, "state": "still holds"})
         else:
             errors = " ".join(pi.get("kubelet", "errors", default=()))
-            refused = re.search(r"[Uu]nauthorized", errors)
-            yield Told("refused" if refused else "waiting", pi.name, {"token": token_id})
+            refused = re.search(r"[Uu]nauthorized|system:anonymous", errors)
+            state = "may have expired, which only the API server knows"
+            yield Told("refused" if refused else "waiting", pi.name, {"token": token_id, "state": state})
 
 
 CHECKS = (

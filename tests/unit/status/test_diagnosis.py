@@ -333,7 +333,7 @@ TROUBLES = [
     (_wrong_ca_file, "wrong CA", "pki/ca.crt is not the master's", "copy"),
     (_token_gone, "token", "bootstrap token abcdef with which it tries has expired or was deleted", "site.yml"),
     (_token_expired, "token", "has expired or was deleted", "site.yml"),
-    (_token_holds, "token", "token abcdef still holds", "site.yml"),
+    (_token_holds, "token", "its bootstrap token abcdef still holds", "site.yml"),
     (_token_refused_without_api, "token", "refuses its bootstrap token abcdef", "site.yml"),
     (_crash, "Pods", "7 restarts, exit code 1); it said last 'no such table: users'", "logs web -c main --previous"),
     (_crash_words_of_the_pi, "Pods", "'panic: out of luck'", "logs web"),
