@@ -179,11 +179,8 @@ def prove_tfjob(place: Workplace, image: str, volume: str) -> dict[str, Any]:
 def prove_trainjob(place: Workplace, image: str, volume: str) -> dict[str, Any]:
     """Carry out a TrainJob; what its first node has told."""
     selector = "jobset.sigs.k8s.io/jobset-name=smoke-trainjob"
-    place.make(
-        claim(volume),
-        training_runtime("smoke-scikit-learn", image),
-        trainjob("smoke-trainjob", "smoke-scikit-learn", volume),
-    )
+    place.make(claim(volume), training_runtime("smoke-scikit-learn", image))
+    place.make_soon(trainjob("smoke-trainjob", "smoke-scikit-learn", volume))
     place.condition("TrainJob", "smoke-trainjob", "Complete", "Failed", selector)
     return told(place.pods(selector), "accuracy")
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +32,7 @@ PATHS = {
     "TrainingRuntime": ("/apis/trainer.kubeflow.org/v1alpha1", "trainingruntimes"),
 }
 PAUSE = 1.0  # seconds between two looks
+GRACE = 60.0  # seconds for a controller to notice what is new
 ANSWER = 30.0  # seconds for one question to the API server, with all its repetitions
 
 
@@ -77,6 +79,24 @@ class Workplace:
         for document in documents:
             self._ask("POST", self._collection(document["kind"]), document)
 
+    def make_soon(self, document: dict[str, Any]) -> None:
+        """Create an object that a controller checks, which may not have seen yet what was made a moment ago.
+
+        :raises NotProven: with the refusal, when it lasts.
+        """
+        last = [""]
+
+        def made() -> bool:
+            try:
+                self.make(document)
+            except NotProven as error:
+                last[0] = str(error)
+                return False
+            return True
+
+        name = f"{document['kind']} {document['metadata']['name']}"
+        self.until(made, f"{name} is not accepted", lambda: last[0], most=GRACE)
+
     def read(self, kind: str, name: str, namespace: str = "") -> dict[str, Any] | None:
         """An object, or None when there is none."""
         return self._ask("GET", f"{self._collection(kind, namespace)}/{name}", missing=True)
@@ -103,20 +123,28 @@ class Workplace:
 
     # Waiting -------------------------------------------------------------------------------------------------------
 
-    def until(self, done: Callable[[], Any], otherwise: str, why: Callable[[], str] = lambda: "") -> Any:
+    def until(
+        self,
+        done: Callable[[], Any],
+        otherwise: str,
+        why: Callable[[], str] = lambda: "",
+        most: float = math.inf,
+    ) -> Any:
         """Look again and again until `done` is true; its value.
 
         :param otherwise: what is the matter if it never is; `why` adds to that.
+        :param most: seconds, where less than the whole timeout is enough.
         :raises NotProven: when the time is over.
         """
-        deadline = time.monotonic() + self.timeout
+        patience = min(self.timeout, most)
+        deadline = time.monotonic() + patience
         while True:
             value = done()
             if value:
                 return value
             if time.monotonic() > deadline:
                 reason = why()
-                raise NotProven(f"{otherwise} within {self.timeout:.0f} s" + (f": {reason}" if reason else ""))
+                raise NotProven(f"{otherwise} within {patience:.0f} s" + (f": {reason}" if reason else ""))
             time.sleep(PAUSE)
 
     def condition(self, kind: str, name: str, good: str, bad: str, selector: str) -> None:

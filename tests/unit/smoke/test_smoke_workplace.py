@@ -76,6 +76,31 @@ def test_what_does_not_come_is_told_with_what_its_pod_waits_for():
         at.condition("Job", "j", "Complete", "Failed", "job-name=j")
 
 
+def test_what_a_controller_refuses_at_first_is_tried_again():
+    at = place(timeout=5)
+    ask, refusals = at.client.request, iter([ApiError(403, {"message": "denied: runtime not found"})])
+
+    def refuse_once(method, path, **more):
+        for refusal in refusals:
+            raise refusal
+        return ask(method, path, **more)
+
+    at.client.request = refuse_once
+    at.make_soon({"kind": "TrainJob", "metadata": {"name": "j"}})
+    assert at.read("TrainJob", "j")
+
+
+def test_what_a_controller_goes_on_refusing_is_told():
+    at = place()
+
+    def refuse(*_arguments, **_more):
+        raise ApiError(403, {"message": "denied: runtime not found"})
+
+    at.client.request = refuse
+    with pytest.raises(NotProven, match=r"TrainJob j is not accepted within 0 s: .*runtime not found"):
+        at.make_soon({"kind": "TrainJob", "metadata": {"name": "j"}})
+
+
 def test_one_failed_proof_does_not_keep_the_next_from_being_tried(monkeypatch):
     def fail(*_arguments):
         raise NotProven("no operator")
