@@ -8,9 +8,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from typing import Any
 
-from .catalogue import KSONNET, KUSTOMIZE, Component
+from ..ksonnet.errors import KsonnetError
+from ..ksonnet.registry import open_folder
+from .catalogue import KSONNET, KUSTOMIZE, CatalogueError, Component
 from .choice import PRESENT, Chosen
 
 
@@ -71,8 +74,8 @@ def _add(made: dict[str, Any], component: Component, base: str, cache: str) -> N
 def ksonnet_app(component: Component, base: str) -> dict[str, Any]:
     """The app of one component, as the options of the module ksonnet_app have it."""
     source, made = component.source, component.ksonnet
-    registry = {"name": made["registry"], "uri": source.path}
-    files = source.path
+    files = os.path.abspath(os.path.expanduser(source.path))
+    registry = {"name": made["registry"], "uri": files}
     if source.sha256:
         registry["files_sha256"] = source.sha256
     if source.repository:
@@ -90,10 +93,23 @@ def ksonnet_app(component: Component, base: str) -> dict[str, Any]:
     }
 
 
+def _contents(component: Component) -> str:
+    """A checksum of a registry on the laptop, whose files may be others every day."""
+    try:
+        return open_folder(component.source.path, os.getcwd()).digest()
+    except KsonnetError as error:
+        raise CatalogueError(f"catalogue entry {component.name}: {error}.") from None
+
+
 def cache_name(component: Component) -> str:
-    """A file name that is another one as soon as anything of the source is."""
+    """A file name that is another one as soon as anything of the source is.
+
+    :raises CatalogueError: a registry on the laptop that is not there.
+    """
     parts = [component.engine, dataclasses.asdict(component.source), dict(component.ksonnet)]
     if component.engine == KSONNET:
         parts.append(component.namespace)
+        if component.source.path:
+            parts.append(_contents(component))
     said = json.dumps(parts, sort_keys=True)
     return f"{component.name}-{component.source.tag}-{hashlib.sha256(said.encode()).hexdigest()[:12]}.json"

@@ -141,10 +141,17 @@ def test_an_app_of_a_repository():
     assert made["app_dir"].startswith("/cache/ksonnet/old-v1-")
 
 
-def test_an_app_of_a_folder():
-    made = planned({**OLD, "source": {"path": "/mine"}}, {})["app"]
-    assert made["registries"] == [{"name": "old", "uri": "/mine"}]
-    assert made["libraries"][0]["openapi"] == "/mine/swagger.json"
+def test_an_app_of_a_folder_is_made_anew_when_its_files_are_others(tmp_path):
+    entry = {**OLD, "source": {"path": str(tmp_path)}}
+    first = planned(entry, {})
+    assert first["app"]["registries"] == [{"name": "old", "uri": str(tmp_path)}]
+    assert first["app"]["libraries"][0]["openapi"] == f"{tmp_path}/swagger.json"
+    assert planned(entry, {}) == first
+    (tmp_path / "registry.yaml").write_text("libraries: {}")
+    second = planned(entry, {})
+    assert second["file"] != first["file"] and second["app_dir"] != first["app_dir"]
+    with pytest.raises(CatalogueError, match=r"catalogue entry old: registry folder /nowhere does not exist\."):
+        planned({**OLD, "source": {"path": "/nowhere"}}, {})
 
 
 def test_other_parameters_or_another_namespace_mean_another_file():
