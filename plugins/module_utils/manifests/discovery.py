@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from .errors import ApiError
+from .retry import together
 
 
 @dataclass(frozen=True)
@@ -60,15 +60,10 @@ class Discovery:
         """
         missing = [version for version in dict.fromkeys(api_versions) if version not in self._versions]
         others = list(paths)
-        if len(missing) + len(others) < 2:
-            for version in missing:
-                self._versions[version] = self._fetch(version)
-            return {path: self._get(path) for path in others}
-        with ThreadPoolExecutor(min(8, len(missing) + len(others))) as pool:
-            answers = [(path, pool.submit(self._get, path)) for path in others]
-            for version, kinds in zip(missing, pool.map(self._fetch, missing)):
-                self._versions[version] = kinds
-            return {path: answer.result() for path, answer in answers}
+        asked = [*((self._get, path) for path in others), *((self._fetch, version) for version in missing)]
+        answers = together(lambda question: question[0](question[1]), asked)
+        self._versions.update(zip(missing, answers[len(others) :]))
+        return dict(zip(others, answers))
 
     def _fetch(self, api_version: str) -> dict[str, Resource]:
         try:

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .discovery import Resource
 from .errors import ApiError
 from .load import Item
+from .retry import together
 
 PAGE = 500
 FEW = 2  # up to so many objects of a kind and namespace are read one by one
@@ -46,12 +46,10 @@ def read(
         _Group(get, visit, selector, other, resource, key[2], items) for key, (resource, items) in groups.items()
     ]
     listed = set()
-    if readers:
-        with ThreadPoolExecutor(min(workers, len(readers))) as pool:
-            for reader, complete in zip(readers, pool.map(_Group.read, readers)):
-                if complete:
-                    group = reader.resource.api_version.rpartition("/")[0]
-                    listed.add((group, reader.resource.kind, reader.namespace))
+    for reader, complete in zip(readers, together(_Group.read, readers, workers)):
+        if complete:
+            group = reader.resource.api_version.rpartition("/")[0]
+            listed.add((group, reader.resource.kind, reader.namespace))
     return listed
 
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .applyset import PART_OF_LABEL, ApplySet
@@ -14,6 +13,7 @@ from .client import JSON, Client
 from .discovery import Discovery, Resource
 from .errors import ApiError
 from .load import Item
+from .retry import together
 
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 PAGE = 500
@@ -72,10 +72,7 @@ def leftovers(
             if not token:
                 return
 
-    if jobs:
-        with ThreadPoolExecutor(min(8, len(jobs))) as pool:
-            for _done in pool.map(look, jobs):
-                pass
+    together(look, jobs)
     return found
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .client import Client, Fault
@@ -15,7 +14,7 @@ from .discovery import Resource
 from .errors import ApiError, ManifestError
 from .load import Item
 from .order import CUSTOM, wave_of
-from .retry import call, delay_before, is_transient
+from .retry import call, delay_before, is_transient, together
 
 # live object → (ready, what it waits for); ready is None for what will never be.
 Predicate = Callable[[dict], "tuple[bool | None, str]"]
@@ -271,13 +270,15 @@ def wait(
         return {}
     deadline = time.monotonic() + timeout
     left: dict[int, str] = {}
-    with ThreadPoolExecutor(min(32, len(groups))) as pool:
-        jobs = [
-            pool.submit(_wait_group, client, resource, key[2], wanted, deadline)
-            for key, (resource, wanted) in groups.items()
-        ]
-        for done in jobs:
-            left.update(done.result())
+
+    def follow(
+        group: tuple[tuple[str, str, str], tuple[Resource, dict[str, tuple[Item, Predicate]]]],
+    ) -> dict[int, str]:
+        (_version, _kind, space), (resource, wanted) = group
+        return _wait_group(client, resource, space, wanted, deadline)
+
+    for waiting in together(follow, groups.items(), 32):
+        left.update(waiting)
     return left
 
 

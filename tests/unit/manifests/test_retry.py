@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 
@@ -10,6 +11,7 @@ import pytest
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import retry
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.retry import Wave, together
 
 
 def answer(status: int, retry_after: float | None = None, *causes: str) -> ApiError:
@@ -145,3 +147,63 @@ def test_a_bug_in_a_task_ends_the_wave_with_its_error():
 
     with pytest.raises(KeyError):
         retry.Wave(attempt, 4, 10).run(range(10))
+
+
+class Interrupted(BaseException):
+    """What a task's timeout or Ctrl-C raises in the main thread."""
+
+
+@pytest.fixture
+def interrupted():
+    """The main thread is interrupted after 0.2 s."""
+
+    def handler(*_arguments):
+        raise Interrupted
+
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_together_keeps_the_order_and_uses_so_many_threads():
+    used = set()
+
+    def work(number: int) -> int:
+        used.add(threading.get_ident())
+        time.sleep(0.01 * (5 - number))
+        return number * 2
+
+    assert together(work, range(5), 3) == [0, 2, 4, 6, 8]
+    assert len(used) <= 3 and threading.get_ident() not in used
+    assert together(work, [1]) == [2] and together(work, []) == []
+
+
+def test_together_does_not_wait_for_others_when_one_fails():
+    release = threading.Event()
+
+    def work(number: int) -> None:
+        if number == 0:
+            raise Fault("gone")
+        release.wait(30)
+
+    start = time.monotonic()
+    with pytest.raises(Fault):
+        together(work, range(4))
+    assert time.monotonic() - start < 20
+    release.set()
+
+
+@pytest.mark.parametrize(
+    "run",
+    [lambda work: together(work, range(4)), lambda work: Wave(work, 4, 60).run(range(4))],
+    ids=["together", "wave"],
+)
+def test_an_interruption_is_not_held_up_by_answers_that_do_not_come(run, interrupted):
+    release = threading.Event()
+    start = time.monotonic()
+    with pytest.raises(Interrupted):
+        run(lambda _number: release.wait(30))
+    assert time.monotonic() - start < 20
+    release.set()
