@@ -14,6 +14,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.manifests import wire
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.auth import Endpoint
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.retry import Wave
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -44,7 +45,10 @@ class Listener:
     def _request(sock: socket.socket) -> bytes:
         text = b""
         while b"\r\n\r\n" not in text:
-            text += sock.recv(65536)
+            piece = sock.recv(65536)
+            if not piece:
+                return b""
+            text += piece
         head, _end, body = text.partition(b"\r\n\r\n")
         length = next((int(line[15:]) for line in head.split(b"\r\n") if line.startswith(b"Content-Length:")), 0)
         while len(body) < length:
@@ -146,6 +150,30 @@ def test_one_connection_serves_many_requests_and_an_idle_one_that_ended_is_no_fa
     assert client.get("/") == {}
     # The third was sent twice: over the connection that had ended, and over a new one.
     assert client.requests == 4 and len(listener.heard) == 3
+
+
+def test_so_many_workers_need_no_more_connections():
+    listener = socket.create_server(("127.0.0.1", 0))
+    accepted = []
+
+    def serve(sock: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while Listener._request(sock):
+                sock.sendall(OK)
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                accepted.append(listener.accept()[0])
+                threading.Thread(target=serve, args=(accepted[-1],), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    client = Client(Endpoint(f"http://127.0.0.1:{listener.getsockname()[1]}"), 5)
+    outcomes = Wave(lambda _number: client.get("/"), 3, 10).run(range(60))
+    assert [outcome.value for outcome in outcomes] == [{}] * 60 and client.requests == 60
+    assert len(accepted) <= 3
+    client.close()
+    listener.close()
 
 
 def test_a_connection_that_ends_at_once_is_a_fault():
