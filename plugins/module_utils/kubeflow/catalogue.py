@@ -3,7 +3,7 @@
 
 """The catalogue of components: what an entry says, and what is wrong with one that says it badly.
 
-Pure functions on plain data; the catalogue itself is roles/kubeflow/vars/catalogue.yml, and docs/catalogue.md describes
+Pure functions on plain data; the catalogue itself is roles/kubeflow/vars/main/catalogue.yml, and docs/catalogue.md describes
 each field for people who add an entry of their own.
 """
 

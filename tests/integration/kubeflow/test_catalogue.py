@@ -26,7 +26,7 @@ REGISTRIES = ("docker.io", "ghcr.io", "quay.io", "registry.k8s.io")
 
 def entries() -> list[dict]:
     """The collection's catalogue."""
-    return yaml.safe_load((ROOT / "roles/kubeflow/vars/catalogue.yml").read_text())["kubeflow_catalogue"]
+    return yaml.safe_load((ROOT / "roles/kubeflow/vars/main/catalogue.yml").read_text())["kubeflow_catalogue"]
 
 
 @pytest.fixture(scope="module")

@@ -180,6 +180,6 @@ def test_a_users_entry_stands_in_for_one_of_the_same_name_and_twice_in_one_list_
 
 def test_the_collections_own_catalogue_is_right():
     root = Path(__file__).resolve().parents[3]
-    entries = yaml.safe_load((root / "roles/kubeflow/vars/catalogue.yml").read_text())["kubeflow_catalogue"]
+    entries = yaml.safe_load((root / "roles/kubeflow/vars/main/catalogue.yml").read_text())["kubeflow_catalogue"]
     catalogue = load(entries)
     assert list(catalogue) == [entry["name"] for entry in entries]
