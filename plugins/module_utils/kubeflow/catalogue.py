@@ -3,8 +3,8 @@
 
 """The catalogue of components: what an entry says, and what is wrong with one that says it badly.
 
-Pure functions on plain data; the catalogue itself is roles/kubeflow/vars/main/catalogue.yml, and docs/catalogue.md describes
-each field for people who add an entry of their own.
+Pure functions on plain data; the catalogue itself is roles/kubeflow/vars/main/catalogue.yml, and docs/catalogue.md
+describes each field for people who add an entry of their own.
 """
 
 from __future__ import annotations
