@@ -524,9 +524,9 @@ def _identity(host: Host, cluster: Cluster) -> Result | None:
         shared = macs & {str(entry.get("mac")).lower() for entry in other.interfaces}
         if shared:
             return Result("shared", "its own", "same_machine", {"others": other.name, "mac": min(shared)})
-    own = {str(interface.ip) for interface in _own_addresses(host)}
+    own = _lan_addresses(host)
     for other in cluster.hosts:
-        both = own & {str(interface.ip) for interface in _own_addresses(other)} if other is not host else set()
+        both = own & _lan_addresses(other) if other is not host else set()
         if both:
             return Result("shared", "its own", "same_address", {"others": other.name, "address": min(both)})
     copies = {}
@@ -579,9 +579,17 @@ def _node_address(host: Host, cluster: Cluster) -> Result | None:
     return Result(listing(own) or "none", wanted, "not_here", {"variable": variable})
 
 
-def _own_addresses(host: Host) -> list[Any]:
+def _lan_addresses(host: Host) -> set[str]:
+    """The addresses by which others know the host; bridges for virtual machines may well be alike on all."""
+    interface = (host.fact("network") or {}).get("interface")
+    return {str(address.ip) for address in _own_addresses(host, interface)} if interface else set()
+
+
+def _own_addresses(host: Host, card: str = "") -> list[Any]:
     found = []
     for entry in host.interfaces:
+        if card and entry.get("name") != card:
+            continue
         for address in entry.get("addresses") or ():
             try:
                 interface = ipaddress.ip_interface(str(address))
@@ -616,7 +624,7 @@ def _fixed_address(host: Host, cluster: Cluster) -> Result | None:
     if not wanted or not state:
         return None
     interface = str(cluster.setting(host, "base_static_interface") or "") or state.get("interface") or "none"
-    own = [str(entry) for entry in _own_addresses(host)]
+    own = [str(entry) for entry in _own_addresses(host, interface)]
     if not state.get("manager"):
         return Result("unmanaged", wanted, "unmanaged", {"interface": interface})
     if wanted in own:

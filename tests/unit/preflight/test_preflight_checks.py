@@ -51,9 +51,16 @@ def fit(index: int) -> dict:
         "pi_interfaces": [
             {"name": "lo", "mac": "00:00:00:00:00:00", "addresses": ["127.0.0.1/8", "::1/128"]},
             {"name": "eth0", "mac": f"dc:a6:32:00:00:0{index}", "addresses": [f"192.168.13.{index}/24", "fe80::1/64"]},
+            {"name": "virbr0", "mac": f"fe:54:00:00:00:0{index}", "addresses": ["192.168.122.1/24"]},
             {"name": "docker0", "mac": "02:42:00:00:00:01", "addresses": ["172.17.0.1/16"]},
             {"name": "cni0", "mac": "02:42:00:00:00:02", "addresses": ["10.244.0.1/24"]},
         ],
+        "pi_network": {
+            "interface": "eth0",
+            "gateway": "192.168.13.1",
+            "manager": "NetworkManager",
+            "nameservers": ["192.168.13.1"],
+        },
         "pi_machine_id_sha256": f"{index}" * 64,
         "pi_host_key_fingerprints": [f"SHA256:{index}"],
         "pi_listening_tcp": [22],
