@@ -27,9 +27,11 @@ options:
     type: path
     default: /etc/kubernetes/kubeadm-init.yaml
   timeout:
-    description: Seconds to wait until a program that was started anew runs again.
+    description:
+      - Seconds to wait until a program that was started anew runs again. The kubelet waits up to five minutes before it
+        starts one anew that has ended often.
     type: int
-    default: 240
+    default: 400
 attributes:
   check_mode:
     description: Tells what would be renewed.
@@ -238,7 +240,7 @@ def main() -> None:
         argument_spec={
             "renew_days": {"type": "int", "default": 90},
             "config": {"type": "path", "default": "/etc/kubernetes/kubeadm-init.yaml"},
-            "timeout": {"type": "int", "default": 240},
+            "timeout": {"type": "int", "default": 400},
         },
         supports_check_mode=True,
     )
