@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import steady_clients
-from lab_cluster import Cluster, changes, cut_power, environment, playbook_command, run_playbook
+from lab_cluster import ROOT, Cluster, changes, cut_power, environment, playbook_command, run_playbook
 
 INVENTORY = Path(__file__).resolve().parents[1] / "inventory"
 CLUSTER = Cluster("upgrade")
@@ -30,6 +30,19 @@ def upgrade(release: str, *more: str, ok: bool | None = True) -> str:
     output = run_playbook(INVENTORY, "playbooks/upgrade.yml", "-e", f"kubeadm_version={release}", *more, ok=ok)
     print(f"upgrade.yml to {release}: {time.monotonic() - start:.0f} s")
     return output
+
+
+def begin(release: str) -> subprocess.Popen:
+    """Start upgrade.yml and do not wait for it; a Pi without power is noticed soon."""
+    return subprocess.Popen(
+        playbook_command(INVENTORY, "playbooks/upgrade.yml", "-e", f"kubeadm_version={release}", "-e", EARLIER),
+        cwd=ROOT,
+        env=environment(PYTHONUNBUFFERED="1", ANSIBLE_SSH_RETRIES="0", ANSIBLE_TIMEOUT="5"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def releases() -> dict[str, str]:
@@ -92,8 +105,7 @@ def test_site_yml_says_which_playbook_upgrades() -> None:
 
 
 def test_a_second_run_is_refused_and_told_who_has_the_cluster() -> None:
-    command = playbook_command(INVENTORY, "playbooks/upgrade.yml", "-e", f"kubeadm_version={OLD}", "-e", EARLIER)
-    first = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    first = begin(OLD)
     for line in first.stdout:
         if "Compare what there is" in line:
             break
@@ -141,9 +153,7 @@ def test_the_second_step_is_finished_after_power_cuts(pis) -> None:
     for victim in ("k8s-master", chance.choice(NODES[1:])):
         moment = chance.uniform(20, 150)
         print(f"power of {victim} is cut after {moment:.0f} s")
-        command = playbook_command(INVENTORY, "playbooks/upgrade.yml", "-e", f"kubeadm_version={NEW}", "-e", EARLIER)
-        hurried = environment(ANSIBLE_SSH_RETRIES="0", ANSIBLE_TIMEOUT="5")
-        run = subprocess.Popen(command, env=hurried, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        run = begin(NEW)
         time.sleep(moment)
         cut_power(f"upgrade-{victim}")
         run.communicate(timeout=1800)
