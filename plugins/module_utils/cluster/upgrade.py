@@ -161,7 +161,7 @@ def lines(wanted: str, control_plane: str, machines: Mapping[str, Sequence[str]]
     """What is due, for the user."""
     if not control_plane and not machines:
         return [f"Nothing is due: every Pi has Kubernetes {wanted} and the newest packages."]
-    told = [f"To Kubernetes {wanted}:"]
+    told = [f"Due until every Pi has Kubernetes {wanted} and the newest packages:"]
     if control_plane:
         told.append(f"control plane: {control_plane}")
     return told + [f"{host}: {'; '.join(reasons)}" for host, reasons in machines.items()]
