@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -33,6 +32,7 @@ PATHS = {
 }
 PAUSE = 1.0  # seconds between two looks
 GRACE = 60.0  # seconds for a controller to notice what is new
+LEAVING = 180.0  # seconds for a namespace to go: its Pods end and its volumes are wiped first
 ANSWER = 30.0  # seconds for one question to the API server, with all its repetitions
 
 
@@ -70,7 +70,11 @@ class Workplace:
         """Delete the namespace with all that is in it, and wait until it is gone."""
         path = f"/api/v1/namespaces/{self.namespace}"
         self._ask("DELETE", path, missing=True)
-        self.until(lambda: self._ask("GET", path, missing=True) is None, f"the namespace {self.namespace} does not go")
+
+        def gone() -> bool:
+            return self._ask("GET", path, missing=True) is None
+
+        self.until(gone, f"the namespace {self.namespace} does not go", patience=max(self.timeout, LEAVING))
 
     # Objects -------------------------------------------------------------------------------------------------------
 
@@ -95,7 +99,7 @@ class Workplace:
             return True
 
         name = f"{document['kind']} {document['metadata']['name']}"
-        self.until(made, f"{name} is not accepted", lambda: last[0], most=GRACE)
+        self.until(made, f"{name} is not accepted", lambda: last[0], min(self.timeout, GRACE))
 
     def read(self, kind: str, name: str, namespace: str = "") -> dict[str, Any] | None:
         """An object, or None when there is none."""
@@ -128,15 +132,15 @@ class Workplace:
         done: Callable[[], Any],
         otherwise: str,
         why: Callable[[], str] = lambda: "",
-        most: float = math.inf,
+        patience: float | None = None,
     ) -> Any:
         """Look again and again until `done` is true; its value.
 
         :param otherwise: what is the matter if it never is; `why` adds to that.
-        :param most: seconds, where less than the whole timeout is enough.
+        :param patience: seconds, if not the usual timeout.
         :raises NotProven: when the time is over.
         """
-        patience = min(self.timeout, most)
+        patience = self.timeout if patience is None else patience
         deadline = time.monotonic() + patience
         while True:
             value = done()
