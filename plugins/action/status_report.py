@@ -121,6 +121,6 @@ class ActionModule(ActionBase):
         self._show(audit_screen, items)
         return {
             "changed": False,
-            "items": [item.public() for item in items],
+            "audited": [item.public() for item in items],
             "troubles": [f"{item.id} {item.title}: {item.found}" for item in items if item.verdict == audit.FAIL],
         }

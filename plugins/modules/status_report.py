@@ -87,7 +87,7 @@ troubles:
   returned: always
   type: list
   elements: str
-items:
+audited:
   description: The audited items, each with C(id), C(title), C(verdict) (V(pass), V(fail), V(accepted)), C(found).
   returned: with O(audit=true)
   type: list

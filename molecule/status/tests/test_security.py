@@ -37,7 +37,7 @@ def site(lab: Lab, *arguments: str) -> str:
     """Run site.yml; it has to work."""
     done = lab.play("site.yml", *arguments)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 def test_secrets_are_encrypted_in_etcd(lab: Lab) -> None:

@@ -11,9 +11,11 @@ import re
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import redact
 
 #: So many lines from the end are looked at.
-LINES = 40
+LINES = 400
 _CRI_LINE = re.compile(r"^\S+ (?:stdout|stderr) [FP] ?(.*)$")
-_TELLING = re.compile(r"F\d{4} |panic: |[Ee]rror: |fatal error: |.*\"level\":\"fatal\"")
+_TELLING = re.compile(
+    r"F\d{4} |panic: |[Ee]rror: |fatal error: |.*\"level\":\"fatal\"|.*flag provided but not defined|.*unknown flag"
+)
 
 
 def last_words(text: str) -> str:

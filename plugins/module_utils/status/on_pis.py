@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.words import listing, short_reason
 from ansible_collections.bramble.kube.plugins.module_utils.status import certificates
@@ -19,6 +20,8 @@ SKEW_S, SSH_DELAY_S = 5, 300
 #: A disk is called full below these; the kubelet's own threshold is 10% (nodefs.available).
 DISK_FREE_SHARE, DISK_FREE_MB = 0.1, 1024
 HOT_C = 80.0
+#: A service that systemd has started anew so often, and that is up for fewer seconds, does not stay up.
+FLAPPING_RESTARTS, FLAPPING_S = 2, 30
 #: A kubelet renews its certificates by itself when between 30 and 10 percent of their year are left.
 KUBELET_DAYS = 30
 #: Bits of the firmware's get_throttled: what is the case now.
@@ -176,7 +179,7 @@ def kubelet(scene: Scene) -> Iterator[Told]:
             yield Told("missing", pi.name)
         elif not pi.get("kubelet", "configured") and not member:
             yield Told("outside", pi.name)
-        elif service["state"] == "active" and service["substate"] == "running":
+        elif service["state"] == "active" and service["substate"] == "running" and not _flaps(service):
             continue
         elif service["state"] in ("inactive", "deactivating") and service["result"] == "success":
             disabled = "" if service["enabled"] else " and is disabled"
@@ -185,6 +188,11 @@ def kubelet(scene: Scene) -> Iterator[Told]:
             errors = pi.get("kubelet", "errors", default=[])
             state = f"{service['state']}, {service['substate']}" if service["substate"] else service["state"]
             yield Told("failing", pi.name, {"state": state, "error": errors[-1] if errors else "none in its journal"})
+
+
+def _flaps(service: Mapping[str, Any]) -> bool:
+    """Whether systemd has just started the service anew after it had ended by itself several times."""
+    return service.get("restarts", 0) >= FLAPPING_RESTARTS and service.get("up_s", FLAPPING_S) < FLAPPING_S
 
 
 @check(

@@ -98,8 +98,9 @@ def load(system: System) -> dict[str, Any]:
 
 
 def services(system: System) -> dict[str, dict[str, Any]]:
-    """State of the services: whether there is one, its state by systemd, why it ended, whether it starts at boot."""
-    properties = "Id,LoadState,ActiveState,SubState,Result,UnitFileState"
+    """State of the services: its state by systemd, why it ended, how often, how long it is up, whether it starts at boot."""
+    properties = "Id,LoadState,ActiveState,SubState,Result,UnitFileState,NRestarts,ActiveEnterTimestampMonotonic"
+    uptime = float((system.read("/proc/uptime").split() or ["0"])[0])
     text = system.run(["systemctl", "show", "-p", properties, "--", *(f"{name}.service" for name in SERVICES)])
     found = {}
     for paragraph in text.split("\n\n"):
@@ -111,6 +112,8 @@ def services(system: System) -> dict[str, dict[str, Any]]:
                 "state": values.get("ActiveState", "unknown"),
                 "substate": values.get("SubState", ""),
                 "result": values.get("Result", ""),
+                "restarts": int(values.get("NRestarts") or 0),
+                "up_s": int(uptime - int(values.get("ActiveEnterTimestampMonotonic") or 0) / 1e6),
                 "enabled": values.get("UnitFileState", "") in ("enabled", "enabled-runtime", "static"),
             }
     return found
@@ -152,7 +155,7 @@ def _log_files(system: System, folder: str) -> list[str]:
     return sorted((name for name in system.names(folder) if re.fullmatch(r"\d+\.log", name)), key=lambda n: int(n[:-4]))
 
 
-def _tail(system: System, path: str, size: int = 16384) -> str:
+def _tail(system: System, path: str, size: int = 65536) -> str:
     try:
         with open(system.path(path), "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - size))

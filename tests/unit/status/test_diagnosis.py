@@ -37,6 +37,11 @@ def _kubelet_failing(s: Sketch) -> None:
     s.state[NODE]["kubelet"]["errors"] = ["failed to load kubelet config file, path: /var/lib/kubelet/config.yaml"]
 
 
+def _kubelet_flapping(s: Sketch) -> None:
+    s.state[NODE]["services"]["kubelet"].update(restarts=7, up_s=2)
+    s.state[NODE]["kubelet"]["errors"] = ["failed to load kubelet config file"]
+
+
 def _swap(s: Sketch) -> None:
     s.facts[NODE]["pi_swaps"] = [{"name": "/var/swap"}]
 
@@ -286,6 +291,7 @@ API_CRT, CLIENT = "/etc/kubernetes/pki/apiserver.crt", "/var/lib/kubelet/pki/kub
 TROUBLES = [
     (_kubelet_stopped, "kubelet", f"{NODE}: its kubelet was stopped and is disabled", "systemctl enable --now kubelet"),
     (_kubelet_failing, "kubelet", "failed to load kubelet config file", "systemctl restart kubelet"),
+    (_kubelet_flapping, "kubelet", "does not stay up", "systemctl restart kubelet"),
     (_swap, "swap", f"{NODE}: it swaps to /var/swap", "site.yml --tags base"),
     (_cgroup, "cgroups", "no memory cgroup", "cgroup_enable=memory"),
     (_no_cni, "Pod network", "/etc/cni/net.d is empty", "kube-flannel"),

@@ -79,7 +79,7 @@ def test_an_empty_machine_gives_empty_answers(folder: Folder) -> None:
 
 def test_services(folder: Folder) -> None:
     folder.programs["systemctl show"] = (
-        "Id=containerd.service\nLoadState=loaded\nActiveState=active\nSubState=running\nResult=success\n"
+        "Id=containerd.service\nNRestarts=0\nLoadState=loaded\nActiveState=active\nSubState=running\nResult=success\n"
         "UnitFileState=enabled\n\nId=kubelet.service\nLoadState=loaded\nActiveState=activating\n"
         "SubState=auto-restart\nResult=exit-code\nUnitFileState=disabled\n"
     )
@@ -90,6 +90,8 @@ def test_services(folder: Folder) -> None:
         "state": "activating",
         "substate": "auto-restart",
         "result": "exit-code",
+        "restarts": 0,
+        "up_s": 0,
         "enabled": False,
     }
 
