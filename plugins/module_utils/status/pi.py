@@ -98,7 +98,7 @@ def load(system: System) -> dict[str, Any]:
 
 
 def services(system: System) -> dict[str, dict[str, Any]]:
-    """State of the services: its state by systemd, why it ended, how often, how long it is up, whether it starts at boot."""
+    """Services by name: state by systemd, why and how often one ended, how long it is up, whether it starts at boot."""
     properties = "Id,LoadState,ActiveState,SubState,Result,UnitFileState,NRestarts,ActiveEnterTimestampMonotonic"
     uptime = float((system.read("/proc/uptime").split() or ["0"])[0])
     text = system.run(["systemctl", "show", "-p", properties, "--", *(f"{name}.service" for name in SERVICES)])
