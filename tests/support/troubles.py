@@ -166,7 +166,16 @@ def trouble(*says: str) -> Callable:
     """Make a trouble of the function below, which causes it, yields, and ends it."""
 
     def make(function: Callable[[Lab], Iterator[None]]) -> Callable[[Lab], Iterator[None]]:
-        TROUBLES.append(Trouble(function.__name__, says, contextlib.contextmanager(function)))
+        @contextlib.contextmanager
+        def hurt(lab: Lab) -> Iterator[None]:
+            steps = function(lab)
+            next(steps)
+            try:
+                yield
+            finally:
+                next(steps, None)  # it ends in any case, also after Ctrl-C
+
+        TROUBLES.append(Trouble(function.__name__, says, hurt))
         return function
 
     return make
