@@ -93,7 +93,7 @@ backup:
     revision:
       description: etcd's revision at that moment.
       type: int
-    keys:
+    key_count:
       description: The number of keys in etcd.
       type: int
 """

@@ -16,7 +16,7 @@ description:
   - Compares the file with the checksum at its end, and lets C(etcdutl) read all its pages. Only a file that passes both
     comes to its place; before that, the file of an earlier run stays.
   - The file holds every Secret of the cluster and is readable by root alone. It stays on the card of the same machine;
-    the playbook P(bramble.kube.backup#playbook) brings one to the laptop, encrypted.
+    the playbook C(bramble.kube.backup) brings one to the laptop, encrypted.
   - Runs on the machine of the control plane, as root.
 options:
   dest:
@@ -54,7 +54,7 @@ revision:
   description: etcd's revision at that moment.
   returned: when a snapshot was taken
   type: int
-keys:
+key_count:
   description: The number of keys in it.
   returned: when a snapshot was taken
   type: int
@@ -86,7 +86,7 @@ def main() -> None:
         result = {"path": dest, "image": pod.image}
         if not module.check_mode:
             status = EtcdTools(module.run_command, pod).save(dest)
-            result.update(revision=status.revision, keys=status.keys, size=status.size)
+            result.update(revision=status.revision, key_count=status.key_count, size=status.size)
     except EtcdError as error:
         module.fail_json(msg=f"No snapshot was taken: {error}.")
     except OSError as error:

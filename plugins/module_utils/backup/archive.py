@@ -50,7 +50,7 @@ class Description:
     :ivar etcd_image: by whose programs the snapshot was taken, and is restored.
     :ivar cluster_ca_sha256: hash of the cluster's CA in kubeadm's form.
     :ivar revision: etcd's, at that moment.
-    :ivar keys: number of keys in etcd.
+    :ivar key_count: number of keys in etcd.
     """
 
     created: int
@@ -61,7 +61,7 @@ class Description:
     etcd_image: str
     cluster_ca_sha256: str
     revision: int
-    keys: int
+    key_count: int
 
     def to_json(self) -> bytes:
         """As it is kept in the archive."""

@@ -83,7 +83,7 @@ def describe(pod: etcd.EtcdPod, status: etcd.Status, now: float) -> archive.Desc
         etcd_image=pod.image,
         cluster_ca_sha256=ca,
         revision=status.revision,
-        keys=status.keys,
+        key_count=status.key_count,
     )
 
 

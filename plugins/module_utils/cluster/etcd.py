@@ -130,7 +130,7 @@ class Status:
     """What etcdutl says about a snapshot."""
 
     revision: int
-    keys: int
+    key_count: int
     size: int
     hash: str
 

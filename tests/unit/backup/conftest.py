@@ -28,7 +28,7 @@ def of() -> Description:
         etcd_image="registry.k8s.io/etcd:3.7.0-0",
         cluster_ca_sha256="sha256:00",
         revision=1234,
-        keys=567,
+        key_count=567,
     )
 
 
