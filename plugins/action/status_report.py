@@ -15,15 +15,8 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-try:
-    import rich  # noqa: F401
-
-    MISSING = ""
-except ImportError:
-    MISSING = "rich"
-
 from ansible_collections.bramble.kube.plugins.module_utils.files import place
-from ansible_collections.bramble.kube.plugins.module_utils.status import audit, diagnosis, report
+from ansible_collections.bramble.kube.plugins.module_utils.status import audit, certificates, diagnosis, report, screen
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, Pi, Scene
 
 DEFAULT_NETWORK = "flannel"
@@ -60,10 +53,11 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Do it without going to any host."""
         super().run(tmp, task_vars)
-        if MISSING:
-            raise AnsibleActionFail(
-                f"The Python library {MISSING} is missing here: {sys.executable} -m pip install rich."
-            )
+        for present, library in ((screen.HAS_RICH, "rich"), (certificates.HAS_CRYPTOGRAPHY, "cryptography")):
+            if not present:
+                raise AnsibleActionFail(
+                    f"The Python library {library} is missing here: {sys.executable} -m pip install {library}."
+                )
         _result, options = self.validate_argument_spec(
             {
                 "hosts": {"type": "list", "elements": "str"},
@@ -96,10 +90,8 @@ class ActionModule(ActionBase):
         display.display(draw(*what, width=display.columns, color=color))
 
     def _status(self, scene: Scene, dest: str | None) -> dict[str, Any]:
-        from ansible_collections.bramble.kube.plugins.module_utils.status.screen import screen
-
         findings = diagnosis.diagnose(scene)
-        self._show(screen, scene, findings)
+        self._show(screen.screen, scene, findings)
         result = {
             "changed": False,
             "findings": [finding.public() for finding in findings],
@@ -115,10 +107,8 @@ class ActionModule(ActionBase):
         return result
 
     def _audit(self, scene: Scene) -> dict[str, Any]:
-        from ansible_collections.bramble.kube.plugins.module_utils.status.screen import audit_screen
-
         items = audit.audit(scene)
-        self._show(audit_screen, items)
+        self._show(screen.audit_screen, items)
         return {
             "changed": False,
             "audited": [item.public() for item in items],

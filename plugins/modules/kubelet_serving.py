@@ -73,16 +73,10 @@ from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from ansible_collections.bramble.kube.plugins.module_utils.cluster import serving
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import auth, yamltext
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError, Unreachable
-
-try:
-    from ansible_collections.bramble.kube.plugins.module_utils.cluster import serving
-
-    HAS_CRYPTOGRAPHY = True
-except ImportError:
-    HAS_CRYPTOGRAPHY = False
 
 REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 KUBELET_PORT = 10250
@@ -165,7 +159,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    for present, library in ((yamltext.HAS_YAML, "PyYAML"), (HAS_CRYPTOGRAPHY, "cryptography")):
+    for present, library in ((yamltext.HAS_YAML, "PyYAML"), (serving.HAS_CRYPTOGRAPHY, "cryptography")):
         if not present:
             module.fail_json(msg=missing_required_lib(library))
     try:

@@ -16,7 +16,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography import x509
+try:
+    from cryptography import x509
+
+    HAS_CRYPTOGRAPHY = True
+except ImportError:
+    HAS_CRYPTOGRAPHY = False
 
 SIGNER = "kubernetes.io/kubelet-serving"
 #: What the signer allows (https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/).

@@ -27,7 +27,7 @@ def _picture(width: float, height: float, title: str, parts: Iterable[str]) -> s
     )
 
 
-def bar(share: float | None, label: str) -> str:
+def share_bar(share: float | None, label: str) -> str:
     """A bar that is filled to a share between 0 and 1."""
     if share is None:
         return escape(label)

@@ -66,8 +66,8 @@ def _pis(rows: Sequence[summary.PiRow]) -> str:
                 escape(row.model),
                 f"{escape(row.os)}<br>kernel {escape(row.kernel)}",
                 f"{escape(row.kubelet)}<br>{escape(row.engine)}",
-                drawing.bar(row.memory_share, row.memory),
-                drawing.bar(row.disk_share, row.disk),
+                drawing.share_bar(row.memory_share, row.memory),
+                drawing.share_bar(row.disk_share, row.disk),
                 escape(row.heat),
             )
             for row in rows

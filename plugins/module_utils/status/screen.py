@@ -10,10 +10,15 @@ import io
 import re
 from collections.abc import Sequence
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+try:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    HAS_RICH = True
+except ImportError:
+    HAS_RICH = False
 
 from ansible_collections.bramble.kube.plugins.module_utils.status import summary
 from ansible_collections.bramble.kube.plugins.module_utils.status.audit import ACCEPTED, FAIL, PASS, UNKNOWN, Result

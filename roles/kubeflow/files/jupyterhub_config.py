@@ -30,7 +30,7 @@ class PasswordAuthenticator(Authenticator):
         return name if right and hmac.compare_digest(right, data["password"].encode()) else None
 
 
-c = get_config()  # noqa: F821 (JupyterHub brings it)
+c = get_config()  # noqa: F821 # pylint: disable=undefined-variable # JupyterHub brings it
 
 c.JupyterHub.authenticator_class = PasswordAuthenticator
 c.Authenticator.allowed_users = set(settings["users"])

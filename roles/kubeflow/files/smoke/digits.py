@@ -35,7 +35,7 @@ def team() -> tuple[int, int, str, int]:
     if "TF_CONFIG" in os.environ:
         told = json.loads(os.environ["TF_CONFIG"])
         members = [("chief", 0)] + [("worker", index) for index in range(len(told["cluster"].get("worker", [])))]
-        host, _, port = told["cluster"]["chief"][0].rpartition(":")
+        host, port = told["cluster"]["chief"][0].rsplit(":", 1)
         return members.index((told["task"]["type"], told["task"]["index"])), len(members), host, int(port)
     if "PET_NODE_RANK" in os.environ:
         number = {name: os.environ[f"PET_{name}"] for name in ("NODE_RANK", "NNODES", "MASTER_ADDR", "MASTER_PORT")}
