@@ -52,10 +52,12 @@ def free_port() -> int:
 class ApiServer:
     """One etcd and one kube-apiserver with certificates of their own."""
 
-    def __init__(self, *flags: str) -> None:
+    def __init__(self, *flags: str, api_server: str = "kube-apiserver") -> None:
+        """:param api_server: a program that the lab built, or the path of another."""
         self.folder = Path(tempfile.mkdtemp(prefix="bramble-kube-api-"))
         self.port = free_port()
         self.flags = flags
+        self._program = api_server
         self._etcd_port = free_port()
         self._etcd: subprocess.Popen[bytes] | None = None
         self._api: subprocess.Popen[bytes] | None = None
@@ -83,7 +85,7 @@ class ApiServer:
     def start_api(self) -> None:
         """Start the API server alone (again)."""
         self._api = self._run(
-            "kube-apiserver",
+            self._program,
             f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
             f"--secure-port={self.port}",
             f"--client-ca-file={self.path('ca.crt')}",
@@ -182,8 +184,9 @@ current-context: alone
     # Inside --------------------------------------------------------------------------------------------------------
 
     def _run(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
-        with open(self.path(f"{name}.log"), "ab") as log:
-            return subprocess.Popen([program(name), *arguments], stdout=log, stderr=log, start_new_session=True)
+        path = name if os.path.isabs(name) else program(name)
+        with open(self.path(f"{Path(name).name}.log"), "ab") as log:
+            return subprocess.Popen([path, *arguments], stdout=log, stderr=log, start_new_session=True)
 
     def _wait_ready(self) -> None:
         deadline = time.monotonic() + 60
