@@ -99,7 +99,9 @@ def _generate(source: Path, folder: Path) -> None:
 def _build(source: Path, program: Path) -> None:
     major, minor, _patch = RELEASE.split(".")
     values = {"gitVersion": f"v{RELEASE}", "gitMajor": major, "gitMinor": minor}
-    flags = " ".join(f"-X k8s.io/component-base/version.{name}={value}" for name, value in values.items())
+    # --version tells the one, /version the other.
+    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    flags = " ".join(f"-X {package}.{name}={value}" for package in packages for name, value in values.items())
     # Without the cloud providers of that time, which are most of what there is to compile.
     _go(
         source,
