@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lab_cluster import STATE, Cluster, changes, run_playbook, write_inventory
+from lab_cluster import Cluster, changes, run_playbook, write_inventory
 
 CASES = {
     "135": ({"kubeadm_version": "1.35.4", "docker_edition": "distro"}, ("192.168.23.7", "192.168.23.8")),
@@ -21,13 +21,19 @@ def inventory_of(case: str, folder: Path, **more: object) -> Path:
     return write_inventory(
         folder,
         {
-            "master": {"hosts": {f"m{case}": {"ansible_host": master}}},
+            "master": {
+                "hosts": {
+                    f"m{case}": {
+                        "ansible_host": master,
+                        "master_kubeconfig": str(Cluster(f"releases-{case}").kubeconfig),
+                    }
+                }
+            },
             "node": {"hosts": {f"n{case}": {"ansible_host": node}}},
         },
         "releases",
         "192.168.23",
         kubeflow_components=[],
-        master_kubeconfig=str(STATE / f"releases-{case}-kubeconfig"),
         **{**settings, **more},
     )
 
