@@ -111,7 +111,7 @@ def read_member() -> rules.Member:
             server, pem = cluster.server, cluster.ca_pem or _text(cluster.ca_file)
         except KubeconfigError:
             pass  # damaged, so that the kubelet cannot be in any cluster by it
-    complete = os.path.exists(KUBELET_CONFIG) and not os.path.exists(BOOTSTRAP_CONF)
+    complete = bool(server) and os.path.exists(KUBELET_CONFIG) and not os.path.exists(BOOTSTRAP_CONF)
     anything = any(os.path.exists(path) for path in (BOOTSTRAP_CONF, CA, KUBELET_CONF))
     ended = kubelet_certificate_ended(System(), time.time())
     return rules.Member(server, _hash(pem), anything and not complete, ended, os.path.exists(API_SERVER))
