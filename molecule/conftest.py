@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 STATE = ROOT / ".lab"
+
+sys.path.insert(0, str(STATE / "collections"))
 
 
 def addresses(scenario: Path) -> dict[str, str]:
