@@ -168,3 +168,14 @@ def defined_scopes(items: Iterable[Item]) -> dict[tuple[str, str], bool]:
             if kind:
                 scopes[spec.get("group", ""), kind] = spec.get("scope") != "Cluster"
     return scopes
+
+
+def defined_kinds(item: Item) -> set[tuple[str, str]]:
+    """(apiVersion, kind) of all that a CustomResourceDefinition serves; nothing for other objects."""
+    if item.kind != "CustomResourceDefinition":
+        return set()
+    spec = item.object.get("spec") or {}
+    kind = (spec.get("names") or {}).get("kind")
+    versions = spec.get("versions") or [{"name": spec.get("version")}]
+    served = (version.get("name") for version in versions if version.get("served", True))
+    return {("{}/{}".format(spec.get("group", ""), name), kind) for name in served if name and kind}

@@ -189,44 +189,47 @@ class _Push:
     # Custom resources ----------------------------------------------------------------------------------------------
 
     def _wait_for_definitions(self, items: list[Item]) -> None:
-        """Let the kinds of new CRDs become usable before their objects are pushed."""
+        """Let the kinds of new CRDs become usable, for the rest of this set and for whoever pushes next."""
         from . import waiting
 
         written = {id(entry.item) for entry in self.report.entries if entry.action in (CREATED, UPDATED)}
         pending = [(item, self.plan.resources[id(item)], waiting.definition) for item in items if id(item) in written]
         left = waiting.wait(self.client, pending, self.options.timeout)
+        kinds: set[tuple[str, str]] = set()
         for item, _resource, _predicate in pending:
             if id(item) in left:
                 self.report.warnings.append(f"{item.label} is not established: {left[id(item)]}")
+            else:
+                kinds.update(order.defined_kinds(item))
+        self._wait_until_served(kinds)
 
     def _find_new_kinds(self, items: list[Item]) -> None:
-        """Discover the kinds that CRDs of this set brought; serving lags a moment behind Established."""
+        """Discover the kinds that CRDs of this set brought."""
         missing = [item for item in items if id(item) not in self.plan.resources]
+        if not missing:
+            return
+        coming: set[tuple[str, str]] = set()
+        for entry in self.report.entries:
+            if entry.action != FAILED:
+                coming.update(order.defined_kinds(entry.item))
+        self._wait_until_served({(item.api_version, item.kind) for item in missing} & coming)
+        for item in missing:
+            resource = self.plan.discovery.find(item.api_version, item.kind)
+            if resource is not None:
+                self.plan.resources[id(item)] = resource
+
+    def _wait_until_served(self, kinds: set[tuple[str, str]]) -> None:
+        """Ask until each apiVersion and kind is served, which lags a moment behind Established."""
         deadline = time.monotonic() + self.options.timeout
-        while missing:
-            versions = {item.api_version for item in missing}
+        while kinds:
+            versions = {api_version for api_version, _kind in kinds}
             self.plan.discovery.forget(versions)
             self.plan.discovery.load(versions)
-            for item in missing:
-                resource = self.plan.discovery.find(item.api_version, item.kind)
-                if resource is not None:
-                    self.plan.resources[id(item)] = resource
-            missing = [item for item in missing if id(item) not in self.plan.resources]
-            if not missing or time.monotonic() > deadline or not self._will_be_served(missing):
+            kinds = {kind for kind in kinds if not self.plan.discovery.serves(*kind)}
+            if time.monotonic() > deadline:
                 return
-            time.sleep(0.05)
-
-    def _will_be_served(self, items: list[Item]) -> bool:
-        """Whether the CRDs of these objects' kinds were applied, so that waiting makes sense."""
-        failed = {
-            (spec.get("group"), (spec.get("names") or {}).get("kind"))
-            for spec in (
-                entry.item.object.get("spec") or {}
-                for entry in self.report.entries
-                if entry.action == FAILED and entry.item.kind == "CustomResourceDefinition"
-            )
-        }
-        return any((item.group, item.kind) not in failed for item in items)
+            if kinds:
+                time.sleep(0.05)
 
     # Apply set -----------------------------------------------------------------------------------------------------
 

@@ -45,12 +45,25 @@ def cluster() -> Iterator[ApiServer]:
             "metadata": {"name": "pi", "labels": {"kubernetes.io/hostname": "pi"}},
         }
         api.kubectl("create", "-f", "-", text=json.dumps(node))
+        _until_the_node_is_seen(api)
         yield api
     finally:
         if controllers is not None:
             controllers.kill()
             controllers.wait()
         api.stop()
+
+
+def _until_the_node_is_seen(api: ApiServer) -> None:
+    """Until then a DaemonSet wants no Pod at all, and so counts as ready."""
+    api.kubectl("create", "-n", SPACE, "-f", "-", text=json.dumps(workload("DaemonSet", "probe")))
+    deadline = time.monotonic() + 60
+    while api.kubectl("get", "ds", "probe", "-n", SPACE, "-o", "jsonpath={.status.desiredNumberScheduled}") != "1":
+        assert time.monotonic() < deadline, "the controllers do not see the node"
+        # A DaemonSet is looked at again when it changes.
+        api.kubectl("annotate", "--overwrite", "ds", "probe", "-n", SPACE, f"looked-at={time.monotonic()}")
+        time.sleep(0.3)
+    api.kubectl("delete", "ds", "probe", "-n", SPACE, "--wait=false")
 
 
 class Kubelet:

@@ -46,6 +46,16 @@ def test_scopes_known_without_a_server():
     assert order.known_scope("other.org", "Thing", scopes) is None
 
 
+def test_kinds_that_a_crd_serves():
+    spec = {"group": "example.org", "names": {"kind": "Thing"}}
+    versions = [{"name": "v1", "served": True}, {"name": "v1alpha1", "served": False}]
+    new = item("CustomResourceDefinition", "apiextensions.k8s.io/v1", spec={**spec, "versions": versions})
+    old = item("CustomResourceDefinition", "apiextensions.k8s.io/v1beta1", spec={**spec, "version": "v1beta1"})
+    assert order.defined_kinds(new) == {("example.org/v1", "Thing")}
+    assert order.defined_kinds(old) == {("example.org/v1beta1", "Thing")}
+    assert order.defined_kinds(item("ConfigMap")) == set()
+
+
 def test_a_namespace_is_filled_in_and_a_wrong_one_refused():
     one, other = item("ConfigMap"), item("Namespace")
     shape.set_namespaces([one, other], lambda entry: order.known_scope(entry.group, entry.kind, {}), "team")
