@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -49,17 +50,22 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-class ApiServer:
-    """One etcd and one kube-apiserver with certificates of their own."""
+def _url() -> str:
+    """An address on loopback for an etcd."""
+    return f"http://127.0.0.1:{free_port()}"
 
-    def __init__(self, *flags: str, api_server: str = "kube-apiserver") -> None:
+
+class ApiServer:
+    """An etcd (of one member, or of several) and one kube-apiserver, with certificates of their own."""
+
+    def __init__(self, *flags: str, api_server: str = "kube-apiserver", etcd_members: int = 1) -> None:
         """:param api_server: a program that the lab built, or the path of another."""
         self.folder = Path(tempfile.mkdtemp(prefix="bramble-kube-api-"))
         self.port = free_port()
         self.flags = flags
         self._program = api_server
-        self._etcd_port = free_port()
-        self._etcd: subprocess.Popen[bytes] | None = None
+        self._etcd: dict[str, subprocess.Popen[bytes]] = {}  # client URL → member
+        self._etcd_urls = [_url() for _member in range(etcd_members)]
         self._api: subprocess.Popen[bytes] | None = None
 
     # Life ----------------------------------------------------------------------------------------------------------
@@ -67,17 +73,7 @@ class ApiServer:
     def start(self) -> ApiServer:
         """Start both, and wait until the API server is ready."""
         self._make_certificates()
-        peer = free_port()
-        self._etcd = self._run(
-            "etcd",
-            f"--data-dir={self.folder}/etcd",
-            f"--listen-client-urls=http://127.0.0.1:{self._etcd_port}",
-            f"--advertise-client-urls=http://127.0.0.1:{self._etcd_port}",
-            f"--listen-peer-urls=http://127.0.0.1:{peer}",
-            f"--initial-advertise-peer-urls=http://127.0.0.1:{peer}",
-            f"--initial-cluster=default=http://127.0.0.1:{peer}",
-            "--unsafe-no-fsync",
-        )
+        self._start_etcd()
         self.start_api()
         self.kubeconfig = self.write_kubeconfig("kubeconfig", f"https://127.0.0.1:{self.port}")
         return self
@@ -86,7 +82,7 @@ class ApiServer:
         """Start the API server alone (again)."""
         self._api = self._run(
             self._program,
-            f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
+            f"--etcd-servers={','.join(self._etcd_urls)}",
             f"--secure-port={self.port}",
             f"--client-ca-file={self.path('ca.crt')}",
             f"--tls-cert-file={self.path('server.crt')}",
@@ -107,17 +103,32 @@ class ApiServer:
 
     def pause_etcd(self) -> None:
         """Let etcd answer nothing more, as one that lost its leader."""
-        if self._etcd is not None:
-            self._etcd.send_signal(signal.SIGSTOP)
+        for member in self._etcd.values():
+            member.send_signal(signal.SIGSTOP)
 
     def resume_etcd(self) -> None:
         """Let etcd go on."""
-        if self._etcd is not None:
-            self._etcd.send_signal(signal.SIGCONT)
+        for member in self._etcd.values():
+            member.send_signal(signal.SIGCONT)
+
+    def etcd_leader(self) -> str:
+        """Client URL of the member that leads."""
+        urls = ",".join(url for url, member in self._etcd.items() if member.poll() is None)
+        command = [program("etcdctl"), "--endpoints", urls, "endpoint", "status", "--write-out=json"]
+        listed = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        answers = ((one["Endpoint"], one["Status"]) for one in listed)
+        return next(url for url, status in answers if status["leader"] == status["header"]["member_id"])
+
+    def kill_etcd_leader(self) -> str:
+        """Take the leading member away at once, so that the others elect another; returns its client URL."""
+        url = self.etcd_leader()
+        self._etcd[url].kill()
+        self._etcd[url].wait()
+        return url
 
     def stop(self) -> None:
-        """End both and remove their files."""
-        for process in (self._api, self._etcd):
+        """End all and remove their files."""
+        for process in (self._api, *self._etcd.values()):
             if process is not None and process.poll() is None:
                 process.send_signal(signal.SIGCONT)
                 process.kill()
@@ -182,6 +193,22 @@ current-context: alone
         self._sign(name, "extendedKeyUsage=clientAuth")
 
     # Inside --------------------------------------------------------------------------------------------------------
+
+    def _start_etcd(self) -> None:
+        peers = [_url() for _url_of_clients in self._etcd_urls]
+        cluster = ",".join(f"member{number}={peer}" for number, peer in enumerate(peers))
+        for number, (url, peer) in enumerate(zip(self._etcd_urls, peers)):
+            self._etcd[url] = self._run(
+                "etcd",
+                f"--name=member{number}",
+                f"--data-dir={self.folder}/etcd{number}",
+                f"--listen-client-urls={url}",
+                f"--advertise-client-urls={url}",
+                f"--listen-peer-urls={peer}",
+                f"--initial-advertise-peer-urls={peer}",
+                f"--initial-cluster={cluster}",
+                "--unsafe-no-fsync",
+            )
 
     def _run(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         path = name if os.path.isabs(name) else program(name)

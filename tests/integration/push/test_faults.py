@@ -217,3 +217,21 @@ def test_an_etcd_that_stands_still_for_a_while(push):
     finally:
         server.resume_etcd()
         server.stop()
+
+
+def test_an_etcd_that_elects_another_leader(push):
+    server = ApiServer(etcd_members=3).start()
+    try:
+        server.kubectl("create", "namespace", "elected")
+        killed: list[str] = []
+        fault = threading.Timer(0.3, lambda: killed.append(server.kill_etcd_leader()))
+        fault.start()
+        result = push(objects("elected", 1500), kubeconfig=server.kubeconfig, timeout=60)
+        assert killed, "the push was over before the leader went away"
+        assert server.etcd_leader() not in killed
+        assert not result["failed"], result["msg"]
+        assert len(names(server, "elected")) == 1500
+        again = push(objects("elected", 1500), kubeconfig=server.kubeconfig)
+        assert again["counts"]["unchanged"] == 1500
+    finally:
+        server.stop()
