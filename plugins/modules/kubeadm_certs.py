@@ -79,6 +79,7 @@ from datetime import datetime, timezone
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.cluster import renewal
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import Stop, carry_out
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.init import reason
 from ansible_collections.bramble.kube.plugins.module_utils.files import place
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, validity
@@ -87,10 +88,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import
 KUBERNETES = "/etc/kubernetes"
 KUBELET_CONF = KUBERNETES + "/kubelet.conf"
 KUBELET_CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
-
-
-class Stop(Exception):
-    """The module cannot go on; the message is for the user and holds no secret."""
 
 
 def _text(path: str) -> str:
@@ -244,13 +241,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
-        result = run(module)
-    except Stop as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename or 'A program'}: {error.strerror}.")
-    module.exit_json(**result)
+    carry_out(module, run)
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.bramble.kube.plugins.module_utils.backup.machine import RESTORING
 from ansible_collections.bramble.kube.plugins.module_utils.cluster import encryption
 from ansible_collections.bramble.kube.plugins.module_utils.cluster import init as rules
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import busy
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import Stop, carry_out
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.nodes import last_errors
 from ansible_collections.bramble.kube.plugins.module_utils.files import place
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes
@@ -138,10 +138,6 @@ def lost_files(config_path: str) -> list[str]:
         return []
     present = {name for name in rules.ESSENTIAL if os.path.exists(f"{KUBERNETES}/{name}")}
     return [f"{KUBERNETES}/{name}" for name in rules.lost(present)] if present else []
-
-
-class Stop(Exception):
-    """The module cannot go on; the message is for the user and holds no secret."""
 
 
 def _text(path: str) -> str:
@@ -352,14 +348,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
-        with busy("kubeadm"):
-            result = run(module)
-    except (Stop, TimeoutError) as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename or 'A program'}: {error.strerror}.")
-    module.exit_json(**result)
+    carry_out(module, run)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.cluster import join as rules
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import busy
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import Stop, carry_out
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.init import reason
 from ansible_collections.bramble.kube.plugins.module_utils.files import place
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes
@@ -84,10 +84,6 @@ KUBELET_PKI = "/var/lib/kubelet/pki"
 KUBELET_CONFIG = "/var/lib/kubelet/config.yaml"
 # A tmpfs: the token in it never comes to the card.
 JOIN_CONFIG = "/run/bramble.kube/kubeadm-join.yaml"
-
-
-class Stop(Exception):
-    """The module cannot go on; the message is for the user and holds no secret."""
 
 
 def _text(path: str) -> str:
@@ -175,14 +171,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
-        with busy("kubeadm"):
-            result = run(module)
-    except (Stop, TimeoutError) as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename or 'A program'}: {error.strerror}.")
-    module.exit_json(**result)
+    carry_out(module, run)
 
 
 if __name__ == "__main__":

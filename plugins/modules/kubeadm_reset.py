@@ -60,6 +60,7 @@ import shutil
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.cluster import remains
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import busy
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.init import reason
 from ansible_collections.bramble.kube.plugins.module_utils.files import place
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
@@ -215,7 +216,10 @@ def main() -> None:
     )
     reset = Reset(module)
     try:
-        reset.run()
+        with busy("kubeadm"):
+            reset.run()
+    except TimeoutError as error:
+        module.fail_json(msg=str(error))
     except Stop as error:
         module.fail_json(msg=f"{error}. Run this again once the cause is gone.", removed=reset.removed)
     except OSError as error:

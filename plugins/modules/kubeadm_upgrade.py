@@ -87,7 +87,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.cluster import upgrade as rules
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import busy
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import Stop, carry_out
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.init import reason
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.nodes import last_errors
 from ansible_collections.bramble.kube.plugins.module_utils.files import place
@@ -98,10 +98,6 @@ MANIFESTS = KUBERNETES + "/manifests"
 COPIES = KUBERNETES + "/tmp"
 MARK = KUBERNETES + "/kubeadm-upgrade.unfinished"
 ADMIN = KUBERNETES + "/admin.conf"
-
-
-class Stop(Exception):
-    """The module cannot go on; the message is for the user and holds no secret."""
 
 
 def _text(path: str) -> str:
@@ -218,14 +214,7 @@ def main() -> None:
         required_if=[("state", "applied", ["version"])],
         supports_check_mode=True,
     )
-    try:
-        with busy("kubeadm"):
-            result = run(module)
-    except (Stop, TimeoutError) as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename or 'A program'}: {error.strerror}.")
-    module.exit_json(**result)
+    carry_out(module, run)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,14 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 FOLDER = "/run/bramble.kube"
+
+
+class Stop(Exception):
+    """A module cannot go on; the message is for the user and holds no secret."""
 
 
 @contextlib.contextmanager
@@ -45,3 +50,18 @@ def busy(name: str, seconds: float = 900, folder: str = FOLDER) -> Iterator[None
         yield
     finally:
         os.close(number)
+
+
+def carry_out(module: Any, work: Callable[[Any], dict[str, Any]], name: str = "kubeadm") -> None:
+    """Do a module's work while nothing else of this name is at work on the machine, and end the module.
+
+    :param work: takes the module and returns its result; raises Stop or OSError.
+    """
+    try:
+        with busy(name):
+            result = work(module)
+    except (Stop, TimeoutError) as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename or 'A program'}: {error.strerror}.")
+    module.exit_json(**result)
