@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from lab_cluster import Cluster, changes, run_playbook, write_inventory
+from secret_scan import secrets_in
 
 CASES = {
     "135": ({"kubeadm_version": "1.35.4", "docker_edition": "distro"}, ("192.168.23.7", "192.168.23.8")),
@@ -49,7 +50,8 @@ def test_containerd_1_is_refused_for_a_release_that_needs_2(tmp_path: Path) -> N
 @pytest.mark.parametrize("case", CASES)
 def test_a_cluster_of_this_release(case: str, tmp_path: Path, pis) -> None:
     inventory = inventory_of(case, tmp_path)
-    run_playbook(inventory, "site.yml")
+    output = run_playbook(inventory, "site.yml", "-vvv")
+    assert not secrets_in(output)
     cluster = Cluster(f"releases-{case}")
     assert cluster.ready() == {f"m{case}": "True", f"n{case}": "True"}
     infos = [node["status"]["nodeInfo"] for node in cluster.objects("nodes")]
