@@ -1,8 +1,8 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Runs role base on each Pi that has base_cut, and cuts its power at the beginning of a task.
+"""Runs role base on each of these Pis, and cuts its power at the beginning of a task.
 
-usage: cut_power.py INVENTORY SEED    base_cut is the task's number, or random: drawn by the seed.
+usage: cut_power.py INVENTORY SEED PI…    base_cut of a Pi is the task's number, or random: drawn by the seed.
 """
 
 from __future__ import annotations
@@ -55,16 +55,14 @@ def cut(inventory: Path, name: str, container: str, number: int) -> str:
 
 def main() -> None:
     """Entry point."""
-    inventory, seed = Path(sys.argv[1]), int(sys.argv[2])
+    inventory, seed, chosen = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
     bramble = yaml.safe_load((inventory / "hosts.yml").read_text())["bramble"]
     hosts = {name: values or {} for group in bramble["children"].values() for name, values in group["hosts"].items()}
     wanted = {name: values["base_cut"] for name, values in hosts.items() if "base_cut" in values}
     drawn = iter(random.Random(seed).sample(range(TASKS), sum(number == "random" for number in wanted.values())))
     NOTES.mkdir(parents=True, exist_ok=True)
-    jobs = [
-        (inventory, name, f"{bramble['vars']['lab_instance']}-{name}", next(drawn) if number == "random" else number)
-        for name, number in wanted.items()
-    ]
+    numbers = {name: next(drawn) if number == "random" else number for name, number in wanted.items()}
+    jobs = [(inventory, name, f"{bramble['vars']['lab_instance']}-{name}", numbers[name]) for name in chosen]
     with ThreadPoolExecutor(4) as pool:
         for line in pool.map(lambda job: cut(*job), jobs):
             print(line)

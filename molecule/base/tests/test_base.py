@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -17,11 +19,15 @@ INVENTORY = yaml.safe_load((SCENARIO / "inventory" / "hosts.yml").read_text())["
 HOSTS = {
     name: values for group in INVENTORY["children"].values() for name, values in (group.get("hosts") or {}).items()
 }
+#: Those that this run looks at: all, or the part that BRAMBLE_PIS names, as molecule.yml does.
+STARTED = sorted(
+    name for name in HOSTS if any(fnmatch(name, part) for part in os.environ.get("BRAMBLE_PIS", "*").split(","))
+)
 
 
-@pytest.fixture(params=sorted(HOSTS))
+@pytest.fixture(params=STARTED)
 def name(request):
-    """Each Pi of the scenario."""
+    """Each Pi of the scenario that runs."""
     return request.param
 
 
@@ -137,7 +143,7 @@ def test_a_power_cut_leaves_no_trace(pis, name):
 def test_each_task_was_cut_once():
     """A Pi more than there are tasks, whose power is cut at the end, shows that none is left out."""
     cuts = {name: values["base_cut"] for name, values in HOSTS.items() if "base_cut" in values}
-    if not cuts or "random" in cuts.values():
+    if not cuts or "random" in cuts.values() or len(STARTED) < len(HOSTS):
         pytest.skip("a sample")
     tasks = {name: (ROOT / ".lab" / "power-cuts" / name).read_text().splitlines() for name in cuts}
     assert any(len(tasks[name]) <= number for name, number in cuts.items())
@@ -167,7 +173,7 @@ def test_a_dropped_release_gets_its_packages_from_the_archive(pi, name):
 
 def test_no_two_pis_have_one_identity(pis):
     for path in ("/etc/machine-id", "/etc/ssh/ssh_host_ed25519_key.pub"):
-        found = [pi.file(path).content_string.split()[:2][-1] for pi in pis.values()]
+        found = [pis[name].file(path).content_string.split()[:2][-1] for name in STARTED]
         assert len(set(found)) == len(found)
 
 
