@@ -21,7 +21,7 @@ import time
 from typing import Any
 
 from ansible import context
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.runlock import (
@@ -60,12 +60,24 @@ class ActionModule(ActionBase):
         """Take the lock or refuse to go on."""
         super().run(tmp, task_vars)
         _result, arguments = self.validate_argument_spec(
-            {"path": {"type": "path", "default": "/run/bramble.kube.lock"}}
+            {
+                "path": {"type": "path", "default": "/run/bramble.kube.lock"},
+                "if_unreachable": {"type": "str", "choices": ["fail", "go_on"], "default": "fail"},
+            }
         )
         if self._task.check_mode:
             return {"changed": False, "holder": ""}
         path, run = arguments["path"], self.this_run()
-        trouble = "" if self.mine(path, run, 0) else self.take(path, run)
+        try:
+            trouble = "" if self.mine(path, run, 0) else self.take(path, run)
+        except AnsibleConnectionFailure:
+            if arguments["if_unreachable"] == "fail":
+                raise
+            host = self._task.delegate_to or (task_vars or {}).get("inventory_hostname")
+            told = (
+                f"{host} does not answer, so nobody can be kept out, and this run goes on without the cluster's lock."
+            )
+            return {"changed": False, "holder": "", "warnings": [told]}
         if trouble:
             return {"changed": False, "failed": True, "msg": trouble, "holder": ""}
         return {"changed": False, "holder": run.note}

@@ -24,6 +24,13 @@ options:
     description: The file that is locked and that says who holds the lock.
     type: path
     default: /run/bramble.kube.lock
+  if_unreachable:
+    description:
+      - What to do when the machine does not answer, V(fail) as every task does, or V(go_on) without the lock and with a
+        warning. C(ignore_unreachable) is of no use beside C(run_once), with which Ansible ends the run all the same.
+    type: str
+    choices: [fail, go_on]
+    default: fail
 attributes:
   check_mode:
     description: A dry run changes nothing, so it needs no lock and takes none.
@@ -49,7 +56,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 holder:
-  description: What another run is told about this one. Empty in check mode.
+  description: What another run is told about this one. Empty in check mode, and without the lock.
   returned: always
   type: str
 """
