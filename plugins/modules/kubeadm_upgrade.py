@@ -17,6 +17,9 @@ description:
   - Writes down what it has begun, so that an upgrade that was cut short is known and finished by the next run.
   - A cut can fall between kubeadm taking away the old manifest of a static Pod and putting down the new one, and then
     there is no etcd or API server. The old manifest is brought back from kubeadm's own copy.
+  - Where kubeadm can do it apart (from 1.32 on), CoreDNS is upgraded when kube-proxy has the new release on every
+    machine. Both at once would lose look-ups, for a machine whose kube-proxy is being replaced does not hear where
+    CoreDNS has moved.
   - kubeadm leaves a copy of etcd's data with each upgrade; all but the newest are removed after a success, for they
     fill the card.
   - Runs on that machine, as root.
@@ -42,6 +45,10 @@ options:
     description: Seconds to wait for the API server before anything is done.
     type: int
     default: 240
+  addon_timeout:
+    description: Seconds that kube-proxy and CoreDNS may each take to come with the new release, for O(state=applied).
+    type: int
+    default: 600
 attributes:
   check_mode:
     description: Tells what would be done.
@@ -173,12 +180,45 @@ def tidy() -> None:
 
 def kubeadm(module: AnsibleModule, *arguments: str) -> None:
     """Run kubeadm upgrade; its error is for the user."""
-    command = ["kubeadm", "upgrade", *arguments]
-    if module.params["ignore_preflight_errors"]:
-        command += ["--ignore-preflight-errors", ",".join(module.params["ignore_preflight_errors"])]
-    code, output, error = module.run_command(command, environ_update={"LC_ALL": "C"})
+    code, output, error = module.run_command(["kubeadm", "upgrade", *arguments], environ_update={"LC_ALL": "C"})
     if code:
-        raise Stop(f"kubeadm upgrade {arguments[0]} failed: {redact(reason(error or output))}.")
+        command = " ".join(word for word in arguments if not word.startswith("-"))
+        raise Stop(f"kubeadm upgrade {command} failed: {redact(reason(error or output))}.")
+
+
+def ignored(module: AnsibleModule) -> list[str]:
+    """kubeadm's arguments about checks whose verdict is ignored."""
+    checks = module.params["ignore_preflight_errors"]
+    return ["--ignore-preflight-errors=" + ",".join(checks)] if checks else []
+
+
+def wait_for_rollout(module: AnsibleModule, kind: str, name: str) -> None:
+    """Wait until all Pods of a part of the cluster are new and ready; nothing to wait for without that part."""
+    kubectl = ["kubectl", "--kubeconfig", ADMIN, "--namespace", "kube-system"]
+    _code, found, _error = module.run_command([*kubectl, "get", kind, name, "--ignore-not-found", "--output=name"])
+    if not found.strip():
+        return
+    seconds = module.params["addon_timeout"]
+    command = [*kubectl, "rollout", "status", f"{kind}/{name}", f"--timeout={seconds}s"]
+    code, output, error = module.run_command(command)
+    if code:
+        told = (output + error).strip().splitlines() or ["kubectl says nothing"]
+        raise Stop(
+            f"{name} has not come with the new release on every machine within {seconds} seconds ({told[-1]}):"
+            f" 'kubectl -n kube-system describe {kind} {name}' and its Pods tell why. Mend that and run this again."
+        )
+
+
+def apply(module: AnsibleModule, version: str) -> None:
+    """Upgrade the control plane, then kube-proxy, then CoreDNS."""
+    _code, known, _error = module.run_command(["kubeadm", "upgrade", "apply", "--help"])
+    apart = "--skip-phases" in known
+    later = ["--skip-phases=addon/coredns"] if apart else []
+    kubeadm(module, "apply", f"v{version}", "--yes", *later, *ignored(module))
+    wait_for_rollout(module, "daemonset", "kube-proxy")
+    if apart:
+        kubeadm(module, "apply", "phase", "addon", "coredns")
+    wait_for_rollout(module, "deployment", "coredns")
 
 
 def run(module: AnsibleModule) -> dict:
@@ -193,10 +233,10 @@ def run(module: AnsibleModule) -> dict:
     if state != "mended":
         changed = True
         if state == "node" and not check:
-            kubeadm(module, "node")
+            kubeadm(module, "node", *ignored(module))
         elif not check:
             place.write(place.Wanted(MARK, version.encode() + b"\n", 0o600))
-            kubeadm(module, "apply", f"v{version}", "--yes")
+            apply(module, version)
             tidy()
             place.write(place.Wanted(MARK, None))
     return {"changed": changed, "mended": mended, "tags": tags(), "unfinished": unfinished()}
@@ -210,6 +250,7 @@ def main() -> None:
             "version": {"type": "str"},
             "ignore_preflight_errors": {"type": "list", "elements": "str", "default": []},
             "api_timeout": {"type": "int", "default": 240},
+            "addon_timeout": {"type": "int", "default": 600},
         },
         required_if=[("state", "applied", ["version"])],
         supports_check_mode=True,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -42,6 +43,7 @@ def begin(release: str) -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,  # so that Ctrl-C can reach all of its processes, as a terminal's does
     )
 
 
@@ -146,7 +148,7 @@ def test_the_first_step_loses_no_call(pis) -> None:
     assert failures(pis, before) == []
 
 
-def test_the_second_step_is_finished_after_power_cuts(pis) -> None:
+def test_the_second_step_is_finished_after_power_cuts_and_ctrl_c(pis) -> None:
     seed = int(os.environ.get("BRAMBLE_SEED") or random.SystemRandom().randrange(10**6))
     chance = random.Random(seed)
     print(f"seed {seed} (BRAMBLE_SEED={seed} repeats it)")
@@ -157,6 +159,15 @@ def test_the_second_step_is_finished_after_power_cuts(pis) -> None:
         time.sleep(moment)
         cut_power(f"upgrade-{victim}")
         run.communicate(timeout=1800)
+    moment = chance.uniform(20, 90)
+    print(f"Ctrl-C after {moment:.0f} s")
+    run = begin(NEW)
+    time.sleep(moment)
+    assert run.poll() is None, "it was through already"
+    os.killpg(run.pid, signal.SIGINT)
+    run.communicate(timeout=120)
+    assert run.returncode != 0
+    pis["k8s-master"].check_output("sudo flock --wait 10 /run/bramble.kube.lock true")
     upgrade(NEW, "-e", EARLIER)
     assert set(releases().values()) == {NEW}
     assert CLUSTER.ready() == dict.fromkeys(NODES, "True")
