@@ -101,7 +101,7 @@ def _skew(s: Sketch) -> None:
 
 
 def _skew_to_laptop(s: Sketch) -> None:
-    s.state[NODE]["ahead_of_laptop_s"] = -7200.0
+    s.state[NODE]["ahead_of_laptop_s"] = -7199.7
 
 
 def _unset_clock(s: Sketch) -> None:
