@@ -76,7 +76,12 @@ def failures(pis, before: dict[str, steady_clients.Count]) -> list[str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def old_cluster() -> None:
-    """A cluster of some time ago, on which a Service is called and that keeps a thousand ConfigMaps."""
+    """A cluster of some time ago, on which a Service is called and that keeps a thousand ConfigMaps.
+
+    One that is there already, because somebody runs these tests one by one, is gone on with.
+    """
+    if CLUSTER.kubeconfig.exists():
+        return
     run_playbook(INVENTORY, "site.yml", "-e", f"kubeadm_version={OLD}", "-e", EARLIER)
     steady_clients.start(CLUSTER)
     CLUSTER.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kept"}})
