@@ -268,6 +268,8 @@ def _threshold(lab: Lab, signal: str, kind: str) -> Iterator[None]:
         wait(kind, lambda: lab.node_condition(OTHER, kind) == "True")
         yield
     wait(f"the end of {kind}", lambda: lab.node_condition(OTHER, kind) == "False")
+    # What the kubelet has thrown out stays as a note until somebody deletes it.
+    lab.kubectl("delete", "pods", "--all-namespaces", "--field-selector=status.phase=Failed")
 
 
 @trouble(f"{OTHER}: its kubelet reports a shortage of disk (", "MB free in /", "make room on it")
@@ -469,8 +471,12 @@ def named(*names: str) -> list[Trouble]:
 
 @contextlib.contextmanager
 def healed(lab: Lab) -> Iterator[None]:
-    """Every trouble leaves a cluster behind in which all nodes are Ready."""
+    """Every trouble leaves a cluster behind in which all nodes are Ready and have a Pod network."""
     yield
+    subnet = "test -e /run/flannel/subnet.env && echo there"
     wait("the API server", lab.answers, 300)
     for name in lab.addresses:
         wait(f"{name} to be Ready", lambda name=name: lab.node_condition(name, "Ready") == "True", 300)
+        if not lab.on(name, subnet, check=False):  # flannel may wait five minutes before it tries again
+            lab.kubectl("-n", "kube-flannel", "delete", "pods", f"--field-selector=spec.nodeName={name}", "--wait=false")
+        wait(f"{name}'s subnet", lambda name=name: lab.on(name, subnet, check=False), 300)
