@@ -478,5 +478,7 @@ def healed(lab: Lab) -> Iterator[None]:
     for name in lab.addresses:
         wait(f"{name} to be Ready", lambda name=name: lab.node_condition(name, "Ready") == "True", 300)
         if not lab.on(name, subnet, check=False):  # flannel may wait five minutes before it tries again
-            lab.kubectl("-n", "kube-flannel", "delete", "pods", f"--field-selector=spec.nodeName={name}", "--wait=false")
+            lab.kubectl(
+                "-n", "kube-flannel", "delete", "pods", f"--field-selector=spec.nodeName={name}", "--wait=false"
+            )
         wait(f"{name}'s subnet", lambda name=name: lab.on(name, subnet, check=False), 300)

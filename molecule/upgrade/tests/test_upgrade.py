@@ -116,6 +116,7 @@ def test_a_second_run_is_refused_and_told_who_has_the_cluster() -> None:
     for line in first.stdout:
         if "Compare what there is" in line:
             break
+    first.send_signal(signal.SIGSTOP)  # else it is through before the second has looked at the Pis
     output = upgrade(OLD, "-e", EARLIER, ok=False)
     assert "Another run is at work on this cluster" in output
     assert f"(process {first.pid})" in output

@@ -428,6 +428,11 @@ def _core(said: str) -> str:
         "it has failed ({end}); the last that it said is '{words}'",
         "mend what that names and delete the Pod",
     ),
+    stopped=(
+        NOTE,
+        "its container {container} ended with its Pi or its container engine, and has not started again yet",
+        "wait a minute; 'kubectl -n {namespace} describe pod {name}' tells what it waits for",
+    ),
     evicted=(
         NOTE,
         "its node threw it out ({reason})",
@@ -473,6 +478,8 @@ def _of_container(pod: Mapping[str, Any], trouble: Mapping[str, Any]) -> str:
     reason = trouble["reason"]
     if reason in _PULL_STATES:
         return ""
+    if trouble["ended_by"] == "Unknown" and reason != "CrashLoopBackOff":  # nobody saw it end: the Pi was off
+        return "stopped"
     if reason == "CrashLoopBackOff" or (trouble["restarts"] and trouble["exit_code"] and pod["phase"] != "Failed"):
         return "memory" if trouble["ended_by"] == "OOMKilled" else "crash"
     if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Sequence
 
 try:
@@ -46,11 +45,6 @@ def _console(width: int, color: bool) -> Console:
     )
 
 
-def _short(name: str) -> str:
-    """A board's or system's name without what all of them have in common."""
-    return re.sub(r"^Raspberry (?=Pi )| Rev [\d.]+$", "", name)
-
-
 def _pis(scene: Scene) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("Pi", "state", "model, OS", "release, engine", "memory, disk", "heat", "Pods", "certs"):
@@ -60,7 +54,7 @@ def _pis(scene: Scene) -> Table:
         table.add_row(
             f"{row.name}\n{row.address}",
             Text(row.state, style="green" if row.well else _STYLES[BAD]),
-            f"{_short(row.model)}\n{_short(row.os)}",
+            f"{row.model}\n{row.os}",
             f"{row.kubelet}\n{row.engine}",
             f"{row.memory}\n{row.disk}",
             row.heat,

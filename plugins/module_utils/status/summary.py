@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -65,6 +66,11 @@ class Component:
     def well(self) -> bool:
         """Whether all of it is ready."""
         return self.ready >= self.wanted
+
+
+def short(name: str) -> str:
+    """A board's or system's name without what all of them have in common."""
+    return re.sub(r"^Raspberry (?=Pi )| Rev [\d.]+$", "", name)
 
 
 def size(megabytes: float) -> str:
@@ -149,9 +155,9 @@ def pi_row(scene: Scene, pi: Pi) -> PiRow:
         role="control plane" if pi.role == "master" else "node",
         state=state,
         well=well,
-        model=pi.fact("model") or UNKNOWN,
+        model=short(pi.fact("model") or UNKNOWN),
         address=pi.fact("address") or pi.address,
-        os=(pi.fact("os") or {}).get("name") or (node or {}).get("os") or UNKNOWN,
+        os=short((pi.fact("os") or {}).get("name") or (node or {}).get("os") or UNKNOWN),
         kernel=(node or {}).get("kernel") or UNKNOWN,
         kubelet=(node or {}).get("kubelet") or (_version(kubelet["version"]) if kubelet else UNKNOWN),
         engine=_engine(pi, node),

@@ -163,6 +163,11 @@ def _oom(s: Sketch) -> None:
     s.cluster["pods"] = [pod(ready=False, troubles=[trouble(ended_by="OOMKilled", exit_code=137)])]
 
 
+def _stopped_with_its_pi(s: Sketch) -> None:
+    ended = trouble(reason="Unknown", ended_by="Unknown", restarts=1, exit_code=255)
+    s.cluster["pods"] = [pod(ready=False, troubles=[ended])]
+
+
 def _unscheduled(s: Sketch) -> None:
     said = "0/3 nodes are available: 3 Insufficient memory."
     s.cluster["pods"] = [pod(where="", phase="Pending", ready=False, unscheduled=said)]
@@ -342,6 +347,7 @@ TROUBLES = [
     (_token_holds, "token", "its bootstrap token abcdef still holds", "site.yml"),
     (_token_refused_without_api, "token", "refuses its bootstrap token abcdef", "site.yml"),
     (_crash, "Pods", "7 restarts, exit code 1); it said last 'no such table: users'", "logs web -c main --previous"),
+    (_stopped_with_its_pi, "Pods", "its container main ended with its Pi", "wait a minute"),
     (_crash_words_of_the_pi, "Pods", "'panic: out of luck'", "logs web"),
     (_oom, "Pods", "more memory than its limit", "raise its memory limit"),
     (_unscheduled, "Pods", "finds no node (0/3 nodes are available", "lower its requests"),
