@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from ansible_collections.bramble.kube.plugins.module_utils.images import platform as platforms
@@ -24,6 +23,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.images.registry impor
     RegistryError,
 )
 from ansible_collections.bramble.kube.plugins.module_utils.images.replacement import Replacements
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.retry import together
 
 OK = "ok"
 MISSING = "missing"
@@ -183,10 +183,7 @@ def check_images(
     """
     verdicts = _collect(uses, replacements or Replacements({}))
     asked = list(dict.fromkeys(verdict.asked for verdict in verdicts if verdict.asked))
-    answers: dict[str, Inspected | RegistryError] = {}
-    if asked:
-        with ThreadPoolExecutor(max_workers=min(workers, len(asked))) as pool:
-            answers = dict(zip(asked, pool.map(lambda key: _try(client, parse(key), wanted, sizes), asked)))
+    answers = dict(zip(asked, together(lambda key: _try(client, parse(key), wanted, sizes), asked, workers)))
     for verdict in verdicts:
         if verdict.asked:
             _fill(verdict, answers[verdict.asked], wanted)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,7 @@ from ..manifests.load import Item
 from ..manifests.plan import Options
 from ..manifests.prune import METADATA_ONLY
 from ..manifests.result import CREATED, FAILED, PRUNED, UPDATED, Entry
-from ..manifests.retry import call
+from ..manifests.retry import call, together
 from .catalogue import CatalogueError
 from .choice import PRESENT, shared_definitions
 from .look import PARENTS, Looked, apply_set_of, look
@@ -205,15 +205,21 @@ class Delivery:
 
     def _push_all(self) -> None:
         """Every component in a thread of its own, which first waits for those that the component needs."""
-        if not self.present:
-            return
-        jobs: dict[str, Future[Row]] = {}
-        with ThreadPoolExecutor(len(self.present)) as pool:
-            for component in self.present:
-                needs = [jobs[name] for name in component.component.needs.components if name in jobs]
-                jobs[component.name] = pool.submit(self._one, component, needs)
-        for name, job in jobs.items():
-            self.rows[name] = job.result()
+        done: dict[str, Future[Row]] = {component.name: Future() for component in self.present}
+
+        def one(component: Prepared) -> Row:
+            try:
+                row = self._one(
+                    component, [done[name] for name in component.component.needs.components if name in done]
+                )
+            except BaseException as error:
+                done[component.name].set_exception(error)
+                raise
+            done[component.name].set_result(row)
+            return row
+
+        for row in together(one, self.present, workers=len(self.present)):
+            self.rows[row.name] = row
 
     def _one(self, component: Prepared, needs: list[Future[Row]]) -> Row:
         missing = [row.name for row in (need.result() for need in needs) if row.action in (BROKEN, LEFT)]
