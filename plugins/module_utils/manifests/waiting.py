@@ -227,7 +227,8 @@ def _holds(expression: str, document: dict) -> bool:
 def trouble_of_pod(document: dict) -> str:
     """A Pod's own last reason: which image cannot be pulled, which container crashes, why it is not scheduled."""
     status = document.get("status") or {}
-    for entry in (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or []):
+    containers = (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or [])
+    for entry in containers:
         waiting = (entry.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") in ("ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"):
             return "{}: image {} of container {}{}".format(
@@ -236,20 +237,37 @@ def trouble_of_pod(document: dict) -> str:
                 entry.get("name"),
                 ": " + waiting["message"] if waiting.get("message") else "",
             )
+        end = _end(document, entry)
         if waiting.get("reason") and waiting["reason"] not in ("ContainerCreating", "PodInitializing"):
-            last = (entry.get("lastState") or {}).get("terminated") or {}
-            return "{}: container {}{}".format(
-                waiting["reason"],
-                entry.get("name"),
-                " ended with exit code {}".format(last["exitCode"]) if "exitCode" in last else "",
-            )
+            return "{}: container {}{}".format(waiting["reason"], entry.get("name"), f" {end}" if end else "")
     scheduled = _condition(document, "PodScheduled")
     if scheduled.get("status") == "False":
         return f"not scheduled: {scheduled.get('message') or scheduled.get('reason')}"
+    # One that crashes again and again runs for a moment in between.
+    for entry in containers:
+        end = "" if entry.get("ready") else _end(document, entry)
+        if end:
+            return f"container {entry.get('name')} {end}"
     for entry in status.get("containerStatuses") or []:
         if (entry.get("state") or {}).get("waiting", {}).get("reason"):
             return "{}: container {}".format(entry["state"]["waiting"]["reason"], entry.get("name"))
     return ""
+
+
+def _end(document: dict, entry: dict) -> str:
+    """How a container ended last, if that was no success; for one that took too much memory, how much it may take."""
+    now = (entry.get("state") or {}).get("terminated")
+    end = now or (entry.get("lastState") or {}).get("terminated") or {}
+    if not end.get("exitCode"):
+        return ""
+    if end.get("reason") != "OOMKilled":
+        return f"ended with exit code {end['exitCode']}"
+    spec = document.get("spec") or {}
+    for container in (spec.get("initContainers") or []) + (spec.get("containers") or []):
+        limit = ((container.get("resources") or {}).get("limits") or {}).get("memory")
+        if container.get("name") == entry.get("name") and limit:
+            return f"needs more memory than its limit of {limit} and was killed (OOMKilled)"
+    return "was killed because its node had no more memory (OOMKilled)"
 
 
 def wait(

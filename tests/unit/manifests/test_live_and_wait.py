@@ -208,6 +208,44 @@ def test_being_ready(predicate, document, ready, why):
             "CrashLoopBackOff: container c ended with exit code 3",
         ),
         (
+            {
+                "containerStatuses": [
+                    {
+                        "name": "c",
+                        "ready": False,
+                        "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
+                        "lastState": {"terminated": {"exitCode": 3, "reason": "Error"}},
+                    }
+                ]
+            },
+            "container c ended with exit code 3",
+        ),
+        (
+            {
+                "containerStatuses": [
+                    {
+                        "name": "small",
+                        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                        "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}},
+                    }
+                ]
+            },
+            "CrashLoopBackOff: container small needs more memory than its limit of 16Mi and was killed (OOMKilled)",
+        ),
+        (
+            {"containerStatuses": [{"name": "c", "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}]},
+            "container c was killed because its node had no more memory (OOMKilled)",
+        ),
+        (
+            {
+                "initContainerStatuses": [{"name": "i", "state": {"terminated": {"exitCode": 0}}}],
+                "containerStatuses": [
+                    {"name": "c", "ready": True, "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}}}
+                ],
+            },
+            "",
+        ),
+        (
             {"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/3 nodes"}]},
             "not scheduled: 0/3 nodes",
         ),
@@ -219,4 +257,5 @@ def test_being_ready(predicate, document, ready, why):
     ],
 )
 def test_a_pods_own_last_reason(status, words):
-    assert waiting.trouble_of_pod({"metadata": {}, "status": status}) == words
+    spec = {"containers": [{"name": "small", "resources": {"limits": {"memory": "16Mi"}}}]}
+    assert waiting.trouble_of_pod({"metadata": {}, "spec": spec, "status": status}) == words
