@@ -11,7 +11,7 @@ from lab_cluster import Cluster, run_playbook
 
 CLUSTER = Cluster("cluster")
 INVENTORY = Path(__file__).resolve().parents[1] / "inventory"
-PROOFS = ["storage", "tfjob", "trainjob", "serve", "notebook"]
+PROOFS = ["storage", "metrics", "tfjob", "trainjob", "serve", "notebook"]
 
 
 def test_every_component_does_what_it_is_there_for(tmp_path):
