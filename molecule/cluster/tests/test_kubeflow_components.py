@@ -24,9 +24,12 @@ def kubeflow(**variables: object) -> list[str]:
     return ["playbooks/kubeflow.yml", "-e", json.dumps(variables)]
 
 
-def component(folder: Path, name: str, image: str, command: list[str], **resources: dict[str, str]) -> dict:
-    """A catalogue entry of one Deployment."""
-    container = {"name": "main", "image": image, "command": command, "resources": resources}
+def component(folder: Path, name: str, image: str, command: list[str], **more: object) -> dict:
+    """A catalogue entry of one Deployment.
+
+    :param more: further fields of its container.
+    """
+    container = {"name": "main", "image": image, "command": command, **more}
     labels = {"app": name}
     pod = {"terminationGracePeriodSeconds": 0, "containers": [container]}
     spec = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
@@ -91,10 +94,12 @@ def test_a_push_of_what_is_there_writes_nothing(reader):
 
 
 def test_components_that_cannot_get_ready_say_why_within_their_limit_and_the_rest_is_in_place(tmp_path):
+    # Without a probe it would count as ready for the moment that it lives.
+    starved = {"resources": {"limits": {"memory": "16Mi"}}, "readinessProbe": {"tcpSocket": {"port": 80}}}
     entries = [
         component(tmp_path, "no-image", "docker.io/library/no-such-image:1", ["true"]),
-        component(tmp_path, "little-memory", BUSYBOX, ["tail", "/dev/zero"], limits={"memory": "16Mi"}),
-        component(tmp_path, "too-large", BUSYBOX, ["sleep", "3600"], requests={"memory": "900Gi"}),
+        component(tmp_path, "little-memory", BUSYBOX, ["tail", "/dev/zero"], **starved),
+        component(tmp_path, "too-large", BUSYBOX, ["sleep", "3600"], resources={"requests": {"memory": "900Gi"}}),
         component(tmp_path, "fine", BUSYBOX, ["sleep", "3600"]),
     ]
     names = [entry["name"] for entry in entries]
