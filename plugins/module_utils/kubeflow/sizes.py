@@ -22,7 +22,7 @@ MOST = 4  # Pis to try with
 CONTROL_PLANE_GB = 2
 # What etcd and the API server take beyond what they reserve; it matters where other pods are beside them.
 CONTROL_PLANE_MORE = "512Mi"
-PROVED = {"runs": "runs", "rendered": "manifests only", "untested": "no"}
+PROVED = {"runs": "runs", "rendered": "not run, manifests only", "untested": "no"}
 
 
 def objects(component: Component, small: bool) -> list[dict[str, Any]]:
