@@ -134,5 +134,6 @@ def test_components_that_cannot_get_ready_say_why_within_their_limit_and_the_res
     finally:
         gone = [{"name": name, "state": "absent"} for name in names]
         run_playbook(INVENTORY, *kubeflow(kubeflow_catalogue_extra=entries, kubeflow_components=gone))
-    assert not CLUSTER.objects("deployments", "--namespace=components-test")
-    CLUSTER.kubectl("delete", "namespace", "components-test", "--wait=false")
+        left = CLUSTER.objects("deployments", "--namespace=components-test")
+        CLUSTER.kubectl("delete", "namespace", "components-test")
+    assert not left
