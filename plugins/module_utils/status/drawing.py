@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.status.summary import CertificateRow, PiRow
 
-_BOARD_WIDTH, _BOARD_HEIGHT, _GAP = 220, 128, 24
+_BOARD_WIDTH, _BOARD_HEIGHT, _GAP = 220, 144, 24
 _SQUARE, _IN_A_LINE = 16, 24
 
 
@@ -50,7 +50,8 @@ def _board(x: float, y: float, row: PiRow) -> Iterable[str]:
     yield _text(14, 66, f"{row.state} · {row.role}")
     yield _text(14, 84, row.address)
     yield _text(14, 102, row.model[:34])
-    yield _text(14, 118, f"{row.heat} · {row.pods} Pods", "small")
+    yield _text(14, 118, row.heat, "small")
+    yield _text(14, 133, f"Pods: {row.pods}", "small")
     yield "</g>"
 
 

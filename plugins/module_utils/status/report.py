@@ -31,6 +31,7 @@ svg .strong { font-weight: 700; font-size: 15px } svg .small { font-size: 11px }
 .empty, .pin { fill: var(--faint) } .board, .laptop { fill: var(--paper); stroke: var(--edge); stroke-width: 1.5 }
 .good-edge { stroke: var(--good) } .bad-edge { stroke: var(--bad); stroke-width: 3 }
 .way { stroke: var(--edge); stroke-width: 2 } .broken { stroke: var(--bad); stroke-dasharray: 5 5 }
+th, td:first-child, .whole { white-space: nowrap }
 li { margin: .4rem 0 } li b { display: inline-block; min-width: 4.5rem }
 """
 
@@ -62,8 +63,9 @@ def _pis(rows: Sequence[summary.PiRow]) -> str:
         (
             (
                 f"<b>{escape(row.name)}</b><br>{escape(row.address)}",
-                f'<span class="{"good" if row.well else "bad"}">{escape(row.state)}</span><br>{escape(row.role)}',
-                escape(row.model),
+                f'<span class="{"good" if row.well else "bad"}">{escape(row.state)}</span><br>'
+                f'<span class="whole">{escape(row.role)}</span>',
+                f'<span class="whole">{escape(row.model)}</span>',
                 f"{escape(row.os)}<br>kernel {escape(row.kernel)}",
                 f"{escape(row.kubelet)}<br>{escape(row.engine)}",
                 drawing.share_bar(row.memory_share, row.memory),
@@ -94,8 +96,8 @@ def _certificates(scene: Scene) -> str:
                 escape(row.pi),
                 f"<code>{escape(row.file)}</code>",
                 escape(row.subject),
-                row.ends,
-                f"{drawing.days(row, scene.renew_days)} {row.days}",
+                f'<span class="whole">{row.ends}</span>',
+                f'<span class="whole">{drawing.days(row, scene.renew_days)} {row.days}</span>',
             )
             for row in sorted(rows, key=lambda row: row.days)
         ),
