@@ -217,7 +217,7 @@ def apply(module: AnsibleModule, version: str) -> None:
     kubeadm(module, "apply", f"v{version}", "--yes", *later, *ignored(module))
     wait_for_rollout(module, "daemonset", "kube-proxy")
     if apart:
-        kubeadm(module, "apply", "phase", "addon", "coredns")
+        kubeadm(module, "apply", "phase", "addon", "coredns", f"v{version}")
     wait_for_rollout(module, "deployment", "coredns")
 
 
