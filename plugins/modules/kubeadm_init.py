@@ -17,6 +17,8 @@ description:
     missing.
     It does so only when the cluster was never complete, so that nothing of a user's is lost.
   - A control plane whose API server does not answer is waited for, and never made anew.
+  - Lets CoreDNS answer for 20 seconds after it was told to end, in place of kubeadm's 5, unless its Corefile has
+    another C(lameduck). In that time every node has to hear that it is asked no more.
   - Runs on the machine of the control plane, as root. Prints no token.
 options:
   config:
@@ -110,7 +112,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup.machine import RESTORING
-from ansible_collections.bramble.kube.plugins.module_utils.cluster import encryption
+from ansible_collections.bramble.kube.plugins.module_utils.cluster import dns, encryption
 from ansible_collections.bramble.kube.plugins.module_utils.cluster import init as rules
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import Stop, carry_out
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.nodes import last_errors
@@ -176,7 +178,13 @@ class Node:
         """Ask the API server once; None when it does not answer."""
         code, output, _error = self.kubectl(
             *("get", "--namespace", "kube-system", "--ignore-not-found", "--output", "json"),
-            *("configmap/kubeadm-config", "deployment/coredns", "daemonset/kube-proxy", f"node/{self.name}"),
+            *(
+                "configmap/kubeadm-config",
+                "configmap/coredns",
+                "deployment/coredns",
+                "daemonset/kube-proxy",
+                f"node/{self.name}",
+            ),
         )
         if code:
             return None
@@ -319,13 +327,16 @@ def run(module: AnsibleModule) -> dict:
             node.kubeadm("init", "phase", "addon", name, "--config", present)
         if os.path.exists(unfinished(config_path)):
             os.rename(unfinished(config_path), config_path)
-    retainted = closed = False
+        if step.do != "nothing":
+            dns.let_it_end_slowly(node.kubectl, dns.read(node.kubectl))
+    retainted = closed = slowed = False
     if step.do == "nothing" and answer is not None:
         retainted = set_schedulable(module, node, answer)
         closed = close_etcd_folder(module, make=False)
+        slowed = dns.let_it_end_slowly(node.kubectl, answer.corefile, check=module.check_mode)
     kept = place.read(config_path)
     return {
-        "changed": step.do != "nothing" or retainted or closed,
+        "changed": step.do != "nothing" or retainted or closed or slowed,
         "did": step.do,
         "why": step.why,
         "version": answer.version if answer else "",

@@ -93,6 +93,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.bramble.kube.plugins.module_utils.cluster import dns
 from ansible_collections.bramble.kube.plugins.module_utils.cluster import upgrade as rules
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import Stop, carry_out
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.init import reason
@@ -211,6 +212,12 @@ def wait_for_rollout(module: AnsibleModule, kind: str, name: str) -> None:
 
 def apply(module: AnsibleModule, version: str) -> None:
     """Upgrade the control plane, then kube-proxy, then CoreDNS."""
+
+    def kubectl(*arguments: str) -> tuple[int, str, str]:
+        return module.run_command(["kubectl", "--kubeconfig", ADMIN, *arguments])
+
+    # Of a cluster that was made without; CoreDNS has taken it over until its own turn comes.
+    dns.let_it_end_slowly(kubectl, dns.read(kubectl))
     _code, known, _error = module.run_command(["kubeadm", "upgrade", "apply", "--help"])
     apart = "--skip-phases" in known
     later = ["--skip-phases=addon/coredns"] if apart else []
@@ -218,6 +225,7 @@ def apply(module: AnsibleModule, version: str) -> None:
     wait_for_rollout(module, "daemonset", "kube-proxy")
     if apart:
         kubeadm(module, "apply", "phase", "addon", "coredns", f"v{version}")
+    dns.let_it_end_slowly(kubectl, dns.read(kubectl))  # kubeadm may have brought its own back
     wait_for_rollout(module, "deployment", "coredns")
 
 

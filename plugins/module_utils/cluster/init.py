@@ -64,6 +64,7 @@ class Answer:
     :ivar node: whether the machine's own Node exists.
     :ivar tainted: keys of the control plane's own taints on it.
     :ivar nodes: number of nodes.
+    :ivar corefile: CoreDNS's settings; empty without it.
     """
 
     config: str
@@ -71,6 +72,7 @@ class Answer:
     node: bool
     tainted: tuple[str, ...] = ()
     nodes: int = 0
+    corefile: str = ""
 
     @property
     def version(self) -> str:
@@ -99,7 +101,7 @@ def finalized(kubelet_conf: str) -> bool:
 
 
 def read_answer(text: str, node: str, skipped: tuple[str, ...] = ()) -> Answer:
-    """Read what `kubectl get cm/kubeadm-config deploy/coredns ds/kube-proxy nodes -o json` printed.
+    """Read what `kubectl get cm/kubeadm-config cm/coredns deploy/coredns ds/kube-proxy nodes -o json` printed.
 
     :param skipped: add-ons that are not wanted.
     :raises ValueError: when it is no JSON.
@@ -108,6 +110,7 @@ def read_answer(text: str, node: str, skipped: tuple[str, ...] = ()) -> Answer:
     items = document.get("items", [document] if document else [])
     found = {(item.get("kind"), (item.get("metadata") or {}).get("name")): item for item in items}
     config = (found.get(("ConfigMap", "kubeadm-config"), {}).get("data") or {}).get("ClusterConfiguration", "")
+    corefile = (found.get(("ConfigMap", "coredns"), {}).get("data") or {}).get("Corefile", "")
     own = found.get(("Node", node))
     taints = ((own or {}).get("spec") or {}).get("taints") or []
     return Answer(
@@ -116,6 +119,7 @@ def read_answer(text: str, node: str, skipped: tuple[str, ...] = ()) -> Answer:
         node=own is not None,
         tainted=tuple(taint["key"] for taint in taints if taint.get("key") in TAINTS),
         nodes=sum(1 for kind, _name in found if kind == "Node"),
+        corefile=corefile,
     )
 
 
