@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from lab_cluster import ONLY_ALL, Cluster, condition, run_playbook
+from lab_cluster import Cluster, condition, run_playbook
 
 NODES = {"k8s-master": "192.168.15.7", "k8s-node1": "192.168.15.8", "k8s-node2": "192.168.15.9"}
 CLUSTER = Cluster("cluster")
@@ -87,7 +87,6 @@ def run(host, command):
         return ""
 
 
-@ONLY_ALL
 def test_pods_still_reach_each_other_when_a_pi_was_restarted(pods, pis):
     boot = run(pis["k8s-node2"], "cat /proc/sys/kernel/random/boot_id")
     run(pis["k8s-node2"], "sudo systemctl reboot")
@@ -101,7 +100,6 @@ def test_pods_still_reach_each_other_when_a_pi_was_restarted(pods, pis):
     assert pods.ask_pod("k8s-node2", "k8s-master") == "web-k8s-master"
 
 
-@ONLY_ALL
 def test_a_pi_that_is_not_ready_is_named_with_the_reason(pis, pods):
     """What the run says at its end about a Pi whose kubelet does not run."""
     pis["k8s-node2"].check_output("sudo systemctl stop kubelet")
