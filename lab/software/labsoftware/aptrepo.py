@@ -81,7 +81,7 @@ def _note(work: Work, place: Path, files: list[Path]) -> None:
     shutil.copy(work.file("signing-key:key.asc"), work.out / "key.asc")
 
 
-def flat_repository(name: str, path: str, debs: tuple[str, ...], label: str) -> Product:
+def flat_repository(name: str, path: str, debs: tuple[str, ...], label: str, architecture: str = "amd64") -> Product:
     """A flat repository as on pkgs.k8s.io; packages of other versions that it already holds stay.
 
     reprepro cannot write this layout, so the index is apt-ftparchive's.
@@ -105,7 +105,7 @@ def flat_repository(name: str, path: str, debs: tuple[str, ...], label: str) -> 
             work.run("apt-ftparchive", "packages", ".", cwd=new).replace("Filename: ./", "Filename: "), encoding="utf-8"
         )
         work.run("gzip", "--no-name", "--keep", "Packages", cwd=new)
-        fields = {"Origin": label, "Label": label, "Suite": "deb", "Codename": "deb", "Architectures": "amd64"}
+        fields = {"Origin": label, "Label": label, "Suite": "deb", "Codename": "deb", "Architectures": architecture}
         options = [
             word for field, value in fields.items() for word in ("-o", f"APT::FTPArchive::Release::{field}={value}")
         ]
@@ -117,12 +117,12 @@ def flat_repository(name: str, path: str, debs: tuple[str, ...], label: str) -> 
             work.run(*sign, "Release.gpg", "--armor", "--detach-sign", "Release", cwd=new, env=environment)
         shutil.copy(work.file("signing-key:key.asc"), new / "Release.key")
         _swap(new, place)
-        _note(work, place, [*(place / "amd64" / deb.name for deb in ours)])
+        _note(work, place, [*(place / architecture / deb.name for deb in ours)])
 
     return Product(
         name=name,
         build=build,
-        recipe=(path, label),
+        recipe=(path, label, architecture),
         inputs=(HERE / "aptrepo.py",),
         needs=("signing-key", *debs),
         seconds=2,
@@ -133,7 +133,13 @@ def flat_repository(name: str, path: str, debs: tuple[str, ...], label: str) -> 
 
 
 def pool_repository(
-    name: str, path: str, suites: Mapping[str, str], component: str, origin: str, label: str
+    name: str,
+    path: str,
+    suites: Mapping[str, str],
+    component: str,
+    origin: str,
+    label: str,
+    architecture: str = "amd64",
 ) -> Product:
     """A repository with dists/ and pool/ as on download.docker.com; suites: codename -> product with its .deb files."""
 
@@ -145,7 +151,7 @@ def pool_repository(
             (scratch / "conf").mkdir()
             paragraphs = [
                 f"Origin: {origin}\nLabel: {label}\nSuite: {codename}\nCodename: {codename}\n"
-                f"Architectures: amd64\nComponents: {component}\nSignWith: default\n"
+                f"Architectures: {architecture}\nComponents: {component}\nSignWith: default\n"
                 for codename in suites
             ]
             (scratch / "conf" / "distributions").write_text("\n".join(paragraphs), encoding="utf-8")
@@ -163,7 +169,7 @@ def pool_repository(
     return Product(
         name=name,
         build=build,
-        recipe=(path, origin, label, component, repr(sorted(suites.items()))),
+        recipe=(path, origin, label, component, architecture, repr(sorted(suites.items()))),
         inputs=(HERE / "aptrepo.py",),
         needs=("signing-key", *sorted(set(suites.values()))),
         seconds=6,

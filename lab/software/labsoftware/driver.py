@@ -55,16 +55,21 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "product",
         nargs="*",
-        help=f"only these products and what they need (default: all but {', '.join(table.ON_DEMAND)})",
+        help="only these products and what they need (default: all but packages for arm64 and "
+        f"{', '.join(table.ON_DEMAND)})",
     )
     return parser.parse_args(argv)
 
 
-def install_host_packages() -> None:
-    """Install the Debian packages that the build calls, if some are missing."""
+def host_packages() -> list[str]:
+    """The Debian packages that every build calls."""
     lines = (table.SOFTWARE / "host-packages").read_text(encoding="utf-8").splitlines()
     names = [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
-    names += [package for command, package in (("go", "golang-go"), ("npm", "npm")) if not shutil.which(command)]
+    return names + [package for command, package in (("go", "golang-go"), ("npm", "npm")) if not shutil.which(command)]
+
+
+def install(names: Sequence[str]) -> None:
+    """Install those of these Debian packages that are missing."""
     query = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *names]
     known = subprocess.run(query, capture_output=True, text=True, check=False).stdout
     missing = [name for name in names if f"{name} installed\n" not in known]
@@ -264,7 +269,7 @@ def run(options: argparse.Namespace) -> int:
         table.check_release(version)
     if options.jobs < 1:
         raise BuildError(f"--jobs {options.jobs}: at least 1")
-    install_host_packages()
+    install(host_packages())
     products = table.all_products(wanted_releases, default or wanted_releases[0], host_go())
     unknown = [name for name in options.product if name not in products]
     if unknown:
@@ -283,6 +288,7 @@ def run(options: argparse.Namespace) -> int:
             build = Build(cache, chosen, folders, options.jobs)
             check_disk(cache, sum(product.compiles for product in build.todo.values()))
             if build.todo:
+                install(sorted({name for product in build.todo.values() for name in product.host_packages}))
                 say(f"{len(build.todo)} of {len(chosen)} products to build, in {cache.root}")
             build.run()
             if options.trim:

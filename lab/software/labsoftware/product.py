@@ -39,6 +39,7 @@ class Product:
     `build` fills a new folder; it is called again only when `recipe`, a file of `inputs` or a needed product changed.
     `published` says whether what the product put outside its folder (into `served/`) is still there.
     `links` are stable names: path below the cache -> file in the product's folder.
+    `host_packages` are Debian packages that its build calls beside those of the file host-packages.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Product:
     links: Mapping[str, str] = dataclasses.field(default_factory=dict)
     published: Callable[[Cache, Path], bool] = lambda cache, folder: True
     compiles: bool = False
+    host_packages: tuple[str, ...] = ()
 
 
 def keys(products: Mapping[str, Product]) -> dict[str, str]:

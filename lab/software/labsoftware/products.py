@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from labsoftware import kubeflow
@@ -16,10 +16,10 @@ from labsoftware.product import BuildError, Product, Work
 
 DEBIAN = {"trixie": 13, "bookworm": 12, "bullseye": 11}
 LAYER_RELEASE = "trixie"
+# In packages; the others are in images.
+PACKAGED = ("kubeadm", "kubelet", "kubectl")
 BINARIES = (
-    "kubeadm",
-    "kubelet",
-    "kubectl",
+    *PACKAGED,
     "kube-apiserver",
     "kube-controller-manager",
     "kube-scheduler",
@@ -31,7 +31,7 @@ ETCD = {"1.35": "3.6", "1.36": "3.6", "1.37": "3.7"}
 EARLIER = ("containerd-earlier", "debs-docker-earlier", "apt-docker-earlier")
 # For the tests that use it, not for the demo: compiled from libraries of its own, it would be a tenth of all work.
 METRICS = ("metrics-server", "image-metrics-server", "manifests-metrics-server")
-# Built only when asked for by name.
+# Built only when asked for by name; so are programs and packages for arm64, but for those that an image needs.
 ON_DEMAND = ("ko", *METRICS, *EARLIER)
 
 
@@ -77,10 +77,12 @@ def all_products(kubernetes: list[str], default: str, go: str) -> dict[str, Prod
     def add(product: Product) -> None:
         products[product.name] = product
 
-    for product in (*_tools(go), *_node_software(go), *kubeflow.products(go), signing_key()):
+    for product in (*_tools(go), *_network_software(go), *kubeflow.products(go), signing_key()):
         add(product)
     packages = ("iptables", "nftables", "conntrack", "iproute2", "busybox-static")
     for architecture in ("amd64", "arm64"):
+        for product in (*_node_software(go, architecture), *_docker_packages(architecture)):
+            add(product)
         add(debian_layer(product_of("layer-net{arch}", architecture), LAYER_RELEASE, architecture, packages))
         add(
             go_product(
@@ -96,9 +98,9 @@ def all_products(kubernetes: list[str], default: str, go: str) -> dict[str, Prod
         add(_etcd(series, go, "amd64", link=series == ETCD[minor(default)]))
         add(_etcd(series, go, "arm64", link=False))
     for version in kubernetes:
-        for product in _kubernetes(version, go, default=version == default):
+        for product in (*_kubernetes(version, go, default=version == default), *_kubernetes_arm64(version, go)):
             add(product)
-    for product in (*_docker_packages(), *_network_images()):
+    for product in _network_images():
         add(product)
     return products
 
@@ -144,13 +146,12 @@ def _etcd(series: str, go: str, architecture: str, link: bool) -> Product:
     )
 
 
-def _node_software(go: str) -> list[Product]:
-    """Container runtime, engine and network programs of a node."""
+def _node_software(go: str, architecture: str) -> list[Product]:
+    """What a node's packages are made of. Programs for another machine cannot be asked for their version here."""
     containerd = "github.com/containerd/containerd/v2"
     moby = "github.com/moby/moby/v2"
     cli = "github.com/docker/cli"
     plugins = "github.com/containernetworking/plugins"
-    flannel = "github.com/flannel-io/flannel"
     docker_version = version_of("docker-cli", cli)
     build_time = "2026-01-01T00:00:00.000000000+00:00"
     cni = {
@@ -159,69 +160,82 @@ def _node_software(go: str) -> list[Product]:
         "meta": ("bandwidth", "firewall", "portmap", "sbr", "tuning", "vrf"),
     }
 
-    def buildversion(folder: str) -> str:
-        return f"-X {plugins}/pkg/utils/buildversion.BuildVersion=v{version_of(folder, plugins)}"
-
-    made = [
-        go_product(
-            name,
-            MODULES / name,
-            {f"{containerd}/cmd/{p}": p for p in ("containerd", "containerd-shim-runc-v2", "ctr")},
+    def product(folder: str, packages: Mapping[str, str], *, told: Sequence[str] = (), **values: object) -> Product:
+        return go_product(
+            product_of(f"{folder}{{arch}}", architecture),
+            MODULES / folder,
+            packages,
             go=go,
-            ldflags=f"-X {containerd}/version.Version=v{version_of(name, containerd)}",
-            files={"containerd.service": f"{containerd}:containerd.service"},
-            seconds=60,
-            outputs={"version": ("containerd", "--version")},
+            architecture=architecture,
+            outputs={"version": told} if told and architecture == "amd64" else {},
+            **values,
         )
-        for name in ("containerd", "containerd-earlier")
-    ]
-    made += [
-        # runc enters namespaces in C before Go runs, and filters system calls by libseccomp.
-        go_product(
-            "runc",
-            MODULES / "runc",
-            {"github.com/opencontainers/runc": "runc"},
-            go=go,
-            cgo=True,
-            tags="seccomp netgo osusergo",
-            seconds=15,
-            outputs={"version": ("runc", "--version")},
+
+    return [
+        *(
+            product(
+                name,
+                {f"{containerd}/cmd/{p}": p for p in ("containerd", "containerd-shim-runc-v2", "ctr")},
+                ldflags=f"-X {containerd}/version.Version=v{version_of(name, containerd)}",
+                files={"containerd.service": f"{containerd}:containerd.service"},
+                seconds=60,
+                told=("containerd", "--version"),
+            )
+            for name in (("containerd", "containerd-earlier") if architecture == "amd64" else ("containerd",))
         ),
-        go_product(
+        # runc enters namespaces in C before Go runs, and filters system calls by libseccomp, of which there is only the
+        # machine's own: runc for arm64 does not filter.
+        product(
+            "runc",
+            {"github.com/opencontainers/runc": "runc"},
+            cgo=True,
+            tags="seccomp netgo osusergo" if architecture == "amd64" else "netgo osusergo",
+            seconds=15,
+            told=("runc", "--version"),
+        ),
+        product(
             "docker-engine",
-            MODULES / "docker-engine",
             {f"{moby}/cmd/{p}": p for p in ("dockerd", "docker-proxy")},
-            go=go,
             cgo=True,
             tags="netgo osusergo no_systemd exclude_graphdriver_btrfs",
             ldflags=f"-X {moby}/dockerversion.Version={docker_version} -X {moby}/dockerversion.BuildTime={build_time}"
             f" -X {moby}/dockerversion.GitCommit=v{version_of('docker-engine', moby)}",
             files={f"docker.{kind}": f"{moby}:contrib/init/systemd/docker.{kind}" for kind in ("service", "socket")},
             seconds=130,
-            outputs={"version": ("dockerd", "--version")},
+            told=("dockerd", "--version"),
         ),
-        go_product(
+        product(
             "docker-cli",
-            MODULES / "docker-cli",
             {f"{cli}/cmd/docker": "docker"},
-            go=go,
             tags="osusergo",
             # Docker's client has no go.mod, so that Go takes it for a program of Go 1.16; its vendor.mod says 1.26.
             gcflags=f"{cli}/...=-lang=go1.26",
             ldflags=f"-X {cli}/cli/version.Version={docker_version} -X {cli}/cli/version.BuildTime={build_time}"
             f" -X {cli}/cli/version.GitCommit=v{docker_version}",
             seconds=40,
-            outputs={"version": ("docker", "--version")},
+            told=("docker", "--version"),
         ),
         # Programs in a folder of their own: the package takes the whole folder.
-        go_product(
+        product(
             "cni-plugins",
-            MODULES / "cni-plugins",
             {f"{plugins}/plugins/{kind}/{name}": f"bin/{name}" for kind, names in cni.items() for name in names},
-            go=go,
-            ldflags=buildversion("cni-plugins"),
+            ldflags=_cni_version("cni-plugins"),
             seconds=15,
         ),
+    ]
+
+
+def _cni_version(folder: str) -> str:
+    """The linker's flag by which CNI plugins know their version."""
+    plugins = "github.com/containernetworking/plugins"
+    return f"-X {plugins}/pkg/utils/buildversion.BuildVersion=v{version_of(folder, plugins)}"
+
+
+def _network_software(go: str) -> list[Product]:
+    """What a cluster's network images are made of."""
+    plugins = "github.com/containernetworking/plugins"
+    flannel = "github.com/flannel-io/flannel"
+    made = [
         go_product(
             "flannel",
             MODULES / "flannel",
@@ -253,18 +267,18 @@ def _node_software(go: str) -> list[Product]:
                 {f"{plugins}/plugins/meta/flannel": "flannel"},
                 go=go,
                 architecture=architecture,
-                ldflags=buildversion("cni-flannel"),
+                ldflags=_cni_version("cni-flannel"),
                 seconds=8,
             )
         )
     return made
 
 
-def _kubernetes(version: str, go: str, default: bool) -> list[Product]:
-    """Programs, packages, repository and images of one Kubernetes release."""
+def _kubernetes_programs(
+    version: str, go: str, architecture: str, programs: Sequence[str], **values: object
+) -> Product:
+    """Programs of one Kubernetes release."""
     module = "k8s.io/kubernetes"
-    name = f"kubernetes-{version}"
-    folder = MODULES / name
     about = "k8s.io/component-base/version"
     ldflags = " ".join(
         f"-X {about}.{variable}={value}"
@@ -276,36 +290,71 @@ def _kubernetes(version: str, go: str, default: bool) -> list[Product]:
             "buildDate": "2026-01-01T00:00:00Z",
         }.items()
     )
+    return go_product(
+        product_of(f"kubernetes-{version}{{arch}}", architecture),
+        MODULES / f"kubernetes-{version}",
+        {f"{module}/{'test/images' if p == 'agnhost' else 'cmd'}/{p}": p for p in programs},
+        go=go,
+        architecture=architecture,
+        ldflags=ldflags,
+        seconds=400,
+        **values,
+    )
+
+
+def _kubernetes_packages(version: str, architecture: str) -> list[Product]:
+    """The packages of one Kubernetes release, and their repository."""
+    programs, debs, cni, repository = (
+        product_of(f"{name}{{arch}}", architecture)
+        for name in (
+            f"kubernetes-{version}",
+            f"debs-kubernetes-{version}",
+            "debs-kubernetes-cni",
+            f"apt-kubernetes-{version}",
+        )
+    )
+    return [
+        debs_product(
+            debs,
+            tuple(
+                Deb(name, f"{version}-1.1", {f"usr/bin/{name}": f"{programs}:{name}"}, architecture=architecture)
+                for name in PACKAGED
+            ),
+        ),
+        flat_repository(
+            repository,
+            path_of(f"core:/stable:/v{minor(version)}/deb", architecture),
+            (debs, cni),
+            f"isv:kubernetes:core:stable:v{minor(version)}",
+            architecture,
+        ),
+    ]
+
+
+def _kubernetes_arm64(version: str, go: str) -> list[Product]:
+    """What Pis of the architecture that real ones have install of one Kubernetes release; they start nothing of it."""
+    return [_kubernetes_programs(version, go, "arm64", PACKAGED), *_kubernetes_packages(version, "arm64")]
+
+
+def _kubernetes(version: str, go: str, default: bool) -> list[Product]:
+    """Programs, packages, repository and images of one Kubernetes release."""
+    module = "k8s.io/kubernetes"
+    name = f"kubernetes-{version}"
     links = {f"bin/{version}/{program}": program for program in (*BINARIES, "agnhost")}
     if default:
         links |= {f"bin/{program}": program for program in (*BINARIES, "agnhost")}
     etcd = ETCD[minor(version)]
     made = [
-        go_product(
-            name,
-            folder,
-            {**{f"{module}/cmd/{p}": p for p in BINARIES}, f"{module}/test/images/agnhost": "agnhost"},
-            go=go,
-            ldflags=ldflags,
+        _kubernetes_programs(
+            version,
+            go,
+            "amd64",
+            (*BINARIES, "agnhost"),
             files={"agnhost-version": f"{module}:test/images/agnhost/VERSION"},
             links=links,
-            seconds=400,
             outputs={"images": ("kubeadm", "config", "images", "list", "--kubernetes-version", f"v{version}")},
         ),
-        debs_product(
-            f"debs-{name}",
-            (
-                Deb("kubeadm", f"{version}-1.1", {"usr/bin/kubeadm": f"{name}:kubeadm"}),
-                Deb("kubelet", f"{version}-1.1", {"usr/bin/kubelet": f"{name}:kubelet"}),
-                Deb("kubectl", f"{version}-1.1", {"usr/bin/kubectl": f"{name}:kubectl"}),
-            ),
-        ),
-        flat_repository(
-            f"apt-{name}",
-            f"core:/stable:/v{minor(version)}/deb",
-            (f"debs-{name}", "debs-kubernetes-cni"),
-            f"isv:kubernetes:core:stable:v{minor(version)}",
-        ),
+        *_kubernetes_packages(version, "amd64"),
     ]
 
     def listed(image: str, tag_begins: str = "") -> callable:
@@ -376,29 +425,49 @@ def _kubernetes(version: str, go: str, default: bool) -> list[Product]:
     return made
 
 
-def _docker_packages() -> list[Product]:
+def _docker_packages(architecture: str) -> list[Product]:
     """kubernetes-cni for the Kubernetes repositories; Docker's packages and repository for each Debian release."""
-    cni = version_of("cni-plugins", "github.com/containernetworking/plugins")
-    made = [
-        debs_product("debs-kubernetes-cni", (Deb("kubernetes-cni", f"{cni}-1.1", {"opt/cni/bin": "cni-plugins:bin"}),))
-    ]
+
+    def name_of(name: str) -> str:
+        return product_of(f"{name}{{arch}}", architecture)
+
+    def repository(name: str, path: str, suites: Mapping[str, str]) -> Product:
+        place = path_of(path, architecture)
+        return pool_repository(name_of(name), place, suites, "stable", "Docker", "Docker CE", architecture)
+
+    def packages(name: str, runtime: str, build: str) -> Product:
+        return debs_product(name_of(name), _docker_debs(runtime, build, architecture), seconds=12)
+
+    cni = Deb(
+        "kubernetes-cni",
+        f"{version_of('cni-plugins', 'github.com/containernetworking/plugins')}-1.1",
+        {"opt/cni/bin": f"{name_of('cni-plugins')}:bin"},
+        architecture=architecture,
+    )
+    made = [debs_product(name_of("debs-kubernetes-cni"), (cni,))]
     for codename, number in DEBIAN.items():
-        build = f"1~debian.{number}~{codename}"
-        made.append(debs_product(f"debs-docker-{codename}", _docker_debs("containerd", build), seconds=12))
-    suites = {codename: f"debs-docker-{codename}" for codename in DEBIAN}
-    made.append(pool_repository("apt-docker", "linux/debian", suites, "stable", "Docker", "Docker CE"))
-    # Of the engine there is one version, so its earlier package is an earlier revision of the same programs.
-    earlier = _docker_debs("containerd-earlier", "0~debian.13~trixie")
-    made.append(debs_product("debs-docker-earlier", earlier, seconds=12))
-    suites = {"trixie": "debs-docker-earlier"}
-    made.append(pool_repository("apt-docker-earlier", "earlier/linux/debian", suites, "stable", "Docker", "Docker CE"))
+        made.append(packages(f"debs-docker-{codename}", "containerd", f"1~debian.{number}~{codename}"))
+    suites = {codename: name_of(f"debs-docker-{codename}") for codename in DEBIAN}
+    made.append(repository("apt-docker", "linux/debian", suites))
+    if architecture == "amd64":
+        # Of the engine there is one version, so its earlier package is an earlier revision of the same programs.
+        made.append(packages("debs-docker-earlier", "containerd-earlier", "0~debian.13~trixie"))
+        made.append(repository("apt-docker-earlier", "earlier/linux/debian", {"trixie": "debs-docker-earlier"}))
     return made
 
 
-def _docker_debs(runtime: str, build: str) -> tuple[Deb, ...]:
+def path_of(path: str, architecture: str) -> str:
+    """Where a repository is served. Packages for arm64 lie apart, because they are made on demand alone."""
+    return path if architecture == "amd64" else f"{architecture}/{path}"
+
+
+def _docker_debs(runtime: str, build: str, architecture: str) -> tuple[Deb, ...]:
     """Docker's packages with the containerd of the product `runtime`; build: what follows upstream's version."""
     containerd = version_of(runtime, "github.com/containerd/containerd/v2")
     docker = version_of("docker-cli", "github.com/docker/cli")
+    made, runc, engine, client = (
+        product_of(f"{name}{{arch}}", architecture) for name in (runtime, "runc", "docker-engine", "docker-cli")
+    )
     units = "usr/lib/systemd/system"
     unit = f"{units}/containerd.service"
     return (
@@ -406,21 +475,28 @@ def _docker_debs(runtime: str, build: str) -> tuple[Deb, ...]:
             "containerd.io",
             f"{containerd}-{build}",
             {
-                **{f"usr/bin/{p}": f"{runtime}:{p}" for p in ("containerd", "containerd-shim-runc-v2", "ctr")},
-                "usr/bin/runc": "runc:runc",
-                unit: f"{runtime}:containerd.service",
+                **{f"usr/bin/{p}": f"{made}:{p}" for p in ("containerd", "containerd-shim-runc-v2", "ctr")},
+                "usr/bin/runc": f"{runc}:runc",
+                unit: f"{made}:containerd.service",
             },
             replace={unit: {"/usr/local/bin/containerd": "/usr/bin/containerd"}},
+            architecture=architecture,
         ),
         Deb(
             "docker-ce",
             f"5:{docker}-{build}",
             {
-                **{f"usr/bin/{p}": f"docker-engine:{p}" for p in ("dockerd", "docker-proxy")},
-                **{f"{units}/docker.{k}": f"docker-engine:docker.{k}" for k in ("service", "socket")},
+                **{f"usr/bin/{p}": f"{engine}:{p}" for p in ("dockerd", "docker-proxy")},
+                **{f"{units}/docker.{k}": f"{engine}:docker.{k}" for k in ("service", "socket")},
             },
+            architecture=architecture,
         ),
-        Deb("docker-ce-cli", f"5:{docker}-{build}", {"usr/bin/docker": "docker-cli:docker"}),
+        Deb(
+            "docker-ce-cli",
+            f"5:{docker}-{build}",
+            {"usr/bin/docker": f"{client}:docker"},
+            architecture=architecture,
+        ),
     )
 
 
@@ -495,4 +571,4 @@ def _network_images() -> list[Product]:
 
 def wanted(products: Mapping[str, Product]) -> list[str]:
     """What is built when nobody asks for anything in particular: all but what is on demand."""
-    return [name for name in products if name not in ON_DEMAND]
+    return [name for name in products if name not in ON_DEMAND and not name.endswith("-arm64")]

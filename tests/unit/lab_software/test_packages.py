@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from labsoftware import products
 from labsoftware.debs import TEMPLATES, Deb, conffiles, control
+from labsoftware.product import closure
 
 
 def test_control_has_the_fields_that_the_build_knows():
@@ -68,3 +69,24 @@ def test_docker_s_packages_carry_the_debian_release(codename, suffix):
     recipe = " ".join(made[f"debs-docker-{codename}"].recipe)
     assert recipe.count(f"{suffix}'") == 3
     assert "version='5:29." in recipe
+
+
+ARM64 = ("apt-kubernetes-1.37.2-arm64", "apt-docker-arm64")
+
+
+def test_packages_for_arm64_are_made_on_demand_alone():
+    made = products.all_products(["1.37.2"], "1.37.2", "1.26.8")
+    usual = closure(made, products.wanted(made))
+    assert not [name for name in usual if name.startswith(("apt-", "debs-")) and name.endswith("-arm64")]
+    assert set(ARM64) <= set(made)
+
+
+@pytest.mark.parametrize("repository", ARM64)
+def test_a_repository_for_arm64_holds_nothing_of_this_machine_s_own(repository):
+    made = products.all_products(["1.37.2"], "1.37.2", "1.26.8")
+    below = closure(made, [repository])
+    assert [name for name in below if not name.endswith("-arm64")] == ["signing-key"]
+    recipes = " ".join(" ".join(product.recipe) for product in below.values())
+    assert "architecture='arm64'" in recipes
+    assert "amd64" not in recipes
+    assert not [product.name for product in below.values() if product.links], "the machine cannot run them"
