@@ -24,9 +24,6 @@ CACHE = Path(
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bramble.kube-lab"
 )
 
-#: What takes long, or is tried too seldom yet to decide about every change.
-ONLY_ALL = pytest.mark.skipif("BRAMBLE_TEST_ALL" not in os.environ, reason="only in make test-all")
-
 
 def environment(**extra: str) -> dict[str, str]:
     """The checkout's own settings, without molecule's."""

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from lab_cluster import ONLY_ALL, ROOT
+from lab_cluster import ROOT
 
 sys.path[:0] = [str(ROOT / "tests" / "faults")]
 
@@ -18,7 +18,6 @@ import catalogue
 import cuts
 from field import Field
 
-pytestmark = ONLY_ALL
 SEED = int(os.environ.get("BRAMBLE_SEED") or random.SystemRandom().randrange(10**6))
 
 

@@ -74,6 +74,16 @@ E1124 03:00:03.000001    1 kubelet.go:9] "other"
     assert last_errors("") == []
 
 
+def test_a_long_error_keeps_its_beginning_and_the_cause_at_its_end():
+    told = "failed to create sandbox: " + "rpc error: " * 40 + "can't get final child's PID from pipe: EOF"
+    (error,) = last_errors(
+        f'E1124 11:17:35.908821 937 pod_workers.go:1324] "Error syncing pod" err="{told}" podUID="0452b7d5"'
+    )
+    assert error.startswith('"Error syncing pod" err="failed to create sandbox: ')
+    assert error.endswith("can't get final child's PID from pipe: EOF\"")
+    assert len(error) == 240
+
+
 def test_explanation_names_the_likely_cause():
     lines = explain(["Ready is False: x"], {"containerd": "failed", "kubelet": "active"}, [], ["boom"], 100)
     text = "\n".join(lines)
