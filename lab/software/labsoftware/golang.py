@@ -95,25 +95,29 @@ def go_product(
     links: Mapping[str, str] | None = None,
     seconds: int = 30,
     outputs: Mapping[str, Sequence[str]] | None = None,
+    overlaid: Mapping[str, str] | None = None,
 ) -> Product:
     """Programs of one go.mod.
 
     packages: import path -> file name of the program (architecture other than amd64: in a folder of that name).
     files: file name in the result -> 'module/path:path inside that module', for unit files and the like.
     outputs: file name in the result -> a command of the result whose output it gets, which proves that it runs, too.
+    overlaid: folder beside go.mod -> 'product:path' of a module's files, over which that folder's own are laid; go.mod
+        has a replacement by the folder.
     """
-    files, outputs = files or {}, outputs or {}
+    files, outputs, overlaid = files or {}, outputs or {}, overlaid or {}
     static = " -linkmode external -extldflags -static" if cgo else ""
     flags = f"-s -w{static} {ldflags}".rstrip()
 
     def build(work: Work) -> None:
         environment = go_environment(work.cache, architecture, cgo)
         with work.scratch() as scratch:
+            place = _laid_over(work, scratch / "go", folder, overlaid) if overlaid else folder
             work.run(
                 *("go", "build", "-trimpath", "-p", str(work.jobs), "-tags", tags, "-ldflags", flags),
                 *(f"-gcflags={given} {NO_DWARF}" for given in ("all=", gcflags) if given),
                 *("-o", f"{scratch}{os.sep}", *packages),
-                cwd=folder,
+                cwd=place,
                 env=environment,
             )
             for package, program in packages.items():
@@ -132,14 +136,23 @@ def go_product(
         build=build,
         recipe=(
             *(f"go {go}", architecture, f"cgo {cgo}", tags, flags, gcflags),
-            *(repr(sorted(table.items())) for table in (packages, files, outputs)),
+            *(repr(sorted(table.items())) for table in (packages, files, outputs, *((overlaid,) if overlaid else ()))),
         ),
+        needs=tuple(source.partition(":")[0] for source in overlaid.values()),
         inputs=(folder,),
         seconds=seconds,
         links=links or {},
         compiles=True,
         host_packages=CROSS_PACKAGES if cgo and architecture == "arm64" else (),
     )
+
+
+def _laid_over(work: Work, place: Path, folder: Path, overlaid: Mapping[str, str]) -> Path:
+    """A copy of a folder with go.mod, in which some of its own folders are completed to whole modules."""
+    for name, source in overlaid.items():
+        shutil.copytree(work.file(source), place / name)
+    work.run("chmod", "-R", "u+w", place)
+    return shutil.copytree(folder, place, dirs_exist_ok=True)
 
 
 def files_product(name: str, folder: Path, files: Mapping[str, str], links: Mapping[str, str] | None = None) -> Product:

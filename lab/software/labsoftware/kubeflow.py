@@ -21,6 +21,7 @@ def products(go: str) -> list[Product]:
         *_training_operator(go),
         *_trainer(go),
         *_storage_and_metrics(go),
+        *_ingress(go),
         *_jupyterhub(),
         *_model_server(),
         *_manifests_alone(),
@@ -182,6 +183,33 @@ def _storage_and_metrics(go: str) -> list[Product]:
             )
         ),
         github_archive("kubernetes-sigs/metrics-server", metrics_version, "manifests", "metrics-server:manifests"),
+    ]
+
+
+def _ingress(go: str) -> list[Product]:
+    """Traefik, whose client of certificate authorities (lego) knows no DNS provider: their modules cannot be had."""
+    module = "github.com/traefik/traefik/v3"
+    version = version_of("traefik", module)
+    return [
+        files_product("lego", MODULES / "traefik-lego", {"lego": "github.com/go-acme/lego/v5:"}),
+        go_product(
+            "traefik",
+            MODULES / "traefik",
+            {f"{module}/cmd/traefik": "traefik"},
+            go=go,
+            ldflags=f"-X {module}/pkg/version.Version={version}",
+            overlaid={"lego": "lego:lego"},
+            seconds=240,
+            outputs={"version": ("traefik", "version")},
+        ),
+        image_product(
+            Image(
+                name="image-traefik",
+                reference=f"docker.io/library/traefik:v{version}",
+                programs={"/usr/local/bin/traefik": "traefik:traefik"},
+                entrypoint=("/usr/local/bin/traefik",),
+            )
+        ),
     ]
 
 

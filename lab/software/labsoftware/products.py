@@ -29,10 +29,11 @@ BINARIES = (
 ETCD = {"1.35": "3.6", "1.36": "3.6", "1.37": "3.7"}
 # Docker's repository as it was some time ago, with an older containerd: from it a Pi is set up that is upgraded later.
 EARLIER = ("containerd-earlier", "debs-docker-earlier", "apt-docker-earlier")
-# For the tests that use it, not for the demo: compiled from libraries of its own, it would be a tenth of all work.
+# For the tests that use them, not for the demo: compiled from libraries of their own, each is a tenth of all work.
 METRICS = ("metrics-server", "image-metrics-server", "manifests-metrics-server")
+INGRESS = ("lego", "traefik", "image-traefik")
 # Built only when asked for by name; so are programs and packages for arm64, but for those that an image needs.
-ON_DEMAND = ("ko", *METRICS, *EARLIER)
+ON_DEMAND = ("ko", *METRICS, *INGRESS, *EARLIER)
 
 
 def minor(version: str) -> str:
