@@ -13,8 +13,8 @@ author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Joins a machine to a cluster with C(kubeadm join), unless it is in that cluster already.
-  - A join that was cut short is done again. A machine that belongs to another cluster is refused, with that cluster's
-    address.
+  - A join that was cut short is done again, and so is one of whose files the kubelet lacks one that it cannot start
+    without. A machine that belongs to another cluster is refused, with that cluster's address.
   - Runs on the machine that joins, as root.
 options:
   config:
@@ -73,7 +73,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.files import place
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import redact
-from ansible_collections.bramble.kube.plugins.module_utils.pi.facts import kubelet_certificate_ended
+from ansible_collections.bramble.kube.plugins.module_utils.pi.facts import kubelet_lacks
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
@@ -109,14 +109,14 @@ def read_member() -> rules.Member:
             pass  # damaged, so that the kubelet cannot be in any cluster by it
     complete = bool(server) and os.path.exists(KUBELET_CONFIG) and not os.path.exists(BOOTSTRAP_CONF)
     anything = any(os.path.exists(path) for path in (BOOTSTRAP_CONF, CA, KUBELET_CONF))
-    ended = kubelet_certificate_ended(System(), time.time())
-    return rules.Member(server, _hash(pem), anything and not complete, ended, os.path.exists(API_SERVER))
+    lacks = kubelet_lacks(System(), time.time())
+    return rules.Member(server, _hash(pem), anything and not complete, lacks, os.path.exists(API_SERVER))
 
 
 def clear_leftovers(module: AnsibleModule, hashes: tuple[str, ...]) -> None:
     """Take away what a join that did not finish wrote, so that kubeadm's checks pass."""
     module.run_command(["systemctl", "stop", "kubelet"])
-    keep = _hash(_text(CA)) in hashes and not read_member().ended
+    keep = _hash(_text(CA)) in hashes and not read_member().lacks
     for path in (BOOTSTRAP_CONF, CA, KUBELET_CONF):
         if os.path.exists(path):
             place.write(place.Wanted(path, None))
@@ -153,7 +153,7 @@ def run(module: AnsibleModule) -> dict:
         )
     if not module.check_mode:
         if step.do == "join":
-            if member.leftover or member.ended:
+            if member.leftover or member.lacks:
                 clear_leftovers(module, hashes)
             join(module, hashes)
         elif step.do == "tidy" and os.path.exists(BOOTSTRAP_CONF):

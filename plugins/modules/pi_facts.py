@@ -185,9 +185,9 @@ ansible_facts:
     pi_kubernetes:
       description: >-
         C(kubelet_server), the address of the cluster that the machine belongs to, C(node_name), by which that cluster
-        knows it, C(cluster_ca_sha256) of that cluster in kubeadm's form, C(certificate_ended), whether the kubelet has
-        no certificate that still holds, C(control_plane), whether it runs an API server, and C(cni_config), the pod
-        network's files.
+        knows it, C(cluster_ca_sha256) of that cluster in kubeadm's form, C(kubelet_lacks), what its kubelet cannot work
+        without and does not have (a file's path, or a certificate that still holds; empty when all is there),
+        C(control_plane), whether it runs an API server, and C(cni_config), the pod network's files.
       type: dict
 """
 

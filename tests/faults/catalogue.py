@@ -284,26 +284,32 @@ def swap_again(field: Field) -> str:
     return said
 
 
-def _delete_half(field: Field, host: str) -> None:
+def _halves(field: Field, host: str) -> tuple[list[str], list[str]]:
+    """The files in /etc/kubernetes, dealt by chance."""
     files = field.inside(host, "find /etc/kubernetes -type f | sort").split()
-    gone = random.Random(field.seed).sample(files, (len(files) + 1) // 2)
-    field.inside(host, "rm " + " ".join(gone))
+    random.Random(field.seed).shuffle(files)
+    middle = (len(files) + 1) // 2
+    return files[:middle], files[middle:]
 
 
-@fault("half of /etc/kubernetes deleted on a node", names="/etc/kubernetes|join", stops=False)
+@fault("half of /etc/kubernetes deleted on a node, and then the other half", stops=False)
 def half_deleted_node(field: Field) -> str:
     """Files chosen by chance; the kubelet is started anew, as after a reboot."""
     host = _victim(field)
-    _delete_half(field, host)
-    field.inside(host, "systemctl restart kubelet")
-    return _said(field.play("site.yml"))
+    for half in _halves(field, host):
+        field.inside(host, "rm " + " ".join(half))
+        field.inside(host, "systemctl restart kubelet")
+        if said := _said(field.play("site.yml")):
+            return said
+        field.check()
+    return ""
 
 
 @fault("half of /etc/kubernetes deleted on the master", names="missing.*restore", playbook="playbooks/restore.yml")
 def half_deleted_master(field: Field) -> str:
     """Files chosen by chance; restore.yml brings them back from the last backup."""
     field.must("playbooks/backup.yml")
-    _delete_half(field, field.master)
+    field.inside(field.master, "rm " + " ".join(_halves(field, field.master)[0]))
     return _said(field.play("site.yml", limit_s=900))
 
 

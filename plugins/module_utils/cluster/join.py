@@ -17,14 +17,14 @@ class Member:
         without one.
     :ivar ca: hash of the CA in kubelet.conf, else of pki/ca.crt; empty without either.
     :ivar leftover: whether there are files of a join that did not finish.
-    :ivar ended: whether the kubelet has no certificate that still holds, so that the cluster does not accept it.
+    :ivar lacks: what its kubelet cannot work without and does not have; empty when all is there.
     :ivar control_plane: whether the API server's static Pod is there.
     """
 
     server: str = ""
     ca: str = ""
     leftover: bool = False
-    ended: bool = False
+    lacks: str = ""
     control_plane: bool = False
 
 
@@ -53,6 +53,6 @@ def next_step(member: Member, endpoint: str, ca_hashes: tuple[str, ...]) -> Step
             "refuse",
             f"this machine belongs to another cluster, the one at {member.server}, and not to the one at https://{endpoint}",
         )
-    if member.ended:
-        return Step("join", "its kubelet has no certificate that still holds, so that it joins anew")
+    if member.lacks:
+        return Step("join", f"its kubelet lacks {member.lacks}, so that it joins anew")
     return Step("tidy", "the join had been cut short at its end") if member.leftover else Step("nothing")

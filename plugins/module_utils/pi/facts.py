@@ -34,6 +34,9 @@ from ansible_collections.bramble.kube.plugins.module_utils.pi.system import Syst
 CMDLINE_FILES = ("/boot/firmware/cmdline.txt", "/boot/cmdline.txt")
 #: Where a kubelet keeps its own certificate, which it renews by itself.
 KUBELET_CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
+#: What kubeadm join writes once, and a kubelet does not start without.
+KUBELET_CONFIG = "/var/lib/kubelet/config.yaml"
+CLUSTER_CA = "/etc/kubernetes/pki/ca.crt"
 #: Time services by unit, in the order in which the first active one counts.
 TIME_UNITS = ("chrony", "chronyd", "ntpsec", "ntp", "openntpd", "systemd-timesyncd")
 #: Where a feature shows that its module is in the kernel although neither /proc/modules nor modules.builtin has it.
@@ -294,19 +297,32 @@ def sysctls(system: System, names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def kubelet_certificate_ended(system: System, now: float) -> bool:
-    """Whether the kubelet of a Pi in a cluster has no certificate that still holds, so that it cannot get a new one.
+def kubelet_lacks(system: System, now: float) -> str:
+    """What the kubelet of a Pi in a cluster does not have although it cannot work without it; empty when all is there.
 
-    Its own has ended; or it never got one, since it writes kubelet.conf before the cluster has accepted it.
+    Its own certificate has ended, or it never got one, since it writes kubelet.conf before the cluster has accepted it;
+    or somebody deleted or damaged a file that kubeadm join writes once.
 
     :param now: seconds since 1970.
     """
+    joined = system.read("/etc/kubernetes/kubelet.conf")
     if not system.exists(KUBELET_CLIENT):
-        return "client-certificate:" in system.read("/etc/kubernetes/kubelet.conf")
-    try:
-        return validity(system.read(KUBELET_CLIENT))[1].timestamp() <= now
-    except CertificateError:
-        return False
+        ended = "client-certificate:" in joined
+    else:
+        try:
+            ended = validity(system.read(KUBELET_CLIENT))[1].timestamp() <= now
+        except CertificateError:
+            ended = False
+    if ended:
+        return "a certificate that still holds"
+    if joined and not system.read(KUBELET_CONFIG):
+        return KUBELET_CONFIG
+    if joined:
+        try:
+            ca_cert_hashes(system.read(CLUSTER_CA))
+        except CertificateError:
+            return CLUSTER_CA
+    return ""
 
 
 def kubernetes(system: System) -> dict[str, Any]:
@@ -321,7 +337,7 @@ def kubernetes(system: System) -> dict[str, Any]:
             match = re.search(r"^\s*server:\s*\"?(https://[^\s\"]+)", text, re.MULTILINE)
             server = match.group(1) if match else ""
     pin = ""
-    for candidate in (pem, system.read("/etc/kubernetes/pki/ca.crt")):
+    for candidate in (pem, system.read(CLUSTER_CA)):
         try:
             pin = ca_cert_hashes(candidate)[0]
             break
@@ -334,7 +350,7 @@ def kubernetes(system: System) -> dict[str, Any]:
         "kubelet_server": server,
         "node_name": name,
         "cluster_ca_sha256": pin,
-        "certificate_ended": kubelet_certificate_ended(system, time.time()),
+        "kubelet_lacks": kubelet_lacks(system, time.time()),
         "control_plane": system.exists("/etc/kubernetes/manifests/kube-apiserver.yaml"),
         "cni_config": [
             f"/etc/cni/net.d/{name}"

@@ -21,8 +21,8 @@ SERVER = "https://192.168.13.7:6443"
         (Member(server=SERVER, ca=THEIRS), "refuse"),
         (Member(server=SERVER, ca=""), "refuse"),
         (Member(server=SERVER, ca=OURS, control_plane=True), "refuse"),
-        (Member(server=SERVER, ca=OURS, ended=True), "join"),
-        (Member(server=SERVER, ca=THEIRS, ended=True), "refuse"),
+        (Member(server=SERVER, ca=OURS, lacks="a certificate"), "join"),
+        (Member(server=SERVER, ca=THEIRS, lacks="a certificate"), "refuse"),
     ],
 )
 def test_next_step(member, do):
@@ -37,3 +37,8 @@ def test_the_other_cluster_is_named():
     step = next_step(Member(server="https://10.0.0.1:6443", ca=THEIRS), "192.168.13.7:6443", (OURS,))
     assert "https://10.0.0.1:6443" in step.why
     assert "https://192.168.13.7:6443" in step.why
+
+
+def test_what_the_kubelet_lacks_is_named():
+    step = next_step(Member(server=SERVER, ca=OURS, lacks="/etc/kubernetes/pki/ca.crt"), "192.168.13.7:6443", (OURS,))
+    assert step.why == "its kubelet lacks /etc/kubernetes/pki/ca.crt, so that it joins anew"

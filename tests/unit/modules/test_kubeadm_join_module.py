@@ -33,7 +33,7 @@ def card(tmp_path, monkeypatch):
     """A folder in place of the card; the function puts a file of kubeadm's there."""
     for name in ("KUBELET_CONF", "BOOTSTRAP_CONF", "CA", "API_SERVER", "KUBELET_CONFIG"):
         monkeypatch.setattr(kubeadm_join, name, str(tmp_path / name))
-    monkeypatch.setattr(kubeadm_join, "kubelet_certificate_ended", lambda *_: False)
+    monkeypatch.setattr(kubeadm_join, "kubelet_lacks", lambda *_: "")
     return lambda name, text="x": (tmp_path / name).write_text(text)
 
 

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from certificates import self_signed
 
 from ansible_collections.bramble.kube.plugins.module_utils.pi import facts, network, packages, parse
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
@@ -30,7 +31,7 @@ def test_a_machine_without_any_file_gives_every_fact() -> None:
         "kubelet_server": "",
         "node_name": "",
         "cluster_ca_sha256": "",
-        "certificate_ended": False,
+        "kubelet_lacks": "",
         "control_plane": False,
         "cni_config": [],
     }
@@ -326,19 +327,47 @@ def test_a_pi_of_a_cluster_knows_which(pi) -> None:
         "kubelet_server": "https://192.168.13.7:6443",
         "node_name": "",
         "cluster_ca_sha256": "",
-        "certificate_ended": False,
+        "kubelet_lacks": "/var/lib/kubelet/config.yaml",
         "control_plane": True,
         "cni_config": ["/etc/cni/net.d/10-flannel.conflist"],
     }
 
 
-@pytest.mark.parametrize(("certificate", "ended"), [("", True), ("-----BEGIN nonsense", False)])
-def test_a_kubelet_that_the_cluster_has_not_accepted_has_no_certificate(pi, certificate, ended):
-    """It writes kubelet.conf before; a cut join leaves it behind."""
-    pi.put("/etc/kubernetes/kubelet.conf", "users:\n- user:\n    client-certificate: /var/lib/kubelet/pki/x.pem\n")
-    if certificate:
-        pi.put("/var/lib/kubelet/pki/kubelet-client-current.pem", certificate)
-    assert facts.kubelet_certificate_ended(pi, 0.0) is ended
+JOINED = {
+    "/etc/kubernetes/kubelet.conf": "clusters: []\n",
+    "/etc/kubernetes/pki/ca.crt": self_signed("kubernetes"),
+    "/var/lib/kubelet/config.yaml": "kind: KubeletConfiguration\n",
+    "/var/lib/kubelet/pki/kubelet-client-current.pem": self_signed("system:node:k8s-node1"),
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "lacks"),
+    [
+        ({}, ""),
+        (JOINED, ""),
+        (JOINED | {"/etc/kubernetes/pki/ca.crt": None}, "/etc/kubernetes/pki/ca.crt"),
+        (JOINED | {"/etc/kubernetes/pki/ca.crt": ""}, "/etc/kubernetes/pki/ca.crt"),
+        (JOINED | {"/var/lib/kubelet/config.yaml": None}, "/var/lib/kubelet/config.yaml"),
+        (JOINED | {"/etc/kubernetes/kubelet.conf": None, "/var/lib/kubelet/config.yaml": None}, ""),
+        (
+            # The kubelet writes its kubeconfig before the cluster has accepted it; a cut join leaves it behind.
+            {"/etc/kubernetes/kubelet.conf": "users:\n- user:\n    client-certificate: /var/lib/kubelet/pki/x.pem\n"},
+            "a certificate that still holds",
+        ),
+    ],
+)
+def test_a_kubelet_lacks_what_it_cannot_work_without(pi, files, lacks):
+    for path, text in files.items():
+        if text is not None:
+            pi.put(path, text)
+    assert facts.kubelet_lacks(pi, 0.0) == lacks
+
+
+def test_a_certificate_that_has_ended_does_not_hold(pi):
+    for path, text in JOINED.items():
+        pi.put(path, text)
+    assert facts.kubelet_lacks(pi, 1e11) == "a certificate that still holds"
 
 
 def test_the_end_of_the_first_boot_is_waited_for(pi) -> None:
