@@ -79,11 +79,12 @@ from datetime import datetime, timezone
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.cluster import renewal
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import Stop, carry_out
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import carry_out
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.init import reason
 from ansible_collections.bramble.kube.plugins.module_utils.files import place
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, validity
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import redact
+from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
 
 KUBERNETES = "/etc/kubernetes"
 KUBELET_CONF = KUBERNETES + "/kubelet.conf"

@@ -67,7 +67,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.cluster import join as rules
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import Stop, carry_out
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import carry_out
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.init import reason
 from ansible_collections.bramble.kube.plugins.module_utils.files import place
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes
@@ -75,6 +75,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig im
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import redact
 from ansible_collections.bramble.kube.plugins.module_utils.pi.facts import kubelet_lacks
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
+from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
 
 KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
 BOOTSTRAP_CONF = "/etc/kubernetes/bootstrap-kubelet.conf"
@@ -86,10 +87,6 @@ KUBELET_CONFIG = "/var/lib/kubelet/config.yaml"
 JOIN_CONFIG = "/run/bramble.kube/kubeadm-join.yaml"
 
 
-def _text(path: str) -> str:
-    return (place.read(path) or b"").decode("utf-8", "replace")
-
-
 def _hash(pem: str) -> str:
     try:
         return ca_cert_hashes(pem)[0] if pem else ""
@@ -99,12 +96,12 @@ def _hash(pem: str) -> str:
 
 def read_member() -> rules.Member:
     """Look at what join writes."""
-    server, pem = "", _text(CA)
-    text = _text(KUBELET_CONF)
+    server, pem = "", place.text(CA)
+    text = place.text(KUBELET_CONF)
     if text:
         try:
             cluster = parse_kubeconfig(text)
-            server, pem = cluster.server, cluster.ca_pem or _text(cluster.ca_file)
+            server, pem = cluster.server, cluster.ca_pem or place.text(cluster.ca_file)
         except KubeconfigError:
             pass  # damaged, so that the kubelet cannot be in any cluster by it
     complete = bool(server) and os.path.exists(KUBELET_CONFIG) and not os.path.exists(BOOTSTRAP_CONF)
@@ -116,7 +113,7 @@ def read_member() -> rules.Member:
 def clear_leftovers(module: AnsibleModule, hashes: tuple[str, ...]) -> None:
     """Take away what a join that did not finish wrote, so that kubeadm's checks pass."""
     module.run_command(["systemctl", "stop", "kubelet"])
-    keep = _hash(_text(CA)) in hashes and not read_member().lacks
+    keep = _hash(place.text(CA)) in hashes and not read_member().lacks
     for path in (BOOTSTRAP_CONF, CA, KUBELET_CONF):
         if os.path.exists(path):
             place.write(place.Wanted(path, None))

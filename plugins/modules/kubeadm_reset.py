@@ -65,16 +65,13 @@ from ansible_collections.bramble.kube.plugins.module_utils.cluster.init import r
 from ansible_collections.bramble.kube.plugins.module_utils.files import place
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import redact
+from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
 
 SOCKET = "unix:///run/containerd/containerd.sock"
 KUBECONFIGS = ("/etc/kubernetes/admin.conf", "/etc/kubernetes/kubelet.conf")
 NETNS = "/run/netns"
 #: What the packages themselves bring; it goes with them.
 OF_PACKAGES = {"/etc/kubernetes/manifests", "/etc/kubernetes/manifests/.kubelet-keep", "/var/lib/kubelet/.kubelet-keep"}
-
-
-class Stop(Exception):
-    """The module cannot go on; the message is for the user."""
 
 
 class Reset:

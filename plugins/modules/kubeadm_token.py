@@ -203,12 +203,9 @@ from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.tokens import
     parse_duration,
     parse_token_list,
 )
+from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
 
 TOKEN_ID = re.compile(r"[a-z0-9]{6}")
-
-
-class Stop(Exception):
-    """The module cannot go on; the message is for the user and holds no secret."""
 
 
 class Kubeadm:

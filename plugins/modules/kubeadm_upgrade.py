@@ -95,11 +95,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.cluster import dns
 from ansible_collections.bramble.kube.plugins.module_utils.cluster import upgrade as rules
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import Stop, carry_out
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import carry_out
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.init import reason
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.nodes import last_errors
 from ansible_collections.bramble.kube.plugins.module_utils.files import place
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import redact
+from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
 
 KUBERNETES = "/etc/kubernetes"
 MANIFESTS = KUBERNETES + "/manifests"
@@ -108,25 +109,21 @@ MARK = KUBERNETES + "/kubeadm-upgrade.unfinished"
 ADMIN = KUBERNETES + "/admin.conf"
 
 
-def _text(path: str) -> str:
-    return (place.read(path) or b"").decode("utf-8", "replace")
-
-
 def unfinished() -> str:
     """The release that an earlier run began to bring and did not finish."""
-    return _text(MARK).strip()
+    return place.text(MARK).strip()
 
 
 def tags() -> dict[str, str]:
     """Image tag of each static Pod."""
-    return {name: rules.image_tag(_text(f"{MANIFESTS}/{name}.yaml")) for name in rules.STATIC_PODS}
+    return {name: rules.image_tag(place.text(f"{MANIFESTS}/{name}.yaml")) for name in rules.STATIC_PODS}
 
 
 def newest_copy(name: str) -> str:
     """kubeadm's newest copy of a static Pod's manifest; "" when there is none that is whole."""
     found = glob.glob(f"{COPIES}/kubeadm-backup-manifests-*/{name}.yaml")
     for path in sorted(found, reverse=True):  # the folders' names end with the time
-        text = _text(path)
+        text = place.text(path)
         if rules.image_tag(text):
             return text
     return ""

@@ -77,13 +77,10 @@ from ansible_collections.bramble.kube.plugins.module_utils.cluster import servin
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import auth, yamltext
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError, Unreachable
+from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
 
 REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 KUBELET_PORT = 10250
-
-
-class Stop(Exception):
-    """The module cannot go on; the message is for the user."""
 
 
 def shows_certificate(address: str, ca: str, timeout: float = 5) -> bool:

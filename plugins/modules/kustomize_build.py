@@ -95,11 +95,9 @@ import tempfile
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 
+from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
+
 OWN_FOLDER = "bramble"  # where a kustomization of the user's lies
-
-
-class Stop(Exception):
-    """The module cannot go on; the message is for the user."""
 
 
 def pick(archive: bytes, folder: str) -> dict[str, bytes]:

@@ -95,13 +95,10 @@ from ansible_collections.bramble.kube.plugins.module_utils.cluster.api import Cl
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.drain import CORDONED, Groups, Pod
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
+from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
 
 #: Seconds for which an API server that is being restarted is waited for.
 API_PATIENCE = 120
-
-
-class Stop(Exception):
-    """The module cannot go on; the message is for the user."""
 
 
 class Drain:

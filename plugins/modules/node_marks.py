@@ -64,14 +64,11 @@ from ansible_collections.bramble.kube.plugins.module_utils.cluster import marks
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import auth, yamltext
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError, Unreachable
+from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
 
 MERGE_PATCH = "application/merge-patch+json"
 CONFLICT = 409
 TRIES = 5
-
-
-class Stop(Exception):
-    """The module cannot go on; the message is for the user."""
 
 
 def mark(client: Client, name: str, node: dict, labels: dict, taints: list, check: bool) -> list[str]:

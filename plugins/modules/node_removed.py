@@ -74,14 +74,11 @@ from ansible_collections.bramble.kube.plugins.module_utils.cluster import remova
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.auth import endpoint
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
+from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
 
 REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 #: Seconds for which an API server that is just being started is waited for.
 PATIENCE = 30
-
-
-class Stop(Exception):
-    """The module cannot go on; the message is for the user."""
 
 
 def _patiently(client: Client, method: str, path: str) -> dict | None:

@@ -56,9 +56,12 @@ def addresses():
     found = told(kubeflow(kubeflow_access="ingress"))
     assert changes(kubeflow(kubeflow_access="ingress")) == {"0"}
     yield found
-    kubeflow(kubeflow_components=[*COMPONENTS, {"name": "ingress", "state": "absent"}])
+    own = told(kubeflow(kubeflow_components=[*COMPONENTS, {"name": "ingress", "state": "absent"}]))
     assert not CLUSTER.objects("ingresses", "--all-namespaces")
     assert not CLUSTER.objects("deployments", "--namespace=ingress")
+    assert set(own) == set(COMPONENTS) and not set(own.values()) & set(found.values())
+    assert "Sign in" in ask(own["jupyterhub"])[1]
+    assert json.loads(ask(own["model-server"] + "/models/digits")[1])["name"] == "digits"
 
 
 def test_every_component_has_an_address_below_the_same_one(addresses):
@@ -85,6 +88,16 @@ def test_jupyterhub_asks_for_a_password_and_nothing_else_is_open(addresses):
     root = addresses["jupyterhub"].removesuffix("jupyterhub/")
     assert ask(root, seconds=0)[0] == 404
     assert ask(root + "api/http/routers", seconds=0)[0] == 404, "Traefik's own API is not for everybody"
+
+
+def test_a_notebook_runs_a_cell_and_keeps_its_file(addresses, tmp_path):
+    """Through the ingress, WebSocket included: the proof uses the address that people use."""
+    results = tmp_path / "results.json"
+    chosen = {"kubeflow_components": ["jupyterhub"], "kubeflow_access": "ingress"}
+    arguments = ("--tags", "smoke", "-e", f"kubeflow_smoke_results={results}")
+    run_playbook(INVENTORY, "playbooks/kubeflow.yml", *arguments, "-e", json.dumps(chosen))
+    [result] = json.loads(results.read_text())
+    assert result["proof"] == "notebook" and result["ok"], result
 
 
 def test_load_balancers_addresses_are_told_as_soon_as_something_gives_them_out():

@@ -17,11 +17,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
+
 FOLDER = "/run/bramble.kube"
-
-
-class Stop(Exception):
-    """A module cannot go on; the message is for the user and holds no secret."""
 
 
 @contextlib.contextmanager

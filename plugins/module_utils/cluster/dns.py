@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Callable
 
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
 
 #: kubeadm's setting (cmd/kubeadm/app/phases/addons/dns/manifests.go), and ours. A Pod is killed after 30 seconds.
 _KUBEADMS, OURS = "5s", "20s"

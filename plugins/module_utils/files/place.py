@@ -40,6 +40,11 @@ def read(path: str) -> bytes | None:
         return None
 
 
+def text(path: str) -> str:
+    """The file's content as text, with a mark for what is no UTF-8; empty when it is not there."""
+    return (read(path) or b"").decode("utf-8", "replace")
+
+
 def differs(wanted: Wanted) -> bool:
     """Whether the file has to be written, or removed."""
     if wanted.content is None:

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from ansible_collections.bramble.kube.plugins.module_utils.cluster import dns
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
 
 KUBEADMS = ".:53 {\n    errors\n    health {\n       lameduck 5s\n    }\n    ready\n}\n"
 
