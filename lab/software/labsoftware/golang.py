@@ -76,7 +76,7 @@ def go_environment(cache: Cache, architecture: str, cgo: bool) -> dict[str, str]
         "CGO_ENABLED": "1" if cgo else "0",
         **({"CC": CROSS_COMPILER} if cgo and architecture == "arm64" else {}),
         # Collecting garbage less often makes the compiler a tenth quicker.
-        "GOGC": "200",
+        "GOGC": "400",
     }
 
 
@@ -96,6 +96,7 @@ def go_product(
     seconds: int = 30,
     outputs: Mapping[str, Sequence[str]] | None = None,
     overlaid: Mapping[str, str] | None = None,
+    without: Mapping[str, Sequence[str]] | None = None,
 ) -> Product:
     """Programs of one go.mod.
 
@@ -104,8 +105,10 @@ def go_product(
     outputs: file name in the result -> a command of the result whose output it gets, which proves that it runs, too.
     overlaid: folder beside go.mod -> 'product:path' of a module's files, over which that folder's own are laid; go.mod
         has a replacement by the folder.
+    without: 'module/path:file inside that module' -> packages that this file imports for their effect alone, and that
+        are left out of the program: drivers of clouds, which are a good part of some builds.
     """
-    files, outputs, overlaid = files or {}, outputs or {}, overlaid or {}
+    files, outputs, overlaid, without = files or {}, outputs or {}, overlaid or {}, without or {}
     static = " -linkmode external -extldflags -static" if cgo else ""
     flags = f"-s -w{static} {ldflags}".rstrip()
 
@@ -113,6 +116,8 @@ def go_product(
         environment = go_environment(work.cache, architecture, cgo)
         with work.scratch() as scratch:
             place = _laid_over(work, scratch / "go", folder, overlaid) if overlaid else folder
+            if without:
+                place = _thinned(work, scratch / "thinned", place, environment, without)
             work.run(
                 *("go", "build", "-trimpath", "-p", str(work.jobs), "-tags", tags, "-ldflags", flags),
                 *(f"-gcflags={given} {NO_DWARF}" for given in ("all=", gcflags) if given),
@@ -125,9 +130,8 @@ def go_product(
                 (scratch / program_name(package)).rename(work.out / program)
         for program, source in files.items():
             module, _, path = source.partition(":")
-            directory = work.run("go", "list", "-m", "-f", "{{.Dir}}", module, cwd=folder, env=environment).strip()
-            copy = shutil.copytree if Path(directory, path).is_dir() else shutil.copyfile
-            copy(Path(directory, path), work.out / program)
+            found = _folder_of(work, module, folder, environment) / path
+            (shutil.copytree if found.is_dir() else shutil.copyfile)(found, work.out / program)
         for name, command in outputs.items():
             (work.out / name).write_text(work.run(work.out / command[0], *command[1:]), encoding="utf-8")
 
@@ -136,7 +140,8 @@ def go_product(
         build=build,
         recipe=(
             *(f"go {go}", architecture, f"cgo {cgo}", tags, flags, gcflags),
-            *(repr(sorted(table.items())) for table in (packages, files, outputs, *((overlaid,) if overlaid else ()))),
+            *(repr(sorted(table.items())) for table in (packages, files, outputs)),
+            *(repr(sorted(table.items())) for table in (overlaid, without) if table),
         ),
         needs=tuple(source.partition(":")[0] for source in overlaid.values()),
         inputs=(folder,),
@@ -145,6 +150,36 @@ def go_product(
         compiles=True,
         host_packages=CROSS_PACKAGES if cgo and architecture == "arm64" else (),
     )
+
+
+def _folder_of(work: Work, module: str, place: Path, environment: Mapping[str, str]) -> Path:
+    """Where the files of a module are, in the version of the go.mod in `place`."""
+    return Path(work.run("go", "list", "-m", "-f", "{{.Dir}}", module, cwd=place, env=environment).strip())
+
+
+def _thinned(
+    work: Work, copy: Path, place: Path, environment: Mapping[str, str], without: Mapping[str, Sequence[str]]
+) -> Path:
+    """A copy of a folder with go.mod, in which modules are replaced by copies whose files lack some imports."""
+    shutil.copytree(place, copy)
+    for source, packages in without.items():
+        module, _, path = source.partition(":")
+        own = copy / module.replace("/", "-")
+        if not own.exists():
+            shutil.copytree(_folder_of(work, module, place, environment), own)
+            work.run("go", "mod", "edit", f"-replace={module}=./{own.name}", cwd=copy, env=environment)
+        file = own / path
+        file.write_text(without_imports(file.read_text(encoding="utf-8"), packages), encoding="utf-8")
+    return copy
+
+
+def without_imports(text: str, packages: Sequence[str]) -> str:
+    """A Go file without its lines `_ "package"`; BuildError when there is no such line."""
+    for package in packages:
+        text, found = re.subn(rf'^[ \t]*_ "{re.escape(package)}"\n', "", text, flags=re.MULTILINE)
+        if not found:
+            raise BuildError(f"no import of {package} for its effect alone, which was to be left out")
+    return text
 
 
 def _laid_over(work: Work, place: Path, folder: Path, overlaid: Mapping[str, str]) -> Path:

@@ -96,8 +96,7 @@ def all_products(kubernetes: list[str], default: str, go: str) -> dict[str, Prod
             )
         )
     for series in sorted({ETCD[minor(version)] for version in kubernetes}):
-        add(_etcd(series, go, "amd64", link=series == ETCD[minor(default)]))
-        add(_etcd(series, go, "arm64", link=False))
+        add(_etcd(series, go, link=series == ETCD[minor(default)]))
     for version in kubernetes:
         for product in (*_kubernetes(version, go, default=version == default), *_kubernetes_arm64(version, go)):
             add(product)
@@ -108,6 +107,7 @@ def all_products(kubernetes: list[str], default: str, go: str) -> dict[str, Prod
 
 def _tools(go: str) -> list[Product]:
     """What the lab itself runs."""
+    distribution = "github.com/distribution/distribution/v3"
     return [
         go_product(
             "crane",
@@ -120,16 +120,22 @@ def _tools(go: str) -> list[Product]:
         go_product(
             "registry",
             MODULES / "registry",
-            {"github.com/distribution/distribution/v3/cmd/registry": "registry"},
+            {f"{distribution}/cmd/registry": "registry"},
             go=go,
             links={"bin/registry": "registry"},
-            seconds=90,
+            without={
+                f"{distribution}:cmd/registry/main.go": [
+                    f"{distribution}/registry/storage/driver/{driver}"
+                    for driver in ("azure", "gcs", "s3-aws", "middleware/cloudfront")
+                ]
+            },
+            seconds=40,
         ),
         go_product("ko", MODULES / "ko", {"github.com/google/ko": "ko"}, go=go, links={"bin/ko": "ko"}, seconds=60),
     ]
 
 
-def _etcd(series: str, go: str, architecture: str, link: bool) -> Product:
+def _etcd(series: str, go: str, link: bool) -> Product:
     packages = {
         "go.etcd.io/etcd/server/v3": "etcd",
         "go.etcd.io/etcd/etcdctl/v3": "etcdctl",
@@ -137,11 +143,10 @@ def _etcd(series: str, go: str, architecture: str, link: bool) -> Product:
     }
     links = {f"bin/{program}": program for program in packages.values()} if link else {}
     return go_product(
-        product_of(f"etcd-{series}{{arch}}", architecture),
+        f"etcd-{series}",
         MODULES / f"etcd-{series}",
         packages,
         go=go,
-        architecture=architecture,
         links=links,
         seconds=45,
     )
@@ -197,12 +202,16 @@ def _node_software(go: str, architecture: str) -> list[Product]:
         product(
             "docker-engine",
             {f"{moby}/cmd/{p}": p for p in ("dockerd", "docker-proxy")},
-            cgo=True,
-            tags="netgo osusergo no_systemd exclude_graphdriver_btrfs",
+            tags="no_systemd exclude_graphdriver_btrfs",
             ldflags=f"-X {moby}/dockerversion.Version={docker_version} -X {moby}/dockerversion.BuildTime={build_time}"
             f" -X {moby}/dockerversion.GitCommit=v{version_of('docker-engine', moby)}",
             files={f"docker.{kind}": f"{moby}:contrib/init/systemd/docker.{kind}" for kind in ("service", "socket")},
-            seconds=130,
+            without={
+                f"{moby}:daemon/logdrivers_linux.go": [
+                    f"{moby}/daemon/logger/{cloud}" for cloud in ("awslogs", "gcplogs")
+                ]
+            },
+            seconds=150,
             told=("dockerd", "--version"),
         ),
         product(
@@ -236,14 +245,15 @@ def _network_software(go: str) -> list[Product]:
     """What a cluster's network images are made of."""
     plugins = "github.com/containernetworking/plugins"
     flannel = "github.com/flannel-io/flannel"
+    coredns = "github.com/coredns/coredns"
     made = [
         go_product(
             "flannel",
             MODULES / "flannel",
             {flannel: "flanneld", f"{flannel}/cmd/install_conf": "install-conf"},
             go=go,
-            cgo=True,
-            tags="netgo osusergo",
+            # Its backend udp is C, and would have all of Go's and Kubernetes' libraries compiled another time.
+            without={f"{flannel}:main.go": [f"{flannel}/pkg/backend/udp"]},
             ldflags=f"-X {flannel}/pkg/version.Version=v{version_of('flannel', flannel)}",
             files={
                 "mk-docker-opts.sh": f"{flannel}:dist/mk-docker-opts.sh",
@@ -254,9 +264,14 @@ def _network_software(go: str) -> list[Product]:
         go_product(
             "coredns",
             MODULES / "coredns",
-            {"github.com/coredns/coredns": "coredns"},
+            {coredns: "coredns"},
             go=go,
-            seconds=85,
+            without={
+                f"{coredns}:core/plugin/zplugin.go": [
+                    f"{coredns}/plugin/{p}" for p in ("azure", "clouddns", "route53", "trace")
+                ]
+            },
+            seconds=60,
             outputs={"version": ("coredns", "-version")},
         ),
     ]
@@ -407,9 +422,8 @@ def _kubernetes(version: str, go: str, default: bool) -> list[Product]:
     image(
         "etcd",
         reference=listed("etcd", f"{etcd}."),
-        programs={f"/usr/local/bin/{p}": f"etcd-{etcd}{{arch}}:{p}" for p in ("etcd", "etcdctl", "etcdutl")},
+        programs={f"/usr/local/bin/{p}": f"etcd-{etcd}:{p}" for p in ("etcd", "etcdctl", "etcdutl")},
         entrypoint=("/usr/local/bin/etcd",),
-        architectures=("amd64", "arm64"),
     )
     image(
         "agnhost",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from labsoftware import products
-from labsoftware.golang import host_go, parse_go_version, program_name, required
+from labsoftware.golang import host_go, parse_go_version, program_name, required, without_imports
 from labsoftware.images import Image, image_product, product_of, repository_and_tag
 from labsoftware.product import BuildError, keys
 
@@ -146,3 +146,16 @@ def test_an_index_needs_the_programs_of_each_architecture():
 def test_flannel_s_plugin_is_built_with_a_library_that_speaks_cni_1_0():
     """plugins 0.9.1 on its own speaks 0.4.0 at most, and no pod gets a network from flannel's manifest (1.0.0)."""
     assert products.version_of("cni-flannel", "github.com/containernetworking/cni") >= "1.0.0"
+
+
+MAIN = 'package main\n\nimport (\n\t"os"\n\n\t_ "x.org/m/driver/cloud"\n\t_ "x.org/m/driver/disk"\n)\n'
+
+
+def test_imports_for_their_effect_alone_are_left_out():
+    assert without_imports(MAIN, ["x.org/m/driver/cloud"]) == MAIN.replace('\t_ "x.org/m/driver/cloud"\n', "")
+
+
+@pytest.mark.parametrize("package", ["os", "x.org/m/driver", "x.org/m/driver/tape"])
+def test_an_import_that_is_not_there_cannot_be_left_out(package):
+    with pytest.raises(BuildError, match=package):
+        without_imports(MAIN, [package])
