@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.bramble.kube.plugins.module_utils.ksonnet import options, run
+from ansible_collections.bramble.kube.plugins.module_utils.ksonnet import options
 from ansible_collections.bramble.kube.plugins.plugin_utils.in_process import InProcessAction
 
 
@@ -18,4 +18,6 @@ class ActionModule(InProcessAction):
 
     def work(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Declare the app."""
+        from ansible_collections.bramble.kube.plugins.module_utils.ksonnet import run
+
         return run.run(run.declare, params, self._task.check_mode, self._task.diff)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.module_utils.basic import FILE_COMMON_ARGUMENTS
 
-from ansible_collections.bramble.kube.plugins.module_utils.ksonnet import options, run
+from ansible_collections.bramble.kube.plugins.module_utils.ksonnet import options
 from ansible_collections.bramble.kube.plugins.plugin_utils.in_process import InProcessAction
 
 
@@ -21,6 +21,8 @@ class ActionModule(InProcessAction):
 
     def work(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Render; owner, group and the like are left to the module that knows them."""
+        from ansible_collections.bramble.kube.plugins.module_utils.ksonnet import run
+
         result = run.run(run.render, params, self._task.check_mode, self._task.diff)
         dest = result.get("dest")
         wanted = {name: params[name] for name in FILE_COMMON_ARGUMENTS if params[name] is not None}

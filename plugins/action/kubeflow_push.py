@@ -10,8 +10,7 @@ from typing import Any
 
 from ansible.module_utils.basic import missing_required_lib
 
-from ansible_collections.bramble.kube.plugins.module_utils.kubeflow import options, run
-from ansible_collections.bramble.kube.plugins.module_utils.manifests import yamltext
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow import options
 from ansible_collections.bramble.kube.plugins.plugin_utils.in_process import InProcessAction
 
 
@@ -22,6 +21,9 @@ class ActionModule(InProcessAction):
 
     def work(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Push."""
+        from ansible_collections.bramble.kube.plugins.module_utils.kubeflow import run
+        from ansible_collections.bramble.kube.plugins.module_utils.manifests import yamltext
+
         if not yamltext.HAS_YAML:
             return {"failed": True, "msg": missing_required_lib("PyYAML")}
         failed, result = run.run(params, check=self._task.check_mode, diff=self._task.diff)

@@ -23,6 +23,11 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.bramble.kube.plugins.plugin_utils import bytecode
+
+# What the plugins import from here on; they import their work when they do it.
+bytecode.install()
+
 
 class InProcessAction(ActionBase):
     """What such a plugin says: its module's argument spec and the work."""

@@ -18,13 +18,14 @@ from urllib.parse import quote, unquote, urlsplit
 
 from .auth import Endpoint, _basic
 from .errors import ApiError, ClusterError
-from .wire import Answer, Connection, Ended, head
+from .wire import Answer, Connection, Ended, field_lines, first_line
 
 JSON = "application/json"
 APPLY_PATCH = "application/apply-patch+yaml"
 USER_AGENT = "bramble.kube manifest_push"
 FIELD_MANAGER = "bramble.kube"
 REQUEST_TIMEOUT = 30.0  # seconds without a sign of life from the server
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # made once, for hundreds of objects
 LONGEST_WATCH = 60.0  # seconds; then the watch is begun anew, so that a connection that died in silence is noticed
 
 
@@ -41,6 +42,7 @@ class Client:
         self.requests = 0
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
+        self._fields: dict[tuple[str, str, str], bytes] = {}
         self._authorization = endpoint.authorization
         address = urlsplit(endpoint.server)
         if address.scheme not in ("http", "https") or not address.hostname:
@@ -73,7 +75,7 @@ class Client:
         """
         data = None
         if body is not None:
-            data = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode("utf-8")
+            data = body if isinstance(body, bytes) else _encode(body).encode("utf-8")
         answer = self._success(method, path, query, data, content_type, accept)
         return answer.status, json.loads(answer.content) if parse and answer.content else None
 
@@ -157,13 +159,17 @@ class Client:
         return target
 
     def _head(self, method: str, target: str, accept: str = JSON, content_type: str = "") -> bytes:
-        fields = [("Host", self._authority), ("Accept", accept), ("User-Agent", USER_AGENT)]
-        if self._authorization:
-            fields.append(("Authorization", self._authorization))
-        if content_type:
-            fields.append(("Content-Type", content_type))
+        """A request's head; all but its first line is made once."""
+        kind = (accept, content_type, self._authorization)
         try:
-            return head(method, target, [*fields, *self.endpoint.headers])
+            if kind not in self._fields:
+                fields = [("Host", self._authority), ("Accept", accept), ("User-Agent", USER_AGENT)]
+                if self._authorization:
+                    fields.append(("Authorization", self._authorization))
+                if content_type:
+                    fields.append(("Content-Type", content_type))
+                self._fields[kind] = field_lines([*fields, *self.endpoint.headers])
+            return first_line(method, target) + self._fields[kind]
         except ValueError as error:
             raise ClusterError(str(error)) from None
 

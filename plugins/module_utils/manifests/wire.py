@@ -47,13 +47,25 @@ def head(method: str, target: str, fields: Iterable[tuple[str, str]]) -> bytes:
 
     :raises ValueError: when a value would not stay in its line.
     """
-    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields)]
-    for line in lines:
-        if _FORBIDDEN.search(line):
-            raise ValueError(f"{line.split(':', 1)[0]} has a control character in its value.")
+    return first_line(method, target) + field_lines(fields)
+
+
+def first_line(method: str, target: str) -> bytes:
+    """The line with which a request begins; ValueError as above."""
     if " " in target:
         raise ValueError(f"The path {target} has a blank in it.")
-    return "\r\n".join(lines).encode("utf-8")
+    return _line_of(f"{method} {target} HTTP/1.1")
+
+
+def field_lines(fields: Iterable[tuple[str, str]]) -> bytes:
+    """The lines that follow the first; ValueError as above."""
+    return b"".join(b"\r\n" + _line_of(f"{name}: {value}") for name, value in fields)
+
+
+def _line_of(text: str) -> bytes:
+    if _FORBIDDEN.search(text):
+        raise ValueError(f"{text.split(':', 1)[0]} has a control character in its value.")
+    return text.encode("utf-8")
 
 
 class Connection:
