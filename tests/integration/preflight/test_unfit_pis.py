@@ -15,7 +15,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PROGRAMS = Path(sys.executable).parent
-NETWORK = "192.168.22"
+NETWORK = "192.168.27"
 HOSTS = f"""\
 bramble:
   children:
