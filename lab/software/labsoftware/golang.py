@@ -153,7 +153,8 @@ def go_product(
 
 
 def _folder_of(work: Work, module: str, place: Path, environment: Mapping[str, str]) -> Path:
-    """Where the files of a module are, in the version of the go.mod in `place`."""
+    """Where the files of a module are, in the version of the go.mod in `place`; it is downloaded if it is not there."""
+    work.run("go", "mod", "download", module, cwd=place, env=environment)
     return Path(work.run("go", "list", "-m", "-f", "{{.Dir}}", module, cwd=place, env=environment).strip())
 
 
