@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.bramble.kube.plugins.action import manifest_push
 from ansible_collections.bramble.kube.plugins.action.manifest_push import ActionModule
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import run as pushing
 from ansible_collections.bramble.kube.plugins.plugin_utils.in_process import is_own_python
 
 
@@ -56,7 +56,7 @@ def pushed(monkeypatch):
         calls.append((params, check, diff, os.getcwd()))
         return False, {"changed": True, "msg": f"done with {params['api_key']}", "on": True}
 
-    monkeypatch.setattr(manifest_push.run, "run", run)
+    monkeypatch.setattr(pushing, "run", run)
     return calls
 
 
