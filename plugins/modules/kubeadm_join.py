@@ -85,6 +85,8 @@ KUBELET_PKI = "/var/lib/kubelet/pki"
 KUBELET_CONFIG = "/var/lib/kubelet/config.yaml"
 # A tmpfs: the token in it never comes to the card.
 JOIN_CONFIG = "/run/bramble.kube/kubeadm-join.yaml"
+#: Seconds after which a cluster has noticed that a kubelet is silent (node-monitor-grace-period is 50), and some more.
+UNNOTICED = 120
 
 
 def _hash(pem: str) -> str:
@@ -123,16 +125,25 @@ def clear_leftovers(module: AnsibleModule, hashes: tuple[str, ...]) -> None:
 
 
 def join(module: AnsibleModule, hashes: tuple[str, ...]) -> None:
-    """Run kubeadm join; what it wrote goes away if it fails before the cluster accepted the machine."""
-    place.write(place.Wanted(JOIN_CONFIG, module.params["config"].encode(), 0o600, secret=True))
-    try:
-        code, output, error = module.run_command(
-            ["kubeadm", "join", "--config", JOIN_CONFIG], environ_update={"LC_ALL": "C"}
-        )
-    finally:
-        os.unlink(JOIN_CONFIG)
-    if code:
-        raise Stop(f"kubeadm join failed: {redact(reason(error or output))}.")
+    """Run kubeadm join, and again as long as the cluster takes the kubelet that was stopped here for alive.
+
+    What it wrote goes away if it fails before the cluster accepted the machine.
+    """
+    deadline = time.monotonic() + UNNOTICED
+    while True:
+        place.write(place.Wanted(JOIN_CONFIG, module.params["config"].encode(), 0o600, secret=True))
+        try:
+            code, output, error = module.run_command(
+                ["kubeadm", "join", "--config", JOIN_CONFIG], environ_update={"LC_ALL": "C"}
+            )
+        finally:
+            os.unlink(JOIN_CONFIG)
+        if not code:
+            return
+        if not rules.is_still_known(error or output) or time.monotonic() > deadline:
+            raise Stop(f"kubeadm join failed: {redact(reason(error or output))}.")
+        clear_leftovers(module, hashes)
+        time.sleep(5)
 
 
 def run(module: AnsibleModule) -> dict:

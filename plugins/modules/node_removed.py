@@ -30,6 +30,13 @@ options:
         address is somebody else's, and nothing is deleted then.
     type: dict
     default: {}
+  machine_ids:
+    description:
+      - C(pi_machine_id_sha256), which M(bramble.kube.pi_facts) finds, of the machines that are to join under these
+        names, by name. The object of a node that is this very machine stays, since the Pods that still run there, the
+        Pod network's among them, go by it.
+    type: dict
+    default: {}
   kubeconfig:
     description: The administrator's kubeconfig on this computer.
     type: path
@@ -109,7 +116,10 @@ def run(module: AnsibleModule) -> dict:
         trouble = removal.someone_else(node, str(joining.get(name, ""))) if node else ""
         if trouble:
             raise Stop(f"{trouble[0].upper()}{trouble[1:]}.")
-    removed = [name for name, node in known.items() if node]
+    machines = module.params["machine_ids"]
+    removed = [
+        name for name, node in known.items() if node and not removal.same_machine(node, str(machines.get(name, "")))
+    ]
     requests = removal.requests_of((_patiently(client, "GET", REQUESTS) or {}).get("items", []), names)
     if not module.check_mode:
         # The requests first: as long as the node's object is there, the next run finds what a cut left.
@@ -126,6 +136,7 @@ def main() -> None:
         argument_spec={
             "names": {"type": "list", "elements": "str", "required": True},
             "addresses": {"type": "dict", "default": {}},
+            "machine_ids": {"type": "dict", "default": {}},
             "kubeconfig": {"type": "path", "required": True},
         },
         supports_check_mode=True,

@@ -296,12 +296,15 @@ def _halves(field: Field, host: str) -> tuple[list[str], list[str]]:
 def half_deleted_node(field: Field) -> str:
     """Files chosen by chance; the kubelet is started anew, as after a reboot."""
     host = _victim(field)
+    before = field.node_uid(host)
     for half in _halves(field, host):
         field.inside(host, "rm " + " ".join(half))
         field.inside(host, "systemctl restart kubelet")
         if said := _said(field.play("site.yml")):
             return said
         field.check()
+    if field.node_uid(host) != before:
+        raise Trouble(f"the node {host} is another than before, which the Pods on it do not know")
     return ""
 
 

@@ -179,6 +179,11 @@ class Field:
         content = sorted((item["metadata"]["name"], item["data"]["text"]) for item in self._configmaps())
         return f"{len(content)} {hashlib.sha256(json.dumps(content).encode()).hexdigest()}"
 
+    def node_uid(self, host: str) -> str:
+        """The uid of a Pi's Node object."""
+        nodes = {item["metadata"]["name"]: item["metadata"]["uid"] for item in self.cluster.objects("nodes")}
+        return nodes[host]
+
     def check(self, seconds: float = 240) -> None:
         """All nodes Ready, and nothing lost.
 

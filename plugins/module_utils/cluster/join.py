@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -34,6 +35,11 @@ class Step:
 
     do: str
     why: str = ""
+
+
+def is_still_known(output: str) -> bool:
+    """Whether `kubeadm join` refused a machine because the cluster takes the node of its name for alive."""
+    return re.search(r'a Node with name "[^"]+" and status "Ready" already exists', output) is not None
 
 
 def next_step(member: Member, endpoint: str, ca_hashes: tuple[str, ...]) -> Step:

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.pi import parse
+
 
 def is_ready(node: Mapping[str, Any]) -> bool:
     """Whether the cluster takes the node for alive."""
@@ -39,6 +41,15 @@ def someone_else(node: Mapping[str, Any], address: str) -> str:
         f"{address} has the same name: give this one another name in the inventory, or take the old one out with "
         "reset.yml first (if the old one is switched off, wait a minute until the cluster notices)"
     )
+
+
+def same_machine(node: Mapping[str, Any], machine_id_sha256: str) -> bool:
+    """Whether the machine that joins is the one that the node's object tells of: only its card's content was damaged.
+
+    :param machine_id_sha256: of the machine that wants to join; empty when it is not known.
+    """
+    known = ((node.get("status") or {}).get("nodeInfo") or {}).get("machineID") or ""
+    return bool(machine_id_sha256) and parse.machine_id_sha256(known) == machine_id_sha256
 
 
 def _common_name(name: str) -> bytes:

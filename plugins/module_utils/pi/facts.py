@@ -204,10 +204,7 @@ def wait_for_first_boot(system: System, seconds: float, sleep: Callable[[float],
 
 def machine_id_sha256(system: System) -> str:
     """A hash of the machine-id, which itself is confidential (machine-id(5)); "" when there is none."""
-    text = system.read("/etc/machine-id").strip()
-    if not re.fullmatch(r"[0-9a-f]{32}", text):
-        return ""
-    return hashlib.sha256(b"bramble.kube:" + text.encode()).hexdigest()
+    return parse.machine_id_sha256(system.read("/etc/machine-id"))
 
 
 def host_key_fingerprints(system: System) -> list[str]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -20,6 +21,14 @@ def os_release(text: str) -> dict[str, str]:
         if separator and not key.startswith("#"):
             values[key] = value.strip().strip("\"'")
     return values
+
+
+def machine_id_sha256(text: str) -> str:
+    """A hash of a machine-id, which itself is confidential (machine-id(5)); "" when the text is none."""
+    text = text.strip()
+    if not re.fullmatch(r"[0-9a-f]{32}", text):
+        return ""
+    return hashlib.sha256(b"bramble.kube:" + text.encode()).hexdigest()
 
 
 def memory_mb(meminfo: str) -> int:

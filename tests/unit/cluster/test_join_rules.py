@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.join import Member, next_step
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.join import Member, is_still_known, next_step
 
 OURS, THEIRS = "sha256:ours", "sha256:theirs"
 SERVER = "https://192.168.13.7:6443"
@@ -42,3 +42,9 @@ def test_the_other_cluster_is_named():
 def test_what_the_kubelet_lacks_is_named():
     step = next_step(Member(server=SERVER, ca=OURS, lacks="/etc/kubernetes/pki/ca.crt"), "192.168.13.7:6443", (OURS,))
     assert step.why == "its kubelet lacks /etc/kubernetes/pki/ca.crt, so that it joins anew"
+
+
+def test_a_kubelet_that_the_cluster_takes_for_alive_is_told_from_other_refusals():
+    said = 'error: a Node with name "k8s-node2" and status "Ready" already exists in the cluster. You must delete it'
+    assert is_still_known(said)
+    assert not is_still_known("error: couldn't validate the identity of the API Server")

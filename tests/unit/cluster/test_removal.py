@@ -10,7 +10,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.removal import requests_of, someone_else
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.removal import (
+    requests_of,
+    same_machine,
+    someone_else,
+)
+from ansible_collections.bramble.kube.plugins.module_utils.pi.parse import machine_id_sha256
 
 
 def node(ready: str = "True", address: str = "192.168.13.8") -> dict:
@@ -74,3 +79,19 @@ def test_requests_of_a_node_and_of_no_other() -> None:
     ]
     assert requests_of(items, ["k8s-node1"]) == ["own", "first"]
     assert requests_of(items, ["k8s-node10", "k8s-node"]) == ["other", "longer", "shorter"]
+
+
+@pytest.mark.parametrize(
+    ("known", "joining", "same"),
+    [
+        ("4f" * 16, "4f" * 16, True),
+        ("4f" * 16, "5a" * 16, False),
+        ("", "4f" * 16, False),
+        ("4f" * 16, "", False),
+        ("", "", False),
+    ],
+)
+def test_a_machine_is_known_by_its_machine_id(known: str, joining: str, same: bool) -> None:
+    found = node()
+    found["status"]["nodeInfo"] = {"machineID": known}
+    assert same_machine(found, machine_id_sha256(joining + "\n")) is same
