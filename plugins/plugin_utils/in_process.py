@@ -25,9 +25,6 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.bramble.kube.plugins.plugin_utils import bytecode
 
-# What the plugins import from here on; they import their work when they do it.
-bytecode.install()
-
 
 class InProcessAction(ActionBase):
     """What such a plugin says: its module's argument spec and the work."""
@@ -40,7 +37,10 @@ class InProcessAction(ActionBase):
     CONSTRAINTS: Mapping[str, Any] = {}
 
     def work(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """The module's result for checked parameters; with ``failed`` and ``msg`` when it fails."""
+        """The module's result for checked parameters; with ``failed`` and ``msg`` when it fails.
+
+        What a plugin needs for this alone, it imports here: see plugin_utils/bytecode.py.
+        """
         raise NotImplementedError
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -49,6 +49,7 @@ class InProcessAction(ActionBase):
         result = super().run(tmp, task_vars)
         if not self._is_here(task_vars):
             return self._execute_module(task_vars=task_vars, wrap_async=bool(self._task.async_val))
+        bytecode.install()  # before work() imports what it needs
         result.update(self._checked(task_vars))
         return result
 
