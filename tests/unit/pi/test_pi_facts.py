@@ -349,6 +349,7 @@ JOINED = {
         (JOINED | {"/etc/kubernetes/pki/ca.crt": None}, "/etc/kubernetes/pki/ca.crt"),
         (JOINED | {"/etc/kubernetes/pki/ca.crt": ""}, "/etc/kubernetes/pki/ca.crt"),
         (JOINED | {"/var/lib/kubelet/config.yaml": None}, "/var/lib/kubelet/config.yaml"),
+        (JOINED | {"/var/lib/kubelet/pki/kubelet-client-current.pem": "-----BEGIN nonsense"}, ""),
         (JOINED | {"/etc/kubernetes/kubelet.conf": None, "/var/lib/kubelet/config.yaml": None}, ""),
         (
             # The kubelet writes its kubeconfig before the cluster has accepted it; a cut join leaves it behind.
