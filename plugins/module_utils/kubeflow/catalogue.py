@@ -129,16 +129,18 @@ class Access:
 
 @dataclass(frozen=True)
 class Password:
-    """A Secret that is filled once with random texts and never changed.
+    """A Secret that is filled once with random texts and never changed; one of the manifests' own keeps its other keys.
 
     :ivar keys: key → number of characters.
     :ivar people: number of characters of a password for each person, whose name is the key; 0 for none.
+    :ivar with_data: whether it stays as long as the component's volumes, as a database in them knows it.
     """
 
     name: str
     keys: Mapping[str, int] = field(default_factory=dict)
     people: int = 0
     namespace: str = ""
+    with_data: bool = False
 
 
 @dataclass(frozen=True)
@@ -355,7 +357,9 @@ def _password(fields: Fields) -> Password:
     people = fields.number("people", 0)
     if 0 < people < 16:
         fields.note("people", f"is {people}; it must be a number of characters, 16 or more")
-    return Password(fields.text("name", required=True), keys, people, fields.text("namespace"))
+    return Password(
+        fields.text("name", required=True), keys, people, fields.text("namespace"), fields.truth("with_data")
+    )
 
 
 def _volumes(fields: Fields) -> Volumes:

@@ -27,7 +27,7 @@ from ..manifests.retry import call, together
 from .catalogue import CatalogueError
 from .choice import PRESENT, shared_definitions
 from .look import PARENTS, Looked, apply_set_of, look
-from .prepare import Prepared, password_secret, shared_namespaces, twice
+from .prepare import Prepared, add_password, password_namespace, shared_namespaces, twice
 from .removal import remove
 
 UNCHANGED, INSTALLED, CHANGED, REMOVED, NOT_THERE, NOT_READY, BROKEN, LEFT = (
@@ -150,14 +150,14 @@ class Delivery:
     def _add_passwords(self) -> None:
         for component in self.present:
             for password in component.component.passwords:
-                namespace = password.namespace or component.component.namespace
+                namespace = password_namespace(component.component, password)
                 try:
                     live = self.get(f"/api/v1/namespaces/{namespace}/secrets/{password.name}")
                 except ApiError as error:
                     if error.status != 404:
                         raise
                     live = None
-                component.items.append(password_secret(component.component, password, live, self.wishes.people))
+                add_password(component, password, live, self.wishes.people)
 
     def _refuse_other_owners(self) -> None:
         """A CRD that another of our sets on this cluster owns is not taken from it."""

@@ -265,27 +265,51 @@ def twice(components: Iterable[Prepared]) -> list[str]:
 # Passwords -----------------------------------------------------------------------------------------------------------
 
 
-def password_secret(
-    component: Component, password: Password, live: Mapping[str, Any] | None, people: Iterable[str] = ()
-) -> Item:
-    """The Secret: what is there stays, what is missing is made up.
+def add_password(
+    made: Prepared, password: Password, live: Mapping[str, Any] | None, people: Iterable[str] = ()
+) -> None:
+    """Fill the Secret, the manifests' own or a new one: what the cluster has stays, what is missing is made up.
 
     :param people: names of those who get a password each, where the Secret is for people.
-    :param live: the Secret as it is on the cluster, or None.
+    :param live: the Secret as it is on the cluster, or None; an empty text in it counts, some database knows it.
     """
     kept = (live or {}).get("data") or {}
     lengths = {**password.keys, **(dict.fromkeys(people, password.people) if password.people else {})}
     data = {
-        key: kept.get(key) or base64.b64encode(_random(length).encode()).decode() for key, length in lengths.items()
+        key: kept[key] if key in kept else base64.b64encode(_random(length).encode()).decode()
+        for key, length in lengths.items()
     }
-    document = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": password.name, "namespace": password.namespace or component.namespace},
-        "type": "Opaque",
-        "data": data,
-    }
-    return Item(document, "generated passwords", 1)
+    secret = _own_secret(made, password)
+    if secret is None:
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": password.name, "namespace": password_namespace(made.component, password)},
+            "type": "Opaque",
+        }
+        made.items.append(Item(secret, "generated passwords", 1))
+    secret["data"] = {**(secret.get("data") or {}), **data}
+    if "stringData" in secret:
+        # The server would write it over the data.
+        texts = {key: text for key, text in (secret.pop("stringData") or {}).items() if key not in data}
+        if texts:
+            secret["stringData"] = texts
+
+
+def password_namespace(component: Component, password: Password) -> str:
+    """Where the Secret lies."""
+    return password.namespace or component.namespace
+
+
+def _own_secret(made: Prepared, password: Password) -> dict | None:
+    """The Secret as the manifests bring it."""
+    namespace = password_namespace(made.component, password)
+    for item in made.items:
+        if (item.kind, item.name) == ("Secret", password.name) and (
+            item.namespace or made.component.namespace
+        ) == namespace:
+            return item.object
+    return None
 
 
 def _random(length: int) -> str:

@@ -22,6 +22,7 @@ from ..manifests.retry import Wave, call
 from .catalogue import Volumes
 from .choice import DELETE, Chosen
 from .look import apply_set_of
+from .prepare import password_namespace
 
 Get = Callable[..., Any]
 Doomed = "tuple[Item, Resource, dict]"
@@ -55,6 +56,8 @@ def remove(client: Client, get: Get, chosen: Chosen, options: Options) -> tuple[
     else:
         doomed, kept = _divide(get, doomed, apply_set, notes)
         notes += _standing_volumes(get, chosen, kept)
+        if any(item.kind in _KEPT for item, _resource, _document in kept):
+            doomed, kept = _keep_passwords(chosen, doomed, kept, notes)
     entries = _delete(client, doomed, options)
     if any(entry.action == FAILED for entry in entries):
         return entries, notes
@@ -79,6 +82,22 @@ def _divide(get: Get, doomed: list[Any], apply_set: ApplySet, notes: list[str]) 
         else:
             goes.append(entry)
     return goes, stays
+
+
+def _keep_passwords(
+    chosen: Chosen, doomed: list[Any], kept: list[Any], notes: list[str]
+) -> tuple[list[Any], list[Any]]:
+    """The passwords that a database in the volumes knows stay with it."""
+    component = chosen.component
+    names = {
+        (password_namespace(component, password), password.name)
+        for password in component.passwords
+        if password.with_data
+    }
+    stays = [entry for entry in doomed if entry[0].kind == "Secret" and (entry[0].namespace, entry[0].name) in names]
+    for item, _resource, _document in stays:
+        notes.append(f"{item.label} stays, because it opens the data that stays; data: delete takes it, too")
+    return [entry for entry in doomed if entry not in stays], kept + stays
 
 
 def _used(get: Get, item: Item, apply_set: ApplySet) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 from typing import Any
@@ -139,6 +140,39 @@ def test_removal_takes_what_it_put_there_and_nothing_else(api, install, parts):
     assert not exists(api, "crd", f"wheels.{group}")
     assert exists(api, "configmap", "mine", parts.space)
     assert actions(install(parts.entries, [{"name": app, "state": "absent"}], manifests={})) == {app: "not there"}
+
+
+def test_a_database_keeps_its_password_as_long_as_its_volume(api, install, parts):
+    """The manifests bring a password that everybody knows; what stays after a removal can be opened again later."""
+
+    def password() -> dict[str, str]:
+        return json.loads(api.kubectl("get", "secret", "db", f"--namespace={parts.space}", "--output=json"))["data"]
+
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "stringData": {"root": "test"}}
+    login = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "stringData": {"user": "test"}}
+    passwords = [
+        {"name": "db", "keys": {"root": 32}, "with_data": True},
+        {"name": "login", "keys": {"user": 32}},
+    ]
+    app = parts.add("app", deployment("app"), claim("data"), secret, login, passwords=passwords)
+    install(parts.entries, [app], manifests=parts.manifests)
+    first = password()
+    assert len(base64.b64decode(first["root"])) == 32
+    assert not install(parts.entries, [app], manifests=parts.manifests)["changed"]
+
+    result = install(parts.entries, [{"name": app, "state": "absent"}], manifests={})
+    assert not exists(api, "secret", "login", parts.space)
+    assert (
+        f"Secret {parts.space}/db stays, because it opens the data that stays; data: delete takes it, too"
+        in result["components"][0]["notes"]
+    )
+    install(parts.entries, [app], manifests=parts.manifests)
+    assert password() == first
+
+    install(parts.entries, [{"name": app, "state": "absent", "data": "delete"}], manifests={})
+    assert not exists(api, "secret", "db", parts.space)
+    install(parts.entries, [app], manifests=parts.manifests)
+    assert password() != first
 
 
 def test_volumes_that_it_made_while_it_ran_stay_unless_asked(api, install, parts):

@@ -149,6 +149,7 @@ def test_an_entry_becomes_a_component_with_amounts_as_numbers():
             4,
             "catalogue entry katib: passwords[0].keys.password is 4; it must be a number of",
         ),
+        ("passwords.0.with_data", "x", "catalogue entry katib: passwords[0].with_data is 'x'; it must be true or"),
         ("ready.timeout", -1, "catalogue entry katib: ready.timeout is -1; it must be a whole number, 0 or more."),
         ("ready.wait_for.0.kind", None, "catalogue entry katib: ready.wait_for[0].kind is missing."),
         ("proof", "yes", "catalogue entry katib: proof is 'yes'; it must be one of runs, rendered, untested."),

@@ -15,8 +15,8 @@ from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.choice impor
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.plan import cache_name, plan
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.prepare import (
     Settings,
+    add_password,
     address,
-    password_secret,
     prepare,
     shared_namespaces,
     twice,
@@ -73,6 +73,14 @@ def made(entry: dict = HUB, objects: list = OBJECTS, **settings: object):
     items = [Item(copy.deepcopy(document), "test", 1) for document in objects]
     prepared = prepare(Chosen(component), items, Settings(**settings))
     return prepared, {f"{item.kind}/{item.name}": item.object for item in prepared.items}
+
+
+def with_password(password, live, *own: dict, people: list[str] | None = None) -> dict:
+    """The one Secret of its name, in a component that brings `own` or none."""
+    prepared, _found = made(objects=[*OBJECTS, *own])
+    add_password(prepared, password, live, people or [])
+    (secret,) = [item.object for item in prepared.items if (item.kind, item.name) == ("Secret", password.name)]
+    return secret
 
 
 def containers(document: dict) -> list[dict]:
@@ -185,17 +193,34 @@ def test_two_components_that_bring_one_object():
 
 
 def test_passwords_are_made_once_and_kept():
-    component = load([HUB])["hub"]
-    keys, people = component.passwords
-    first = password_secret(component, keys, None).object
+    keys, people = load([HUB])["hub"].passwords
+    first = with_password(keys, None)
     assert len(base64.b64decode(first["data"]["token"])) == 32
-    assert password_secret(component, keys, first).object["data"] == first["data"]
-    assert password_secret(component, keys, None).object["data"] != first["data"]
-    two = password_secret(component, people, None, ["ada", "bob"]).object
+    assert with_password(keys, first)["data"] == first["data"]
+    assert with_password(keys, None)["data"] != first["data"]
+    two = with_password(people, None, people=["ada", "bob"])
     assert {name: len(base64.b64decode(text)) for name, text in two["data"].items()} == {"ada": 20, "bob": 20}
-    later = password_secret(component, people, two, ["bob", "eve"]).object
+    later = with_password(people, two, people=["bob", "eve"])
     assert set(later["data"]) == {"bob", "eve"}, "who may not come any more has no password either"
     assert later["data"]["bob"] == two["data"]["bob"]
+
+
+@pytest.mark.parametrize("part", ["data", "stringData"])
+def test_a_password_of_the_manifests_own_gives_way_and_the_other_keys_stay(part):
+    keys = load([HUB])["hub"].passwords[0]
+    metadata = {"name": "secret", "labels": {"app": "db"}}
+    own = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, part: {"token": "dGVzdA==", "user": "cm9vdA=="}}
+    secret = with_password(keys, None, own)
+    assert secret["metadata"]["labels"] == {"app": "db"}
+    assert len(base64.b64decode(secret["data"]["token"])) == 32
+    assert secret[part]["user"] == "cm9vdA=="
+    assert "token" not in secret.get("stringData", {}), "the server would take it in place of the data"
+    assert with_password(keys, secret, own)["data"]["token"] == secret["data"]["token"]
+
+
+def test_an_empty_password_of_somebodys_own_database_is_kept():
+    keys = load([HUB])["hub"].passwords[0]
+    assert with_password(keys, {"data": {"token": ""}})["data"]["token"] == ""
 
 
 def test_what_is_rendered_has_another_file_as_soon_as_its_source_changes():
