@@ -16,6 +16,8 @@ description:
     join under the old name.
   - The Pods of a node that is deleted are made anew on others by their controllers. M(bramble.kube.node_drain) lets
     them leave gently before.
+  - Volumes whose data lay on the machine itself, as those of local-path, stay, and their data is gone with the card.
+    RV(folders) tells where it was, so that new ones can begin empty.
   - The nodes' machines are not touched; M(bramble.kube.kubeadm_reset) takes the cluster off a machine.
   - Runs on the computer that has the kubeconfig.
 options:
@@ -70,8 +72,26 @@ requests:
   returned: always
   type: list
   elements: str
+folders:
+  description:
+    - Folders with the data of volumes that no other node has, by the name of the node.
+    - Only of nodes of which the cluster knows nothing now.
+  returned: always
+  type: dict
+  contains:
+    path:
+      description: The folder.
+      type: str
+    claim:
+      description: The volume claim, C(namespace/name).
+      type: str
+  sample:
+    k8s-node1:
+      - claim: jupyterhub/hub
+        path: /opt/local-path-provisioner/pvc-f1e81faf_jupyterhub_hub
 """
 
+import dataclasses
 import os
 import time
 
@@ -83,6 +103,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.manifests.client impo
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
 from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
 
+VOLUMES = "/api/v1/persistentvolumes"
 REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 #: Seconds for which an API server that is just being started is waited for.
 PATIENCE = 30
@@ -109,7 +130,7 @@ def run(module: AnsibleModule) -> dict:
     """Find what there is, and delete it."""
     names, joining = module.params["names"], module.params["addresses"]
     if module.check_mode and not os.path.exists(module.params["kubeconfig"]):
-        return {"changed": False, "removed": [], "requests": []}
+        return {"changed": False, "removed": [], "requests": [], "folders": {}}
     client = Client(endpoint({"kubeconfig": module.params["kubeconfig"]}))
     known = {name: _patiently(client, "GET", f"/api/v1/nodes/{name}") for name in names}
     for name, node in known.items():
@@ -120,6 +141,10 @@ def run(module: AnsibleModule) -> dict:
     removed = [
         name for name, node in known.items() if node and not removal.same_machine(node, str(machines.get(name, "")))
     ]
+    # A node that is gone already counts, too: an earlier run may have come no further.
+    blank = [name for name in names if name in removed or not known[name]]
+    volumes = (_patiently(client, "GET", VOLUMES) or {}).get("items", []) if blank else []
+    folders = {name: [dataclasses.asdict(one) for one in removal.folders_on(volumes, name)] for name in blank}
     requests = removal.requests_of((_patiently(client, "GET", REQUESTS) or {}).get("items", []), names)
     if not module.check_mode:
         # The requests first: as long as the node's object is there, the next run finds what a cut left.
@@ -127,7 +152,12 @@ def run(module: AnsibleModule) -> dict:
             _patiently(client, "DELETE", f"{REQUESTS}/{name}")
         for name in removed:
             _patiently(client, "DELETE", f"/api/v1/nodes/{name}")
-    return {"changed": bool(removed or requests), "removed": removed, "requests": requests}
+    return {
+        "changed": bool(removed or requests),
+        "removed": removed,
+        "requests": requests,
+        "folders": {name: found for name, found in folders.items() if found},
+    }
 
 
 def main() -> None:

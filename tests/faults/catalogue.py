@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import servers
-from field import IMPATIENT, Field, Trouble
+from field import IMPATIENT, NAMESPACE, Field, Trouble
 from lab_cluster import ROOT, environment, playbook_command
 from results import failure_of
 
@@ -306,6 +306,54 @@ def half_deleted_node(field: Field) -> str:
     if field.node_uid(host) != before:
         raise Trouble(f"the node {host} is another than before, which the Pods on it do not know")
     return ""
+
+
+def _keeper_of_data(host: str) -> list[dict]:
+    """A program that is not root and writes into a volume, which lies on one node's card."""
+    metadata, labels = {"name": "keeper", "namespace": NAMESPACE}, {"app": "keeper"}
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": metadata,
+        "spec": {
+            "storageClassName": "local-path",
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "16Mi"}},
+        },
+    }
+    container = {
+        "name": "keeper",
+        "image": "docker.io/library/busybox:latest",
+        "command": ["sh", "-c", "date > /data/written && exec sleep 100000"],
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }
+    pod = {
+        "nodeSelector": {"kubernetes.io/hostname": host},
+        "securityContext": {"runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000},
+        "terminationGracePeriodSeconds": 0,
+        "containers": [container],
+        "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "keeper"}}],
+    }
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    spec = {"strategy": {"type": "Recreate"}, "selector": {"matchLabels": labels}, "template": template}
+    return [claim, {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}]
+
+
+@fault("a node on whose card a volume lies gets a new card", stops=False)
+def volume_gone(field: Field) -> str:
+    """The data is gone with the card; the program whose data it was begins anew, and does not fail for ever."""
+    host, wait = _victim(field), ("wait", "--for=condition=Available", "deployment/keeper", "--timeout=180s")
+    field.cluster.apply(*_keeper_of_data(host))
+    try:
+        field.cluster.kubectl("--namespace", NAMESPACE, *wait)
+        field.blank(host)
+        said = _said(field.play("site.yml"))
+        if not said:
+            field.cluster.kubectl("--namespace", NAMESPACE, "delete", "pods", "--selector=app=keeper", "--wait=true")
+            field.cluster.kubectl("--namespace", NAMESPACE, *wait)
+        return said
+    finally:
+        field.cluster.kubectl("--namespace", NAMESPACE, "delete", "deployment,pvc", "keeper", "--wait=false")
 
 
 @fault("half of /etc/kubernetes deleted on the master", names="missing.*restore", playbook="playbooks/restore.yml")

@@ -10,6 +10,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.pi import parse
@@ -50,6 +51,46 @@ def same_machine(node: Mapping[str, Any], machine_id_sha256: str) -> bool:
     """
     known = ((node.get("status") or {}).get("nodeInfo") or {}).get("machineID") or ""
     return bool(machine_id_sha256) and parse.machine_id_sha256(known) == machine_id_sha256
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of a node in which a volume's data lies.
+
+    :ivar claim: the volume claim, as namespace/name; the volume's own name where nobody claims it.
+    """
+
+    path: str
+    claim: str
+
+
+def folders_on(volumes: Iterable[Mapping[str, Any]], node: str) -> list[Folder]:
+    """Folders of PersistentVolumes that no other node but this one has.
+
+    :param volumes: PersistentVolumes, as the API has them.
+    """
+    found = []
+    for volume in volumes:
+        spec = volume["spec"]
+        path = (spec.get("hostPath") or spec.get("local") or {}).get("path")
+        if path and _only_node(spec) == node:
+            claim = spec.get("claimRef") or {}
+            told = f"{claim['namespace']}/{claim['name']}" if claim else volume["metadata"]["name"]
+            found.append(Folder(path, told))
+    return sorted(found, key=lambda folder: folder.path)
+
+
+def _only_node(spec: Mapping[str, Any]) -> str:
+    """The one node that a volume is bound to by its host name; empty when there is none or more than one."""
+    terms = ((spec.get("nodeAffinity") or {}).get("required") or {}).get("nodeSelectorTerms") or []
+    names = {
+        name
+        for term in terms
+        for rule in term.get("matchExpressions") or []
+        if rule["key"] == "kubernetes.io/hostname" and rule["operator"] == "In"
+        for name in rule.get("values") or []
+    }
+    return names.pop() if len(names) == 1 else ""
 
 
 def _common_name(name: str) -> bytes:

@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ansible_collections.bramble.kube.plugins.module_utils.cluster.removal import (
+    Folder,
+    folders_on,
     requests_of,
     same_machine,
     someone_else,
@@ -95,3 +97,27 @@ def test_a_machine_is_known_by_its_machine_id(known: str, joining: str, same: bo
     found = node()
     found["status"]["nodeInfo"] = {"machineID": known}
     assert same_machine(found, machine_id_sha256(joining + "\n")) is same
+
+
+def volume(name: str, *nodes: str, kind: str = "hostPath", claim: str = "") -> dict:
+    """A PersistentVolume that only some nodes have."""
+    rule = {"key": "kubernetes.io/hostname", "operator": "In", "values": list(nodes)}
+    spec = {kind: {"path": f"/opt/{name}"}}
+    if nodes:
+        spec["nodeAffinity"] = {"required": {"nodeSelectorTerms": [{"matchExpressions": [rule]}]}}
+    if claim:
+        spec["claimRef"] = {"namespace": "jupyterhub", "name": claim}
+    return {"metadata": {"name": name}, "spec": spec}
+
+
+def test_the_folders_of_volumes_that_one_node_alone_has() -> None:
+    volumes = [
+        volume("two", "k8s-node1", kind="local"),
+        volume("one", "k8s-node1", claim="hub"),
+        volume("other", "k8s-node2"),
+        volume("shared", "k8s-node1", "k8s-node2"),
+        volume("anywhere"),
+        {"metadata": {"name": "net"}, "spec": {"nfs": {"path": "/export", "server": "192.168.13.3"}}},
+    ]
+    assert folders_on(volumes, "k8s-node1") == [Folder("/opt/one", "jupyterhub/hub"), Folder("/opt/two", "two")]
+    assert folders_on(volumes, "k8s-node3") == []

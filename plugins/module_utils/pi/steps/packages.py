@@ -93,6 +93,7 @@ class _Work:
         self.system, self.options, self.due = system, options, due
         self.before = packages.installed(system)
         self.moved: list[str] = []
+        self.unread = ""
         self.apt = ["apt-get", "-q", "-y", *_KEEP_CONFIGURATION]
         self.apt += ["-o", f"DPkg::Lock::Timeout={options['lock_timeout']}"]
         if options["ignore_dates"]:
@@ -109,10 +110,11 @@ class _Work:
             self.wait()
             trouble = self.try_to([*self.apt, "install", "--no-install-recommends", *self.due.missing])
             if trouble:
+                unread = f"; not all package lists could be read: {self.unread}" if self.unread else ""
                 self.fail(
                     f"{', '.join(self.due.missing)} cannot be installed",
-                    trouble,
-                    "'sudo apt install' there shows more.",
+                    trouble + unread,
+                    "'sudo apt update' and 'sudo apt install' on the machine show more.",
                 )
         if self.due.upgrade:
             self.wait()
@@ -162,13 +164,19 @@ class _Work:
             )
 
     def update(self) -> None:
-        """Read the package lists, from the archive once the mirrors have dropped the release."""
+        """Read the package lists, from the archive once the mirrors have dropped the release.
+
+        What is wanted may be had although some list cannot be read; if not, that is the reason to tell.
+        """
         trouble = ""
         for attempt in range(3):
             self.wait()
             trouble = self.try_to([*self.apt, "update", "--error-on=any"] if attempt < 2 else [*self.apt, "update"])
             if not trouble:
+                if attempt < 2:
+                    self.unread = ""
                 return
+            self.unread = trouble
             if self.options["archive"] and archive.is_gone(trouble):
                 self.moved = move_to_archive(self.system, self.options["archive"])
         self.fail("The package lists cannot be read", trouble, "Is the network there, and the clock right?")
