@@ -73,16 +73,14 @@ from ansible_collections.bramble.kube.plugins.module_utils.files import place
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import redact
-from ansible_collections.bramble.kube.plugins.module_utils.pi.facts import kubelet_lacks
+from ansible_collections.bramble.kube.plugins.module_utils.pi.facts import CLUSTER_CA, KUBELET_CONFIG, kubelet_lacks
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
 
 KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
 BOOTSTRAP_CONF = "/etc/kubernetes/bootstrap-kubelet.conf"
-CA = "/etc/kubernetes/pki/ca.crt"
 API_SERVER = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 KUBELET_PKI = "/var/lib/kubelet/pki"
-KUBELET_CONFIG = "/var/lib/kubelet/config.yaml"
 # A tmpfs: the token in it never comes to the card.
 JOIN_CONFIG = "/run/bramble.kube/kubeadm-join.yaml"
 #: Seconds after which a cluster has noticed that a kubelet is silent (node-monitor-grace-period is 50), and some more.
@@ -98,7 +96,7 @@ def _hash(pem: str) -> str:
 
 def read_member() -> rules.Member:
     """Look at what join writes."""
-    server, pem = "", place.text(CA)
+    server, pem = "", place.text(CLUSTER_CA)
     text = place.text(KUBELET_CONF)
     if text:
         try:
@@ -107,7 +105,7 @@ def read_member() -> rules.Member:
         except KubeconfigError:
             pass  # damaged, so that the kubelet cannot be in any cluster by it
     complete = bool(server) and os.path.exists(KUBELET_CONFIG) and not os.path.exists(BOOTSTRAP_CONF)
-    anything = any(os.path.exists(path) for path in (BOOTSTRAP_CONF, CA, KUBELET_CONF))
+    anything = any(os.path.exists(path) for path in (BOOTSTRAP_CONF, CLUSTER_CA, KUBELET_CONF))
     lacks = kubelet_lacks(System(), time.time())
     return rules.Member(server, _hash(pem), anything and not complete, lacks, os.path.exists(API_SERVER))
 
@@ -115,8 +113,8 @@ def read_member() -> rules.Member:
 def clear_leftovers(module: AnsibleModule, hashes: tuple[str, ...]) -> None:
     """Take away what a join that did not finish wrote, so that kubeadm's checks pass."""
     module.run_command(["systemctl", "stop", "kubelet"])
-    keep = _hash(place.text(CA)) in hashes and not read_member().lacks
-    for path in (BOOTSTRAP_CONF, CA, KUBELET_CONF):
+    keep = _hash(place.text(CLUSTER_CA)) in hashes and not read_member().lacks
+    for path in (BOOTSTRAP_CONF, CLUSTER_CA, KUBELET_CONF):
         if os.path.exists(path):
             place.write(place.Wanted(path, None))
     if not keep:

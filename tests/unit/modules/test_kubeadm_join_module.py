@@ -31,7 +31,7 @@ users:
 @pytest.fixture
 def card(tmp_path, monkeypatch):
     """A folder in place of the card; the function puts a file of kubeadm's there."""
-    for name in ("KUBELET_CONF", "BOOTSTRAP_CONF", "CA", "API_SERVER", "KUBELET_CONFIG"):
+    for name in ("KUBELET_CONF", "BOOTSTRAP_CONF", "CLUSTER_CA", "API_SERVER", "KUBELET_CONFIG"):
         monkeypatch.setattr(kubeadm_join, name, str(tmp_path / name))
     monkeypatch.setattr(kubeadm_join, "kubelet_lacks", lambda *_: "")
     return lambda name, text="x": (tmp_path / name).write_text(text)
@@ -42,7 +42,7 @@ def test_nothing_is_left_on_a_blank_card(card):
 
 
 def test_a_joined_machine_has_no_remains(card):
-    card("CA")
+    card("CLUSTER_CA")
     card("KUBELET_CONFIG")
     card("KUBELET_CONF", KUBELET_CONF)
     assert not kubeadm_join.read_member().leftover
@@ -51,7 +51,7 @@ def test_a_joined_machine_has_no_remains(card):
 @pytest.mark.parametrize("also", ["KUBELET_CONFIG", "BOOTSTRAP_CONF"])
 def test_a_ca_without_a_kubeconfig_is_a_remain(card, also):
     """As when somebody deleted half of /etc/kubernetes: kubeadm join would refuse to write the CA again."""
-    card("CA")
+    card("CLUSTER_CA")
     card(also)
     member = kubeadm_join.read_member()
     assert member.leftover and not member.server
