@@ -231,11 +231,11 @@ def _repository(field: Field) -> str:
 
 @fault("no room for packages on a blank node", names="space|room|full", stops=True)
 def disk_full_node(field: Field) -> str:
-    """A small disk of the node's own where apt keeps what it downloads."""
+    """A small disk of the node's own where apt keeps what it downloads, also after the reboot on the way."""
     host, cache = _victim(field), "/var/cache/apt/archives"
     field.blank(host)
-    begin = f"mount -t tmpfs -o size=12m tmpfs {cache} && mkdir -p {cache}/partial"
-    with _while(field, host, begin, f"umount -l {cache}"):
+    begin = f"echo 'tmpfs {cache} tmpfs size=12m 0 0' >> /etc/fstab; mount {cache}; mkdir -p {cache}/partial"
+    with _while(field, host, begin, f"umount -l {cache}; sed -i '\\#{cache}#d' /etc/fstab"):
         return _said(field.play("site.yml"))
 
 
@@ -255,10 +255,11 @@ def disk_full_master(field: Field) -> str:
 
 @fault("the root file system of a blank node is read-only", names="read-only", stops=True)
 def read_only_root(field: Field) -> str:
-    """As a worn-out card, or one with errors, is mounted."""
-    host = _victim(field)
+    """As a worn-out card, or one with errors, is mounted; folder by folder, since files are open for writing."""
+    host, folders = _victim(field), "/etc /home /opt /root /usr /var"
     field.blank(host)
-    with _while(field, host, "mount -o remount,ro /", "mount -o remount,rw /"):
+    begin = f"for f in {folders}; do mount --bind $f $f; mount --make-private $f; mount -o remount,bind,ro $f; done"
+    with _while(field, host, begin, f"umount --lazy {folders}"):
         return _said(field.play("site.yml"))
 
 
