@@ -13,7 +13,8 @@ author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Makes sure that a time service runs, gives it time servers if there are any to give, and waits until the clock is
-    synchronised. A Pi has no clock that runs while it is off, and with a wrong one no certificate is valid.
+    synchronised, and shows the right time. A Pi has no clock that runs while it is off, and with a wrong one no
+    certificate is valid.
   - Works with chrony, systemd-timesyncd, ntpsec, ntp and openntpd. Servers are set for chrony and systemd-timesyncd.
 options:
   servers:
@@ -25,6 +26,17 @@ options:
     description: Seconds to wait for a synchronised clock.
     type: int
     default: 120
+  reference:
+    description:
+      - The time of the computer that runs Ansible, in seconds since 1970. 0 means that it is not compared.
+      - A server of O(servers) whose time is another one is refused before it is set, and a clock that is synchronised
+        to another time is an error.
+    type: float
+    default: 0.0
+  tolerance:
+    description: Seconds by which O(reference) and the clock may differ. 0 means that they are not compared.
+    type: int
+    default: 300
 attributes:
   check_mode:
     description: Tells what would be changed, and does not wait.
@@ -38,6 +50,7 @@ EXAMPLES = r"""
 - name: Wait for the right time
   bramble.kube.pi_time:
     servers: [192.168.13.1]
+    reference: "{{ now().timestamp() }}"
 """
 
 RETURN = r"""

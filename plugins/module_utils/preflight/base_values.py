@@ -27,7 +27,7 @@ _ENTRIES = {
     "base_packages": (r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?", "the name of a package, such as curl, is right"),
     "base_kernel_modules": (r"[A-Za-z0-9_-]+", "the name of a kernel module, such as br_netfilter, is right"),
 }
-_SECONDS = {"base_time_timeout": 1, "base_reboot_timeout": 1, "base_first_boot_timeout": 0}
+_SECONDS = {"base_time_timeout": 1, "base_time_tolerance": 0, "base_reboot_timeout": 1, "base_first_boot_timeout": 0}
 #: The firmware's limits for gpu_mem; beyond 512 MB nothing is gained on any model.
 _GPU_MEMORY = (16, 512)
 
