@@ -187,7 +187,8 @@ ansible_facts:
         C(kubelet_server), the address of the cluster that the machine belongs to, C(node_name), by which that cluster
         knows it, C(cluster_ca_sha256) of that cluster in kubeadm's form, C(kubelet_lacks), what its kubelet cannot work
         without and does not have (a file's path, or a certificate that still holds; empty when all is there),
-        C(control_plane), whether it runs an API server, and C(cni_config), the pod network's files.
+        C(control_plane), whether it runs an API server, C(control_plane_remains), whether any file of a control plane
+        is there, and C(cni_config), the pod network's files.
       type: dict
 """
 

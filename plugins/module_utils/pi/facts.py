@@ -37,6 +37,14 @@ KUBELET_CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 #: What kubeadm join writes once, and a kubelet does not start without.
 KUBELET_CONFIG = "/var/lib/kubelet/config.yaml"
 CLUSTER_CA = "/etc/kubernetes/pki/ca.crt"
+#: Each of these is on a control plane alone.
+CONTROL_PLANE_FILES = (
+    *(
+        f"/etc/kubernetes/manifests/{name}.yaml"
+        for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    ),
+    "/etc/kubernetes/pki/ca.key",
+)
 #: Time services by unit, in the order in which the first active one counts.
 TIME_UNITS = ("chrony", "chronyd", "ntpsec", "ntp", "openntpd", "systemd-timesyncd")
 #: Where a feature shows that its module is in the kernel although neither /proc/modules nor modules.builtin has it.
@@ -349,6 +357,7 @@ def kubernetes(system: System) -> dict[str, Any]:
         "cluster_ca_sha256": pin,
         "kubelet_lacks": kubelet_lacks(system, time.time()),
         "control_plane": system.exists("/etc/kubernetes/manifests/kube-apiserver.yaml"),
+        "control_plane_remains": any(map(system.exists, CONTROL_PLANE_FILES)),
         "cni_config": [
             f"/etc/cni/net.d/{name}"
             for name in system.names("/etc/cni/net.d")

@@ -726,7 +726,7 @@ def _cluster(host: Host, cluster: Cluster) -> Result | None:
     if not server:
         return Result("none", "none or this one")
     if host.role == "master":
-        return Result(server, "this one", "" if state.get("control_plane") else "not_master")
+        return Result(server, "this one", "" if state.get("control_plane_remains") else "not_master")
     if state.get("control_plane"):
         return Result(server, "this one", "own_control_plane")
     master = cluster.master
@@ -809,7 +809,8 @@ def _ports(host: Host, cluster: Cluster) -> Result | None:
     listening = host.fact("listening_tcp")
     if listening is None:
         return None
-    if host.in_cluster or (host.fact("kubernetes") or {}).get("control_plane"):
+    # A control plane of which files are missing runs on, and says later on which.
+    if host.in_cluster or (host.fact("kubernetes") or {}).get("control_plane_remains"):
         return Result("in use by the cluster", "free")
     taken = sorted(set(map(int, listening)) & set(PORTS[host.role]))
     found = f"port{'s' if len(taken) > 1 else ''} {listing(taken)}"

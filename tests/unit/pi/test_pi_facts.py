@@ -33,6 +33,7 @@ def test_a_machine_without_any_file_gives_every_fact() -> None:
         "cluster_ca_sha256": "",
         "kubelet_lacks": "",
         "control_plane": False,
+        "control_plane_remains": False,
         "cni_config": [],
     }
     assert "pi_fsync_ms" not in found
@@ -318,6 +319,12 @@ def test_the_latency_of_the_disk_is_measured(tmp_path: Path) -> None:
     assert facts.fsync_ms(str(tmp_path / "missing")) is None
 
 
+@pytest.mark.parametrize("path", facts.CONTROL_PLANE_FILES)
+def test_a_control_plane_of_which_files_are_missing_is_still_one(pi, path: str) -> None:
+    pi.put(path, "x")
+    assert facts.kubernetes(pi)["control_plane_remains"]
+
+
 def test_a_pi_of_a_cluster_knows_which(pi) -> None:
     pi.put("/etc/kubernetes/kubelet.conf", "garbage\n    server: https://192.168.13.7:6443\n")
     pi.put("/etc/kubernetes/manifests/kube-apiserver.yaml", "x")
@@ -329,6 +336,7 @@ def test_a_pi_of_a_cluster_knows_which(pi) -> None:
         "cluster_ca_sha256": "",
         "kubelet_lacks": "/var/lib/kubelet/config.yaml",
         "control_plane": True,
+        "control_plane_remains": True,
         "cni_config": ["/etc/cni/net.d/10-flannel.conflist"],
     }
 

@@ -106,7 +106,7 @@ def test_on_fit_pis_every_row_is_ok():
 
 
 joined = {"kubelet_server": SERVER, "cluster_ca_sha256": PIN, "control_plane": False, "cni_config": []}
-leading = {**joined, "control_plane": True}
+leading = {**joined, "control_plane": True, "control_plane_remains": True}
 
 
 def test_on_a_finished_cluster_every_row_is_ok():
@@ -120,6 +120,15 @@ def test_on_a_finished_cluster_every_row_is_ok():
         k8s_node2={"kubernetes": {**joined, "kubelet_server": "https://k8s.example.net:6443"}},
     )
     assert [row for row in preflight_rows(state) if row["verdict"] != OK] == []
+
+
+def test_a_damaged_control_plane_is_no_other_program_and_no_worker():
+    """The role master names what is missing, and what brings it back."""
+    remains = {**joined, "kubelet_server": "", "control_plane_remains": True}
+    state = cluster(k8s_master={"kubernetes": remains, "listening_tcp": [22, 10250, 2379, 2380]})
+    assert [row for row in preflight_rows(state) if row["verdict"] == MUST_CHANGE] == []
+    state = cluster(k8s_master={"kubernetes": {**remains, "kubelet_server": SERVER}, "listening_tcp": [22, 2379]})
+    assert [row for row in preflight_rows(state) if row["verdict"] == MUST_CHANGE] == []
 
 
 SSH = "Failed to connect to the host via ssh: "
