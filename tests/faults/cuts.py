@@ -39,7 +39,7 @@ def _all_blank(field: Field) -> None:
 
 def _older_cluster(field: Field) -> None:
     field.blank(*field.addresses)
-    field.must("site.yml", "-e", f"kubeadm_version={OLDER}", "-e", "kubeflow_components=[]")
+    field.must("site.yml", "-e", f"kubeadm_version={OLDER}", "-e", '{"kubeflow_components": []}')
     field.fill()
 
 
@@ -88,7 +88,7 @@ KINDS = {
         5,
         12,
         _older_cluster,
-        ("-e", "kubeflow_components=[]"),
+        ("-e", '{"kubeflow_components": []}'),
     ),
 }
 
