@@ -105,6 +105,10 @@ ansible_facts:
     pi_disk_free_mb:
       description: MiB free below C(/var/lib).
       type: int
+    pi_read_only:
+      description: Of C(/), C(/etc), C(/home), C(/usr) and C(/var), those whose file system is mounted read-only.
+      type: list
+      elements: str
     pi_fsync_ms:
       description: The 99th percentile of the time that a record takes to reach the disk, in milliseconds.
       type: float

@@ -115,6 +115,16 @@ def root_device(system: System) -> dict[str, str]:
     return {"source": f"/dev/{name}" if block else source, "kind": kind}
 
 
+def read_only(system: System) -> list[str]:
+    """Folders of the OS that cannot be written to, because their file system is mounted so."""
+    found = []
+    for folder in ("/", "/etc", "/home", "/usr", "/var"):
+        with contextlib.suppress(OSError):
+            if os.statvfs(system.path(folder)).f_flag & os.ST_RDONLY:
+                found.append(folder)
+    return found
+
+
 def disk_free_mb(system: System) -> int | None:
     """MB free for packages and images, below /var/lib."""
     for folder in ("/var/lib", "/var", "/"):
@@ -400,6 +410,7 @@ def gather(
         "os": operating_system(system),
         "root_device": root_device(system),
         "disk_free_mb": disk_free_mb(system),
+        "read_only": read_only(system),
         "throttled": throttled(system),
         "firmware": firmware(system),
         "cgroup": cgroup(system),

@@ -346,7 +346,12 @@ def _memory(host: Host, cluster: Cluster) -> Result | None:
 
 @_check(
     "disk",
-    "4000 MB free, 1000 MB on a host that is in the cluster already",
+    "4000 MB free, 1000 MB on a host that is in the cluster already; mounted for writing",
+    read_only=(
+        MUST_CHANGE,
+        "{host}: on its disk, {found} cannot be written to (read-only), as the kernel mounts a card with errors or one "
+        "that is worn out: 'sudo dmesg' there tells; restart it, and if that does not help, use another card.",
+    ),
     too_little=(
         MUST_CHANGE,
         "{host}: {found} are free on its disk, but {wanted} are needed: free some ('sudo apt clean'), or use a larger "
@@ -354,6 +359,8 @@ def _memory(host: Host, cluster: Cluster) -> Result | None:
     ),
 )
 def _disk(host: Host, cluster: Cluster) -> Result | None:
+    if host.fact("read_only"):
+        return Result(listing(host.fact("read_only")), "writable", "read_only")
     found = host.fact("disk_free_mb")
     if found is None:
         return None

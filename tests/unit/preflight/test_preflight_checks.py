@@ -214,6 +214,7 @@ BAD = [
     ("kernel pages", {"page_size": 16384}, OK, "its kernel has pages of 16 KiB"),
     ("memory", {"memory_mb": 430}, MUST_CHANGE, "430 MB of memory are too little for a node, which needs 850 MB"),
     ("disk", {"disk_free_mb": 900}, MUST_CHANGE, "900 MB free"),
+    ("disk", {"read_only": ["/", "/var"]}, MUST_CHANGE, "on its disk, / and /var cannot be written to (read-only)"),
     ("disk", {"disk_free_mb": 900, "kubernetes": joined}, MUST_CHANGE, "but 1000 MB are needed"),
     (
         "power",
