@@ -82,7 +82,7 @@ def test_the_same_master_goes_back_to_its_backup(lab: Lab, vault: list[str]) -> 
 
 def test_a_dry_run_of_the_reset_names_what_would_go_and_takes_nothing(lab: Lab) -> None:
     said = must(lab, "playbooks/reset.yml", "--check")
-    assert "files and containers of kubeadm" in said
+    assert "files and containers of kubeadm" in " ".join(said.split())  # long lines are folded
     assert lab.answers()
 
 
