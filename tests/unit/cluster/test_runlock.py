@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
@@ -50,21 +52,26 @@ def test_a_run_knows_its_own_lock(path, holder):
     assert sh(runlock.ask_script(path, Run("laptop:11", 11, ""), 0.2)).returncode != 0
 
 
-def free(path) -> bool:
-    """Whether the lock can be had; a child that the holder was just starting may have it for a moment more."""
-    return subprocess.run(["flock", "--timeout", "5", path, "true"], check=False).returncode == 0
+def wait_for_sleep(holder) -> None:
+    """Wait until the holder's child is sleep itself: one that is just being started still has the lock's file open."""
+    deadline = time.monotonic() + 10
+    children = Path(f"/proc/{holder.pid}/task/{holder.pid}/children")
+    while not any(Path(f"/proc/{child}/comm").read_text() == "sleep\n" for child in children.read_text().split()):
+        assert time.monotonic() < deadline, "the holder starts no sleep"
+        time.sleep(0.01)
 
 
 def test_the_lock_is_free_when_the_holder_is_killed(path, holder):
+    wait_for_sleep(holder)
     holder.kill()
     holder.wait()
-    assert free(path)
+    assert subprocess.run(["flock", "--nonblock", path, "true"], check=False).returncode == 0
 
 
 def test_the_lock_is_free_when_the_session_above_it_is_gone(path, holder):
     holder.stdout.close()
     assert holder.wait(timeout=30) is not None
-    assert free(path)
+    assert subprocess.run(["flock", "--nonblock", path, "true"], check=False).returncode == 0
 
 
 def test_a_run_describes_itself():
