@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from field import Field, Trouble
@@ -113,13 +115,37 @@ class Cut:
         return f"cut {self.number} of seed {self.seed}"
 
 
-def choose(number: int, seed: int, hosts: dict[str, list[str]]) -> Cut:
-    """Choose a cut; the same number and seed choose the same one.
+def number_of(key: str, seed: int) -> int:
+    """A cut's number among those of a seed, from its key; -1 for all other tries."""
+    found = re.fullmatch(rf"cut (\d+) of seed {seed}", key)
+    return int(found.group(1)) if found else -1
+
+
+def kinds_missing(count: int, made: Iterable[str], seed: int, only: Iterable[str] = ()) -> list[str]:
+    """Share so many cuts out over the playbooks, and tell what is missing of them, in an order that chance chooses.
+
+    :param count: of cuts in all runs together.
+    :param made: titles of the cuts that were made before, in any run.
+    :param seed: of the order; for a number that is no multiple of thirty it also chooses who has one more.
+    :param only: kinds to which all cuts belong; none: every kind.
+    """
+    chance = random.Random(seed)
+    shares = [name for name, kind in KINDS.items() for _cut in range(kind.share) if not only or name in only]
+    chance.shuffle(shares)
+    before = Counter(made)
+    missing = Counter(shares[number % len(shares)] for number in range(count))
+    missing.subtract({name: before[kind.title] for name, kind in KINDS.items()})
+    order = list(missing.elements())
+    chance.shuffle(order)
+    return order
+
+
+def choose(number: int, seed: int, kind: str, hosts: dict[str, list[str]]) -> Cut:
+    """Choose where a playbook is cut; the same number and seed choose the same.
 
     :param hosts: Pis by what :class:`Kind` calls them.
     """
     chance = random.Random(f"{seed}-{number}")
-    kind = chance.choices(list(KINDS), [kind.share for kind in KINDS.values()])[0]
     host = chance.choice(hosts[KINDS[kind].hosts])
     delay = chance.choice([0.0, round(chance.uniform(0.2, KINDS[kind].longest_delay), 1)])
     return Cut(number, seed, kind, host, chance.random(), delay)

@@ -41,6 +41,16 @@ def load(path: Path) -> list[Try]:
     return [Try(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines() if line]
 
 
+def together(*several: Iterable[Try]) -> list[Try]:
+    """Tries of several runs in their order, each one once."""
+    return list(dict.fromkeys(one for tries in several for one in tries))
+
+
+def record(path: Path, tries: Iterable[Try]) -> None:
+    """Write all tries anew."""
+    path.write_text("".join(json.dumps(asdict(one)) + "\n" for one in tries), encoding="utf-8")
+
+
 def save(path: Path, made: Try) -> None:
     """Add one."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,7 @@ MASTER, NODE, OTHER = "k8s-master", "k8s-node1", "k8s-node2"
 NAMESPACE = "troubles"
 KUBELET_CONFIG = "/var/lib/kubelet/config.yaml"
 MANIFESTS = "/etc/kubernetes/manifests"
+CNI_CONFIGURATION = "/etc/cni/net.d/10-flannel.conflist"
 
 
 class Lab(Cluster):
@@ -100,6 +101,10 @@ class Lab(Cluster):
         """Why a Pod's container waits."""
         path = "{.status.containerStatuses[0].state.waiting.reason}"
         return self.kubectl("-n", NAMESPACE, "get", "pod", pod, f"--output=jsonpath={path}", check=False)
+
+    def restart_flannel(self, node: str) -> None:
+        """Delete flannel's Pod on a node, so that it starts anew."""
+        self.kubectl("-n", "kube-flannel", "delete", "pods", f"--field-selector=spec.nodeName={node}", "--wait=false")
 
     def remove_pod(self, name: str) -> None:
         """Take a Pod away."""
@@ -224,9 +229,20 @@ def cgroup_missing(lab: Lab) -> Iterator[None]:
 
 @trouble(f"{OTHER}: it has no CNI configuration (/etc/cni/net.d is empty)", "kube-flannel")
 def cni_missing(lab: Lab) -> Iterator[None]:
-    """Nobody has set up the Pod network."""
-    with away(lab, OTHER, "/etc/cni/net.d/10-flannel.conflist"):
-        yield
+    """Nobody has set up the Pod network; flannel's Pod writes it when it starts anew."""
+    lab.on(OTHER, f"rm {CNI_CONFIGURATION}")
+    yield
+    lab.restart_flannel(OTHER)
+    wait("the CNI configuration", lambda: lab.on(OTHER, f"ls {CNI_CONFIGURATION}", check=False))
+
+
+@trouble(f"{OTHER}: containerd has not read its CNI configuration", "sudo systemctl restart containerd")
+def cni_not_read(lab: Lab) -> Iterator[None]:
+    """Somebody has moved the Pod network's configuration away and back."""
+    with away(lab, OTHER, CNI_CONFIGURATION):
+        wait("the node to notice", lambda: lab.node_condition(OTHER, "Ready") == "False")
+    yield
+    lab.on(OTHER, "systemctl restart containerd")
 
 
 @trouble(f"{OTHER}: flannel has no subnet for its Pods")
@@ -478,7 +494,5 @@ def healed(lab: Lab) -> Iterator[None]:
     for name in lab.addresses:
         wait(f"{name} to be Ready", lambda name=name: lab.node_condition(name, "Ready") == "True", 300)
         if not lab.on(name, subnet, check=False):  # flannel may wait five minutes before it tries again
-            lab.kubectl(
-                "-n", "kube-flannel", "delete", "pods", f"--field-selector=spec.nodeName={name}", "--wait=false"
-            )
+            lab.restart_flannel(name)
         wait(f"{name}'s subnet", lambda name=name: lab.on(name, subnet, check=False), 300)

@@ -14,6 +14,10 @@ from dataclasses import dataclass
 #: klog's line head, and the journal's, which tell nothing to a beginner.
 _KLOG = re.compile(r"^[EWIF]\d{4} [\d:.]+ +\d+ [\w./-]+:\d+\] ?")
 
+#: What containerd says, by way of the kubelet, until it has read a configuration of a Pod network. It reads when a file
+#: is written or removed in the folder, and not when one is moved there (internal/cri/server/cni_conf_syncer.go).
+CNI_NOT_READ = "cni plugin not initialized"
+
 
 @dataclass(frozen=True)
 class NodeState:
@@ -146,6 +150,11 @@ def explain(
         told.append(
             "There is no Pod network on it yet (/etc/cni/net.d is empty): its flannel Pod has not started."
             " 'kubectl get pods -A -o wide' shows it, and 'kubectl describe pod' what it waits for."
+        )
+    elif any(CNI_NOT_READ in problem for problem in problems):
+        told.append(
+            f"Its Pod network is set up ({cni[0]}), but containerd has not read that: it overlooks a file that was"
+            " moved or restored there. 'sudo systemctl restart containerd' on this Pi, which stops no container, helps."
         )
     if disk_free_mb is not None and disk_free_mb < 1024:
         told.append(f"Only {disk_free_mb} MB are free on its card.")

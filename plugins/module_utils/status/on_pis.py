@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.nodes import CNI_NOT_READ
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.words import listing, short_reason
 from ansible_collections.bramble.kube.plugins.module_utils.status import certificates
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, WARN, Pi, Scene
@@ -203,6 +204,12 @@ def _flaps(service: Mapping[str, Any]) -> bool:
         "it has no CNI configuration (/etc/cni/net.d is empty), so its Pods get no network",
         "{remedy}",
     ),
+    unread=(
+        BAD,
+        "containerd has not read its CNI configuration ({configuration}), so its Pods get no network: containerd "
+        "overlooks a file that was moved or restored there",
+        "'sudo systemctl restart containerd' on it, which stops no container",
+    ),
     plugins=(
         BAD,
         "the CNI plugin {plugins} that {configuration} names is not in /opt/cni/bin, so no Pod can start",
@@ -230,6 +237,8 @@ def pod_network(scene: Scene) -> Iterator[Told]:
         elif network["plugins_missing"]:
             plugins = listing(network["plugins_missing"])
             yield Told("plugins", pi.name, {"plugins": plugins, "configuration": network["configuration"][0]})
+        elif _is_unread(scene.node(pi)):
+            yield Told("unread", pi.name, {"configuration": network["configuration"][0]})
         elif network["flannel"] and not network["subnet"]:
             node = scene.node(pi)
             if node is not None and not node["pod_cidr"]:
@@ -238,6 +247,12 @@ def pod_network(scene: Scene) -> Iterator[Told]:
             else:
                 why, remedy = f"; flannel says '{said}'" if said else "", restart
             yield Told("subnet", pi.name, {"why": why, "remedy": remedy})
+
+
+def _is_unread(node: Mapping[str, Any] | None) -> bool:
+    """Whether containerd knows of no Pod network, although its configuration is there."""
+    ready = ((node or {}).get("conditions") or {}).get("Ready", {})
+    return ready.get("status") == "False" and CNI_NOT_READ in ready.get("message", "")
 
 
 def _flannel_says(pi: Pi) -> str:

@@ -94,6 +94,13 @@ def test_explanation_names_the_likely_cause():
     assert lines[-1] == "  boom"
 
 
+def test_explanation_names_a_pod_network_that_containerd_has_not_read():
+    problem = "Ready is False: Network plugin returns error: cni plugin not initialized"
+    for configuration, said in (["/etc/cni/net.d/x.conflist"], True), ([], False):
+        text = "\n".join(explain([problem], {"containerd": "active"}, configuration, []))
+        assert ("restart containerd" in text) == said
+
+
 def test_a_node_that_reports_the_old_release_or_boot_is_not_ready_yet():
     item = {
         "kind": "Node",

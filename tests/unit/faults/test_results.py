@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "faults"))
 
-from results import BEGIN, END, Try, failure_of, load, save, table, write_table
+from results import BEGIN, END, Try, failure_of, load, record, save, table, together, write_table
 
 STOPPED = """\
 PLAY [Join the nodes] **********************************************************
@@ -76,3 +76,15 @@ def test_several_runs_add_up_in_the_table(tmp_path: Path) -> None:
     page.write_text("no marks")
     with pytest.raises(ValueError, match="marks"):
         write_table(page, load(file))
+
+
+def test_tries_of_several_places_are_counted_once(tmp_path: Path) -> None:
+    one, two = Try("no name server", "dns-gone", True, "", 3.0), Try("kill -9", "cut 1 of seed 1", True, "", 3.0)
+    record(tmp_path / "tries.jsonl", [one])
+    assert together(load(tmp_path / "tries.jsonl"), [two, one]) == [one, two]
+
+
+def test_the_table_in_the_manual_is_that_of_the_tries_in_git() -> None:
+    root = Path(__file__).resolve().parents[3]
+    text = (root / "docs/reliability.md").read_text(encoding="utf-8")
+    assert text.partition(BEGIN)[2].partition(END)[0].strip() == table(load(root / "tests/faults/tries.jsonl"))

@@ -54,6 +54,10 @@ def _no_cni(s: Sketch) -> None:
     s.state[NODE]["pod_network"].update(configuration=[], flannel=False)
 
 
+def _cni_not_read(s: Sketch) -> None:
+    condition(s, NODE, "Ready", "False", "Network plugin returns error: cni plugin not initialized")
+
+
 def _no_plugin(s: Sketch) -> None:
     s.state[NODE]["pod_network"].update(plugins_missing=["portmap"])
 
@@ -300,6 +304,7 @@ TROUBLES = [
     (_swap, "swap", f"{NODE}: it swaps to /var/swap", "site.yml --tags base"),
     (_cgroup, "cgroups", "no memory cgroup", "cgroup_enable=memory"),
     (_no_cni, "Pod network", "/etc/cni/net.d is empty", "kube-flannel"),
+    (_cni_not_read, "Pod network", "containerd has not read its CNI configuration (/etc/cni", "restart containerd"),
     (_no_plugin, "Pod network", "CNI plugin portmap", "kubernetes-cni"),
     (_no_subnet, "Pod network", "flannel says 'failed to acquire lease: subnet not found'", "delete the Pod"),
     (_no_pod_cidr, "Pod network", "given its node no podCIDR", "kubeadm_pod_cidr"),
