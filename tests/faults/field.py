@@ -116,7 +116,8 @@ class Field:
             )
         except subprocess.TimeoutExpired as error:
             raise Trouble(f"{playbook} did not come to an end within {limit_s:.0f} s") from error
-        (self.folder / f"last-{Path(playbook).stem}.log").write_text(done.stdout)
+        broken = "broken-" if "FAULT_HOST" in extra else ""
+        (self.folder / f"last-{broken}{Path(playbook).stem}.log").write_text(done.stdout)
         return done.returncode == 0, done.stdout
 
     def must(self, playbook: str, *arguments: str) -> str:
