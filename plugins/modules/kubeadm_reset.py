@@ -31,8 +31,8 @@ attributes:
     description: Lists what would be taken away.
     support: full
   diff_mode:
-    description: What goes is listed as RV(removed).
-    support: none
+    description: Shows what goes, a line each.
+    support: full
 """
 
 EXAMPLES = r"""
@@ -221,7 +221,9 @@ def main() -> None:
         module.fail_json(msg=f"{error}. Run this again once the cause is gone.", removed=reset.removed)
     except OSError as error:
         module.fail_json(msg=f"{error.filename or 'A file'}: {error.strerror}.", removed=reset.removed)
-    module.exit_json(changed=bool(reset.removed), removed=reset.removed)
+    before = "".join(f"{what}\n" for what in reset.removed)
+    diff = {"before_header": "what the cluster has left", "after_header": "nothing", "before": before, "after": ""}
+    module.exit_json(changed=bool(reset.removed), removed=reset.removed, **({"diff": diff} if module._diff else {}))
 
 
 if __name__ == "__main__":
