@@ -7,12 +7,12 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from field import Field, Trouble
 from lab_cluster import changes, default_release
-from results import failure_of
+from results import Try, failure_of
 
 #: The release from which the upgrade is cut; the default release is its end.
 OLDER = "1.36.3"
@@ -121,11 +121,19 @@ def number_of(key: str, seed: int) -> int:
     return int(found.group(1)) if found else -1
 
 
+def to_repeat(failed: Sequence[Try], seed: int) -> dict[str, list[int]]:
+    """Numbers of a seed's cuts that were not survived, by their kinds."""
+    return {
+        name: [number_of(one.key, seed) for one in failed if one.fault == kind.title and number_of(one.key, seed) >= 0]
+        for name, kind in KINDS.items()
+    }
+
+
 def kinds_missing(count: int, made: Iterable[str], seed: int, only: Iterable[str] = ()) -> list[str]:
     """Share so many cuts out over the playbooks, and tell what is missing of them, in an order that chance chooses.
 
     :param count: of cuts in all runs together.
-    :param made: titles of the cuts that were made before, in any run.
+    :param made: titles of the cuts that were survived before, in any run.
     :param seed: of the order; for a number that is no multiple of thirty it also chooses who has one more.
     :param only: kinds to which all cuts belong; none: every kind.
     """

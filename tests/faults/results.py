@@ -75,9 +75,15 @@ def failure_of(output: str) -> str:
 
 
 def table(tries: Iterable[Try]) -> str:
-    """The table of faults, in the order in which they were first tried."""
+    """The table of faults, in the order in which they were first tried.
+
+    A try that was not survived is left out when the same one was survived later, for then its cause has been mended.
+    """
     of: dict[str, list[Try]] = {}
-    for one in tries:
+    tries = list(tries)
+    for at, one in enumerate(tries):
+        if not one.survived and any(later.survived and later.key == one.key for later in tries[at:]):
+            continue
         of.setdefault(one.fault, []).append(one)
     lines = ["| fault | tries | survived | what the run said, the last time it stopped |", "|---|---|---|---|"]
     for fault, made in of.items():

@@ -8,7 +8,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "faults"))
 
-from cuts import KINDS, choose, kinds_missing
+from cuts import KINDS, choose, kinds_missing, to_repeat
+from results import Try
 
 HOSTS = {"master": ["m"], "blank": ["n2"], "any": ["m", "n1", "n2"]}
 
@@ -50,3 +51,9 @@ def test_several_runs_share_out_thirty_cuts_together() -> None:
 def test_cuts_in_one_playbook_alone() -> None:
     assert kinds_missing(5, [KINDS["restore"].title], 1, ["restore"]) == ["restore"] * 4
     assert set(kinds_missing(20, [], 1, ["restore", "site"])) == {"restore", "site"}
+
+
+def test_a_cut_that_was_not_survived_is_made_once_more() -> None:
+    failed = [Try(KINDS["upgrade"].title, f"cut 4 of seed {seed}", False, "", 1.0, "lost") for seed in (7, 8)]
+    again = to_repeat([*failed, Try("no name server", "dns-gone", False, "", 1.0)], 7)
+    assert {name: numbers for name, numbers in again.items() if numbers} == {"upgrade": [4]}

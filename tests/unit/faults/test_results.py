@@ -88,3 +88,13 @@ def test_the_table_in_the_manual_is_that_of_the_tries_in_git() -> None:
     root = Path(__file__).resolve().parents[3]
     text = (root / "docs/reliability.md").read_text(encoding="utf-8")
     assert text.partition(BEGIN)[2].partition(END)[0].strip() == table(load(root / "tests/faults/tries.jsonl"))
+
+
+def test_what_was_mended_and_then_survived_is_no_failure_any_more() -> None:
+    lost, kept = (
+        Try("kill -9", "cut 1 of seed 1", False, "", 3.0, "lost"),
+        Try("kill -9", "cut 1 of seed 1", True, "", 3.0),
+    )
+    assert "| kill -9 | 1 | 0 |" in table([lost])
+    assert "| kill -9 | 1 | 1 |" in table([lost, kept])
+    assert "| kill -9 | 2 | 1 |" in table([kept, lost])
