@@ -174,6 +174,7 @@ def test_the_second_step_is_finished_after_power_cuts_and_ctrl_c(pis) -> None:
         time.sleep(moment)
         cut_power(f"upgrade-{victim}")
         run.communicate(timeout=1800)
+        run_playbook(INVENTORY, "lab/playbooks/create.yml")  # waits until the Pi has started
     upgrade(NEW, "-e", EARLIER)
     assert set(releases().values()) == {NEW}
     assert CLUSTER.ready() == dict.fromkeys(NODES, "True")
