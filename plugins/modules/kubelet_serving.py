@@ -74,13 +74,15 @@ from datetime import datetime, timezone
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.bramble.kube.plugins.module_utils.cluster import serving
-from ansible_collections.bramble.kube.plugins.module_utils.manifests import auth, yamltext
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import auth, retry, yamltext
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError, Unreachable
 from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
 
 REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 KUBELET_PORT = 10250
+#: Seconds for which an API server that is just being started is waited for.
+PATIENCE = 30
 
 
 def shows_certificate(address: str, ca: str, timeout: float = 5) -> bool:
@@ -97,7 +99,7 @@ def shows_certificate(address: str, ca: str, timeout: float = 5) -> bool:
 
 def approve_pending(client: Client, nodes: dict, check: bool, approved: dict, refused: dict) -> None:
     """Look at all pending requests once."""
-    for request in client.get(REQUESTS).get("items") or []:
+    for request in retry.get(client, REQUESTS, timeout=PATIENCE).get("items") or []:
         if not serving.is_pending(request):
             continue
         verdict = serving.judge(request, nodes)

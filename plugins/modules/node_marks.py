@@ -61,7 +61,7 @@ nodes:
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.bramble.kube.plugins.module_utils.cluster import marks
-from ansible_collections.bramble.kube.plugins.module_utils.manifests import auth, yamltext
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import auth, retry, yamltext
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError, Unreachable
 from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
@@ -69,6 +69,8 @@ from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
 MERGE_PATCH = "application/merge-patch+json"
 CONFLICT = 409
 TRIES = 5
+#: Seconds for which an API server that is just being started is waited for.
+PATIENCE = 30
 
 
 def mark(client: Client, name: str, node: dict, labels: dict, taints: list, check: bool) -> list[str]:
@@ -96,7 +98,10 @@ def run(module: AnsibleModule) -> dict:
         if found:
             raise Stop(f"{name}: {'; '.join(found)}.")
     client = Client(auth.endpoint(module.params))
-    present = {item["metadata"]["name"]: item for item in client.get("/api/v1/nodes").get("items") or []}
+    present = {
+        item["metadata"]["name"]: item
+        for item in retry.get(client, "/api/v1/nodes", timeout=PATIENCE).get("items") or []
+    }
     missing = [name for name in wanted if name not in present]
     if missing and not module.check_mode:
         raise Stop(f"The cluster does not know the node {missing[0]}: run site.yml, which joins it.")

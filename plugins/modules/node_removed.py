@@ -93,11 +93,11 @@ folders:
 
 import dataclasses
 import os
-import time
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.cluster import removal
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import retry
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.auth import endpoint
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
@@ -111,19 +111,16 @@ PATIENCE = 30
 
 def _patiently(client: Client, method: str, path: str) -> dict | None:
     """Ask until there is an answer; None when the object is not there."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
+
+    def ask() -> dict | None:
         try:
             return client.request(method, path)[1]
         except ApiError as error:
             if error.status == 404:
                 return None
-            if error.status < 500 or time.monotonic() > deadline:
-                raise
-        except Fault:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(1)
+            raise
+
+    return retry.call(ask, PATIENCE, passes=retry.passing(client))
 
 
 def run(module: AnsibleModule) -> dict:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,8 +17,9 @@ from ansible_collections.bramble.kube.plugins.module_utils.cluster.drain import 
     refusal,
 )
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.auth import endpoint
-from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.retry import call, passing
 
 MERGE_PATCH = "application/merge-patch+json"
 
@@ -39,18 +39,7 @@ class Cluster:
 
         :raises Fault: when the time is over.
         """
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                return ask()
-            except Fault:
-                if time.monotonic() >= deadline:
-                    raise
-            except ApiError as error:
-                # The API server is up, but its etcd is not, or it has just begun.
-                if error.status < 500 or time.monotonic() >= deadline:
-                    raise
-            time.sleep(1)
+        return call(ask, seconds, passes=passing(self._client))
 
     def found(self, path: str) -> dict | None:
         """An object, None when there is none."""

@@ -23,7 +23,7 @@ from ..manifests.load import Item
 from ..manifests.plan import Options
 from ..manifests.prune import METADATA_ONLY
 from ..manifests.result import CREATED, FAILED, PRUNED, UPDATED, Entry
-from ..manifests.retry import call, together
+from ..manifests.retry import get, together
 from .catalogue import CatalogueError
 from .choice import PRESENT, shared_definitions
 from .look import PARENTS, Looked, apply_set_of, look
@@ -123,7 +123,7 @@ class Delivery:
 
     def get(self, path: str, query: dict[str, Any] | None = None, accept: str = "application/json") -> Any:
         """A GET with retries."""
-        return call(lambda: self.client.get(path, query, accept), self.wishes.timeout)
+        return get(self.client, path, query, accept, self.wishes.timeout)
 
     def run(self) -> list[Row]:
         """Bring what is to be there, take away what is not.

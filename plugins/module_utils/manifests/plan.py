@@ -17,7 +17,7 @@ from .client import Client, Fault
 from .discovery import Discovery, Resource
 from .errors import ApiError, ClusterError, ManifestError, Unreachable
 from .load import Item
-from .retry import call
+from .retry import get
 
 SERVER_SIDE, CLIENT_SIDE, AUTO = "server_side", "client_side", "auto"
 FIRST_SERVER_SIDE = (1, 22)  # server-side apply is stable since then
@@ -71,7 +71,7 @@ class Plan:
 
     def get(self, path: str, query: dict[str, Any] | None = None, accept: str = "application/json") -> Any:
         """A GET with retries."""
-        return call(lambda: self.client.get(path, query, accept), self.options.timeout)
+        return get(self.client, path, query, accept, self.options.timeout)
 
     def make(self) -> None:
         """Find out everything.

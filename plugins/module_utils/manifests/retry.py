@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from .client import Fault
+from .client import JSON, Client, Fault
 from .errors import ApiError
 
 Result = TypeVar("Result")
 Task = TypeVar("Task")
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 5.0
+STARTING = 60.0  # seconds for which an API server may say that it is not ready, while it forbids everything
 
 
 def is_transient(error: Exception) -> bool:
@@ -54,8 +55,16 @@ def delay_before(attempt: int, error: Exception, rng: Callable[[], float] = rand
     return wait
 
 
-def call(ask: Callable[[], Result], timeout: float, clock: Callable[[], float] = time.monotonic) -> Result:
-    """Ask until there is an answer, for at most `timeout` seconds; the last error is raised."""
+def call(
+    ask: Callable[[], Result],
+    timeout: float,
+    clock: Callable[[], float] = time.monotonic,
+    passes: Callable[[Exception], bool] = is_transient,
+) -> Result:
+    """Ask until there is an answer, for at most `timeout` seconds; the last error is raised.
+
+    :param passes: whether it may be another one the next time.
+    """
     start = clock()
     attempt = 0
     while True:
@@ -63,10 +72,46 @@ def call(ask: Callable[[], Result], timeout: float, clock: Callable[[], float] =
             return ask()
         except (Fault, ApiError) as error:
             wait = delay_before(attempt, error)
-            if not is_transient(error) or clock() + wait - start > timeout:
+            if not passes(error) or clock() + wait - start > timeout:
                 raise
         time.sleep(wait)
         attempt += 1
+
+
+def passing(client: Client) -> Callable[[Exception], bool]:
+    """Whether the same request may succeed later, also one to an API server that has just started.
+
+    Until it has read the cluster's roles, an API server forbids everything to everybody. That it is not ready it says
+    by /readyz; what it still forbids after that stays forbidden.
+    """
+    start = time.monotonic()
+    was_ready = False
+
+    def passes(error: Exception) -> bool:
+        nonlocal was_ready
+        if is_transient(error) or not isinstance(error, ApiError) or error.status != 403:
+            return is_transient(error)
+        if was_ready or time.monotonic() - start > STARTING:
+            return False
+        was_ready = _is_ready(client)
+        return True
+
+    return passes
+
+
+def get(
+    client: Client, path: str, query: dict[str, Any] | None = None, accept: str = JSON, timeout: float = 120.0
+) -> Any:
+    """The decoded body of a GET, asked for until there is an answer, for at most `timeout` seconds."""
+    return call(lambda: client.get(path, query, accept), timeout, passes=passing(client))
+
+
+def _is_ready(client: Client) -> bool:
+    try:
+        client.text("/readyz")
+    except (ApiError, Fault):
+        return False
+    return True
 
 
 def together(function: Callable[[Task], Result], tasks: Iterable[Task], workers: int = 8) -> list[Result]:

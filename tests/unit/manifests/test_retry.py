@@ -78,6 +78,37 @@ def test_call_does_not_repeat_what_never_changes():
     assert len(tries) == 1
 
 
+class Starting:
+    """An API server that forbids everything until it has been asked so often, and is ready then."""
+
+    def __init__(self, refusals: int, ready_after: int) -> None:
+        self.refusals, self.ready_after, self.asked = refusals, ready_after, 0
+
+    def get(self, path, query, accept):
+        self.asked += 1
+        if self.asked <= self.refusals:
+            raise answer(403)
+        return {"path": path}
+
+    def text(self, path):
+        assert path == "/readyz"
+        if self.asked < self.ready_after:
+            raise answer(500)
+        return "ok"
+
+
+@pytest.mark.parametrize("refusals", [1, 3])
+def test_an_api_server_that_has_just_started_forbids_nothing_in_the_end(refusals):
+    assert retry.get(Starting(refusals, ready_after=refusals), "/api/v1", timeout=5) == {"path": "/api/v1"}
+
+
+def test_what_is_forbidden_by_a_ready_api_server_stays_so():
+    server = Starting(refusals=100, ready_after=0)
+    with pytest.raises(ApiError):
+        retry.get(server, "/api/v1", timeout=5)
+    assert server.asked == 2
+
+
 def test_a_wave_does_everything_and_goes_on_around_what_fails_for_now():
     order: list[int] = []
     failures = {3: 2}
