@@ -14,14 +14,15 @@ NAMESPACE = "steady"
 #: Where a client writes, on its node's card: a dot for each answer, and a line for each failure.
 FOLDER = "/var/lib/steady-client"
 #: Five calls in a second; one that is not answered within two seconds has failed.
-#: A client that starts with its Pi, before that knows any Service, begins to count with its first answer.
+#: A client that starts with its Pi, before that knows any Service, begins to count with its first answer. A call that is
+#: killed by a signal, together with its client when the Pi goes down, has not failed.
 _CLIENT = f"""\
 until wget -q -T 2 -O - http://web.{NAMESPACE}.svc.cluster.local/hostname; do sleep 0.2; done
 while :; do
   start=$(date +%s)
   if said=$(wget -q -T 2 -O - http://web.{NAMESPACE}.svc.cluster.local/hostname 2>&1); then
     printf . >> /count/calls
-  else
+  elif [ $? -lt 128 ]; then
     printf '\\nfailed %s after %s s: %s\\n' "$(date +%H:%M:%S)" "$(($(date +%s) - start))" "$said" >> /count/calls
   fi
   sleep 0.2
