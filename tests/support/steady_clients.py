@@ -14,8 +14,8 @@ NAMESPACE = "steady"
 #: Where a client writes, on its node's card: a dot for each answer, and a line for each failure.
 FOLDER = "/var/lib/steady-client"
 #: Five calls in a second; one that is not answered within two seconds has failed.
-#: A client that starts with its Pi, before that knows any Service, begins to count with its first answer. A call that is
-#: killed by a signal, together with its client when the Pi goes down, has not failed.
+#: A client that starts with its Pi, before that knows any Service, begins to count with its first answer. A call that
+#: is killed by a signal, together with its client when the Pi goes down, has not failed.
 _CLIENT = f"""\
 until wget -q -T 2 -O - http://web.{NAMESPACE}.svc.cluster.local/hostname; do sleep 0.2; done
 while :; do
