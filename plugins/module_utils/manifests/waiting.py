@@ -254,20 +254,34 @@ def trouble_of_pod(document: dict) -> str:
     return ""
 
 
+#: Exit code of what ended by signal 9.
+KILLED = 137
+
+
 def _end(document: dict, entry: dict) -> str:
     """How a container ended last, if that was no success; for one that took too much memory, how much it may take."""
     now = (entry.get("state") or {}).get("terminated")
     end = now or (entry.get("lastState") or {}).get("terminated") or {}
     if not end.get("exitCode"):
         return ""
-    if end.get("reason") != "OOMKilled":
-        return f"ended with exit code {end['exitCode']}"
-    spec = document.get("spec") or {}
-    for container in (spec.get("initContainers") or []) + (spec.get("containers") or []):
-        limit = ((container.get("resources") or {}).get("limits") or {}).get("memory")
-        if container.get("name") == entry.get("name") and limit:
+    limit = _memory_limit(document, entry.get("name"))
+    if end.get("reason") == "OOMKilled":
+        if limit:
             return f"needs more memory than its limit of {limit} and was killed (OOMKilled)"
-    return "was killed because its node had no more memory (OOMKilled)"
+        return "was killed because its node had no more memory (OOMKilled)"
+    if end["exitCode"] == KILLED:
+        # A busy node's containerd may hear too late from the kernel why it killed.
+        return "was killed (exit code 137)" + (f"; it may need more memory than its limit of {limit}" if limit else "")
+    return f"ended with exit code {end['exitCode']}"
+
+
+def _memory_limit(document: dict, container: str | None) -> str:
+    """How much memory a container may take; empty for as much as there is."""
+    spec = document.get("spec") or {}
+    for entry in (spec.get("initContainers") or []) + (spec.get("containers") or []):
+        if entry.get("name") == container:
+            return ((entry.get("resources") or {}).get("limits") or {}).get("memory") or ""
+    return ""
 
 
 def wait(

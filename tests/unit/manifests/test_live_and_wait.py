@@ -233,6 +233,14 @@ def test_being_ready(predicate, document, ready, why):
             "CrashLoopBackOff: container small needs more memory than its limit of 16Mi and was killed (OOMKilled)",
         ),
         (
+            {"containerStatuses": [{"name": "small", "state": {"terminated": {"exitCode": 137, "reason": "Error"}}}]},
+            "container small was killed (exit code 137); it may need more memory than its limit of 16Mi",
+        ),
+        (
+            {"containerStatuses": [{"name": "c", "state": {"terminated": {"exitCode": 137, "reason": "Error"}}}]},
+            "container c was killed (exit code 137)",
+        ),
+        (
             {"containerStatuses": [{"name": "c", "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}]},
             "container c was killed because its node had no more memory (OOMKilled)",
         ),
