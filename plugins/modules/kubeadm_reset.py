@@ -223,7 +223,7 @@ def main() -> None:
         module.fail_json(msg=f"{error.filename or 'A file'}: {error.strerror}.", removed=reset.removed)
     before = "".join(f"{what}\n" for what in reset.removed)
     diff = {"before_header": "what the cluster has left", "after_header": "nothing", "before": before, "after": ""}
-    module.exit_json(changed=bool(reset.removed), removed=reset.removed, **({"diff": diff} if module._diff else {}))
+    module.exit_json(changed=bool(reset.removed), removed=reset.removed, diff=diff)
 
 
 if __name__ == "__main__":

@@ -81,8 +81,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
 
 REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 KUBELET_PORT = 10250
-#: Seconds for which an API server that is just being started is waited for.
-PATIENCE = 30
 
 
 def shows_certificate(address: str, ca: str, timeout: float = 5) -> bool:
@@ -99,7 +97,7 @@ def shows_certificate(address: str, ca: str, timeout: float = 5) -> bool:
 
 def approve_pending(client: Client, nodes: dict, check: bool, approved: dict, refused: dict) -> None:
     """Look at all pending requests once."""
-    for request in retry.get(client, REQUESTS, timeout=PATIENCE).get("items") or []:
+    for request in retry.get(client, REQUESTS).get("items") or []:
         if not serving.is_pending(request):
             continue
         verdict = serving.judge(request, nodes)

@@ -69,8 +69,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
 MERGE_PATCH = "application/merge-patch+json"
 CONFLICT = 409
 TRIES = 5
-#: Seconds for which an API server that is just being started is waited for.
-PATIENCE = 30
 
 
 def mark(client: Client, name: str, node: dict, labels: dict, taints: list, check: bool) -> list[str]:
@@ -98,10 +96,7 @@ def run(module: AnsibleModule) -> dict:
         if found:
             raise Stop(f"{name}: {'; '.join(found)}.")
     client = Client(auth.endpoint(module.params))
-    present = {
-        item["metadata"]["name"]: item
-        for item in retry.get(client, "/api/v1/nodes", timeout=PATIENCE).get("items") or []
-    }
+    present = {item["metadata"]["name"]: item for item in retry.get(client, "/api/v1/nodes").get("items") or []}
     missing = [name for name in wanted if name not in present]
     if missing and not module.check_mode:
         raise Stop(f"The cluster does not know the node {missing[0]}: run site.yml, which joins it.")

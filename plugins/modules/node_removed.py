@@ -105,8 +105,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
 
 VOLUMES = "/api/v1/persistentvolumes"
 REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
-#: Seconds for which an API server that is just being started is waited for.
-PATIENCE = 30
 
 
 def _patiently(client: Client, method: str, path: str) -> dict | None:
@@ -120,7 +118,7 @@ def _patiently(client: Client, method: str, path: str) -> dict | None:
                 return None
             raise
 
-    return retry.call(ask, PATIENCE, passes=retry.passing(client))
+    return retry.call(ask, retry.PATIENCE, passes=retry.passing(client))
 
 
 def run(module: AnsibleModule) -> dict:

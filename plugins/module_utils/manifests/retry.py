@@ -22,6 +22,7 @@ Result = TypeVar("Result")
 Task = TypeVar("Task")
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 5.0
+PATIENCE = 30.0  # seconds for which a small module waits for an API server that is just being started
 STARTING = 60.0  # seconds for which an API server may say that it is not ready, while it forbids everything
 
 
@@ -100,7 +101,7 @@ def passing(client: Client) -> Callable[[Exception], bool]:
 
 
 def get(
-    client: Client, path: str, query: dict[str, Any] | None = None, accept: str = JSON, timeout: float = 120.0
+    client: Client, path: str, query: dict[str, Any] | None = None, accept: str = JSON, timeout: float = PATIENCE
 ) -> Any:
     """The decoded body of a GET, asked for until there is an answer, for at most `timeout` seconds."""
     return call(lambda: client.get(path, query, accept), timeout, passes=passing(client))
