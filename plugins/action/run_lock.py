@@ -24,7 +24,7 @@ from ansible import context
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.runlock import (
+from ansible_collections.bramble.kube.plugins.module_utils.common.run_lock import (
     HELD,
     REFUSED,
     Run,

@@ -70,7 +70,10 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.join import JoinCommandError, parse_join_command
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.join_command import (
+    JoinCommandError,
+    parse_join_command,
+)
 
 
 def kubeadm_join(text: str, control_plane: bool = False) -> dict[str, Any]:

@@ -74,7 +74,7 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.catalogue import CatalogueError, load
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.choice import choose
-from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.heritage import settled, with_params
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.legacy import settled, with_params
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.plan import plan
 
 

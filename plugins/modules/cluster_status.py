@@ -64,7 +64,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import auth, yamltext
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ClusterError, Unreachable
-from ansible_collections.bramble.kube.plugins.module_utils.status import cluster
+from ansible_collections.bramble.kube.plugins.module_utils.status import gather_cluster as cluster
 
 #: Seconds without a sign of life; a Pi under load may think for a while.
 REQUEST_TIMEOUT = 15

@@ -113,8 +113,8 @@ restart:
   elements: str
 """
 
-from ansible_collections.bramble.kube.plugins.module_utils.files import written
 from ansible_collections.bramble.kube.plugins.module_utils.pi.step import perform
+from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import config_files as written
 
 
 def main() -> None:

@@ -104,8 +104,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import BackupError
 from ansible_collections.bramble.kube.plugins.module_utils.backup.machine import back_up
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.etcd import EtcdError
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.etcd_tools import read_pod
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd import EtcdError
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd_tools import read_pod
 
 
 def main() -> None:

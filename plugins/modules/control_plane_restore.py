@@ -80,7 +80,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup import machine, restore
 from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import BackupError, Description
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.etcd import EtcdError
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd import EtcdError
 
 
 def main() -> None:

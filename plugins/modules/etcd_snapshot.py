@@ -68,8 +68,8 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.etcd import EtcdError
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.etcd_tools import EtcdTools, read_pod
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd import EtcdError
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd_tools import EtcdTools, read_pod
 
 
 def main() -> None:

@@ -78,13 +78,13 @@ from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bramble.kube.plugins.module_utils.cluster import renewal
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import carry_out
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.init import reason
-from ansible_collections.bramble.kube.plugins.module_utils.files import place
+from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import redact
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import certificates as renewal
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, validity
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import redact
-from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.init_rules import reason
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.machine_lock import carry_out
 
 KUBERNETES = "/etc/kubernetes"
 KUBELET_CONF = KUBERNETES + "/kubelet.conf"

@@ -112,15 +112,16 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup.machine import RESTORING
-from ansible_collections.bramble.kube.plugins.module_utils.cluster import dns, encryption
-from ansible_collections.bramble.kube.plugins.module_utils.cluster import init as rules
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import carry_out
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.nodes import last_errors
-from ansible_collections.bramble.kube.plugins.module_utils.files import place
+from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import redact
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import coredns as dns
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import encryption
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import init_rules as rules
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import redact
-from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.machine_lock import carry_out
+from ansible_collections.bramble.kube.plugins.module_utils.nodes.readiness import last_errors
 
 KUBERNETES = "/etc/kubernetes"
 ADMIN = KUBERNETES + "/admin.conf"

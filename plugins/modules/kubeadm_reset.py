@@ -59,13 +59,13 @@ import shutil
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bramble.kube.plugins.module_utils.cluster import remains
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import busy
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.init import reason
-from ansible_collections.bramble.kube.plugins.module_utils.files import place
+from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import redact
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import leftovers as remains
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.init_rules import reason
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import redact
-from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.machine_lock import busy
 
 SOCKET = "unix:///run/containerd/containerd.sock"
 KUBECONFIGS = ("/etc/kubernetes/admin.conf", "/etc/kubernetes/kubelet.conf")

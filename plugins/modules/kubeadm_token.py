@@ -184,8 +184,10 @@ from datetime import datetime, timedelta, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import TOKEN, redact
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.join import (
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.join_command import (
     JoinCommand,
     JoinCommandError,
     check_endpoint,
@@ -195,7 +197,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig im
     KubeconfigError,
     parse_kubeconfig,
 )
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import TOKEN, redact
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.tokens import (
     BootstrapToken,
     TokenFormatError,
@@ -203,7 +204,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.tokens import
     parse_duration,
     parse_token_list,
 )
-from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
 
 TOKEN_ID = re.compile(r"[a-z0-9]{6}")
 

@@ -93,14 +93,14 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bramble.kube.plugins.module_utils.cluster import dns
-from ansible_collections.bramble.kube.plugins.module_utils.cluster import upgrade as rules
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.busy import carry_out
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.init import reason
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.nodes import last_errors
-from ansible_collections.bramble.kube.plugins.module_utils.files import place
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import redact
-from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import redact
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import coredns as dns
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.init_rules import reason
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.machine_lock import carry_out
+from ansible_collections.bramble.kube.plugins.module_utils.nodes import upgrade_plan as rules
+from ansible_collections.bramble.kube.plugins.module_utils.nodes.readiness import last_errors
 
 KUBERNETES = "/etc/kubernetes"
 MANIFESTS = KUBERNETES + "/manifests"

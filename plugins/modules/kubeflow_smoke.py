@@ -151,9 +151,9 @@ from ansible_collections.bramble.kube.plugins.module_utils.manifests import auth
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ClusterError
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.options import AUTH_OPTIONS
+from ansible_collections.bramble.kube.plugins.module_utils.smoke.namespace import Workplace
 from ansible_collections.bramble.kube.plugins.module_utils.smoke.proof import NotProven, table
 from ansible_collections.bramble.kube.plugins.module_utils.smoke.run import PROOFS, Plan, carry_out
-from ansible_collections.bramble.kube.plugins.module_utils.smoke.workplace import Workplace
 
 
 def names_of(*options: str) -> dict[str, dict]:

@@ -73,11 +73,11 @@ from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.bramble.kube.plugins.module_utils.cluster import serving
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import auth, retry, yamltext
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError, Unreachable
-from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.nodes import serving_certificates as serving
 
 REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 KUBELET_PORT = 10250

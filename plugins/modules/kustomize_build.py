@@ -95,7 +95,7 @@ import tempfile
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 
-from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
 
 OWN_FOLDER = "bramble"  # where a kustomization of the user's lies
 

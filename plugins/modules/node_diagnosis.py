@@ -49,8 +49,8 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.nodes import explain, last_errors
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import redact
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import redact
+from ansible_collections.bramble.kube.plugins.module_utils.nodes.readiness import explain, last_errors
 
 
 def main() -> None:

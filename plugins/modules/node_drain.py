@@ -91,11 +91,11 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.api import Cluster
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.drain import CORDONED, Groups, Pod
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
-from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.nodes.api import Cluster
+from ansible_collections.bramble.kube.plugins.module_utils.nodes.drain import CORDONED, Groups, Pod
 
 #: Seconds for which an API server that is being restarted is waited for.
 API_PATIENCE = 120

@@ -96,12 +96,12 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bramble.kube.plugins.module_utils.cluster import removal
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import retry
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.auth import endpoint
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
-from ansible_collections.bramble.kube.plugins.module_utils.stop import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.nodes import node_removal as removal
 
 VOLUMES = "/api/v1/persistentvolumes"
 REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"

@@ -87,7 +87,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.nodes import node_states, pod_troubles
+from ansible_collections.bramble.kube.plugins.module_utils.nodes.readiness import node_states, pod_troubles
 
 
 def main() -> None:

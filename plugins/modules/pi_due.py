@@ -59,7 +59,7 @@ due:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bramble.kube.plugins.module_utils.pi.due import due
+from ansible_collections.bramble.kube.plugins.module_utils.pi.pending import due
 from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 

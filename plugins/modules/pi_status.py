@@ -49,7 +49,7 @@ facts:
 state:
   description:
     - Memory, disks, temperature, load, services, kubelet, image_failures, pod_network, containers, control_plane,
-      certificates, membership, api, etcd, as read by C(plugins/module_utils/status/pi.py).
+      certificates, membership, api, etcd, as read by C(plugins/module_utils/status/gather_pi.py).
   returned: always
   type: dict
 audit:
@@ -62,7 +62,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.pi import facts
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
-from ansible_collections.bramble.kube.plugins.module_utils.status import pi, security
+from ansible_collections.bramble.kube.plugins.module_utils.status import gather_pi as pi
+from ansible_collections.bramble.kube.plugins.module_utils.status import security
 
 
 def main() -> None:

@@ -69,7 +69,7 @@ reboot:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bramble.kube.plugins.module_utils.files import place
+from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
 from ansible_collections.bramble.kube.plugins.module_utils.pi import facts, parse, upgrades
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 

@@ -101,12 +101,12 @@ errors:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bramble.kube.plugins.module_utils.cluster import upgrade as rules
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.api import Cluster
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.init import Answer
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.init_rules import Answer
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import parse_version
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
+from ansible_collections.bramble.kube.plugins.module_utils.nodes import upgrade_plan as rules
+from ansible_collections.bramble.kube.plugins.module_utils.nodes.api import Cluster
 
 KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
 

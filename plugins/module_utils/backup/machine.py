@@ -18,10 +18,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup import archive, restore
-from ansible_collections.bramble.kube.plugins.module_utils.cluster import etcd
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.etcd_tools import EtcdTools, Run, read_pod
-from ansible_collections.bramble.kube.plugins.module_utils.files import place
+from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import etcd
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd_tools import EtcdTools, Run, read_pod
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
 
 #: What passes between laptop and machine lies here for a moment, readable by root alone.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import Description
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.etcd import EtcdPod
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd import EtcdPod
 
 #: etcd's own advice for --bump-revision (etcd.io, Disaster recovery): more than was ever written since the snapshot.
 LEAST_BUMP = 1_000_000_000

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.bramble.kube.plugins.module_utils.merge_patch import merge_patch
+from ansible_collections.bramble.kube.plugins.module_utils.common.merge_patch import merge_patch
 
 from . import app as apps
 from . import yamlio

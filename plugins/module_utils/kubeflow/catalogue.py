@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .fields import Fields
-from .heritage import Old, old, unknown_successors
+from .legacy import Old, old, unknown_successors
 
 KUSTOMIZE, MANIFESTS, KSONNET = "kustomize", "manifests", "ksonnet"
 ENGINES = (KUSTOMIZE, MANIFESTS, KSONNET)

@@ -21,7 +21,7 @@ from ..manifests.result import FAILED, PRUNED, Entry
 from ..manifests.retry import Wave, call
 from .catalogue import Volumes
 from .choice import DELETE, Chosen
-from .look import apply_set_of
+from .diff import apply_set_of
 from .prepare import password_namespace
 
 Get = Callable[..., Any]

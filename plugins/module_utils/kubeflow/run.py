@@ -19,9 +19,9 @@ from ..manifests.result import CREATED
 from .catalogue import CatalogueError, Component, Tuning, tuning
 from .catalogue import load as load_catalogue
 from .choice import PRESENT, Chosen, choose
-from .deliver import Delivery, Row, Wishes, refuse
 from .fields import Fields
-from .heritage import settled, without
+from .install import Delivery, Row, Wishes, refuse
+from .legacy import settled, without
 from .prepare import INGRESS, LOAD_BALANCER, Prepared, Settings, address, prepare
 
 
@@ -122,7 +122,7 @@ class _Run:
         def check(components: list[Prepared]) -> None:
             # Imported only when something is about to be changed: an unchanged run needs none of it.
             from ..images import ask
-            from . import gate
+            from . import fit_check as gate
 
             nodes = self._get("/api/v1/nodes").get("items") or []
             pods = self._get("/api/v1/pods").get("items") or []

@@ -9,7 +9,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.bramble.kube.plugins.module_utils.merge_patch import merge_patch
+from ansible_collections.bramble.kube.plugins.module_utils.common.merge_patch import merge_patch
 
 from . import quantity
 from .client import FIELD_MANAGER, Client

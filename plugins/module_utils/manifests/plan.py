@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import clientside, compare, order, prune, shape
-from . import live as living
+from . import clientside, compare, order, prune
+from . import existing as living
+from . import transform as shape
 from .applyset import ID_LABEL, PART_OF_LABEL, ApplySet
 from .client import Client, Fault
 from .discovery import Discovery, Resource

@@ -9,7 +9,8 @@ import time
 from typing import Any
 
 from . import apply as applying
-from . import clientside, order, prune, shape, takeover
+from . import clientside, order, prune, takeover
+from . import transform as shape
 from .client import Client, Fault
 from .compare import EQUAL, UNSURE, client_side_managers
 from .discovery import Resource

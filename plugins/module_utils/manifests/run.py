@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import auth, load, order, push, shape
+from . import auth, load, order, push
+from . import transform as shape
 from .client import Client, Fault
 from .errors import ClusterError, ManifestError, Unreachable
 from .masking import mask

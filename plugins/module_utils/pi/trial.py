@@ -15,7 +15,7 @@ import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.bramble.kube.plugins.module_utils.files import place
+from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
 from ansible_collections.bramble.kube.plugins.module_utils.pi.network import Plan
 from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop, command
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System

@@ -11,9 +11,9 @@ import zoneinfo
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.wording import shown
 from ansible_collections.bramble.kube.plugins.module_utils.pi import cmdline, network, wifi
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import resolver
-from ansible_collections.bramble.kube.plugins.module_utils.preflight.words import shown
 
 _SHAPES = {
     "base_journal_size": (r"\d+[KMGT]?|", "a size such as 100M is right"),

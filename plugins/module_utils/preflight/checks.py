@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.wording import listing, short_reason
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import Version, parse_version
 from ansible_collections.bramble.kube.plugins.module_utils.pi.clones import cloned
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.inventory import Inventory, spare_network
-from ansible_collections.bramble.kube.plugins.module_utils.preflight.words import listing, short_reason
 
 OK, WILL_CHANGE, MUST_CHANGE = "ok", "will_change", "must_change"
 

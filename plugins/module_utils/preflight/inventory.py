@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.wording import hosts_named, listing, shown
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import OLDEST_MINOR, parse_version
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.base_values import base_problems
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.settings import value_problem
-from ansible_collections.bramble.kube.plugins.module_utils.preflight.words import hosts_named, listing, shown
 
 #: Variables of the whole cluster: one value for all hosts.
 CLUSTER_WIDE = (

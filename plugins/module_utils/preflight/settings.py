@@ -14,7 +14,7 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.yaml import yaml_load
 
-from ansible_collections.bramble.kube.plugins.module_utils.preflight.words import listing, shown
+from ansible_collections.bramble.kube.plugins.module_utils.common.wording import listing, shown
 
 ROLES_FOLDER = Path(__file__).resolve().parents[3] / "roles"
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.wording import listing
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.checks import (
     MUST_CHANGE,
     OK,
     WILL_CHANGE,
     sentences,
 )
-from ansible_collections.bramble.kube.plugins.module_utils.preflight.words import listing
 
 VERDICT_WORDS = {OK: "ok", WILL_CHANGE: "will be changed", MUST_CHANGE: "YOU MUST CHANGE IT"}
 _HEADER = ("Check", "Hosts", "Found", "Wanted", "Verdict")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from .namespace import Workplace, last_words
 from .proof import NotProven
 from .training import claim
-from .workplace import Workplace, last_words
 
 
 def _pod(name: str, image: str, volume: str, code: str) -> dict[str, Any]:

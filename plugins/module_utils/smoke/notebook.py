@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .namespace import Workplace, told
 from .proof import NotProven
-from .workplace import Workplace, told
 
 NAME = "smoke-notebook"
 

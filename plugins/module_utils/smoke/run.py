@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import basics, notebook, serving, training
+from .namespace import Workplace
 from .proof import NotProven, Result, attempt
-from .workplace import Workplace
 
 TFJOB, TRAINJOB, SERVE, NOTEBOOK, STORAGE, METRICS = "tfjob", "trainjob", "serve", "notebook", "storage", "metrics"
 PROOFS = (STORAGE, METRICS, TFJOB, TRAINJOB, SERVE, NOTEBOOK)

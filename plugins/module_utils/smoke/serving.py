@@ -8,8 +8,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from .namespace import Workplace
 from .proof import NotProven
-from .workplace import Workplace
 
 NAME = "smoke-server"
 RIGHT = 9  # of ten digits, one of each; the model is not perfect

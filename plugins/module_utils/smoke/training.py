@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .namespace import Workplace, told
 from .proof import NotProven
-from .workplace import Workplace, told
 
 ACCURACY = 0.93  # of images that were not trained on; a model that guesses has 0.1
 MEMBERS = 3

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.bramble.kube.plugins.module_utils.preflight.words import listing
+from ansible_collections.bramble.kube.plugins.module_utils.common.wording import listing
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import Pi, Scene
 
 #: Verdicts: as the benchmark wants it; not so; not so, for a reason that docs/security.md has; could not be read.

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.bramble.kube.plugins.module_utils.status import in_cluster, on_pis
+from ansible_collections.bramble.kube.plugins.module_utils.status import checks_cluster as in_cluster
+from ansible_collections.bramble.kube.plugins.module_utils.status import checks_pis as on_pis
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, NOTE, WARN, Finding, Scene
 
 CHECKS = (*in_cluster.CHECKS, *on_pis.CHECKS)

@@ -18,7 +18,7 @@ from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, load_plain_yaml
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
-from ansible_collections.bramble.kube.plugins.module_utils.status.pi import CONTROL_PLANE, KUBERNETES
+from ansible_collections.bramble.kube.plugins.module_utils.status.gather_pi import CONTROL_PLANE, KUBERNETES
 
 #: Files and folders whose mode and owner matter, as glob patterns.
 FILES = (

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from secret_scan import secrets_in
 
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.join import parse_join_command
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.join_command import parse_join_command
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.tokens import parse_token_list
 
 pytestmark = pytest.mark.lab

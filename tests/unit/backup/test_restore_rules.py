@@ -15,7 +15,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.backup.restore import
     refusal,
     restore_arguments,
 )
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.etcd import EtcdPod
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd import EtcdPod
 
 BLANK = Machine("k8s-master", "192.168.13.7", ("192.168.13.7",))
 

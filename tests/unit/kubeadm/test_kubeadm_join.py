@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.bramble.kube.plugins.filter.kubeadm_join import FilterModule
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.join import (
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.join_command import (
     JoinCommand,
     JoinCommandError,
     parse_join_command,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.bramble.kube.plugins.module_utils.manifests import live, waiting
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import existing as live
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import waiting
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.discovery import Discovery, Resource
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.load import Item

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.bramble.kube.plugins.module_utils.manifests import order, shape
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import order
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import transform as shape
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ManifestError
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.load import Item
 

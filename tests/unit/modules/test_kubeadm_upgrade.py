@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.bramble.kube.plugins.module_utils.files import place
+from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
 from ansible_collections.bramble.kube.plugins.modules import kubeadm_upgrade
 
 NAMES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")

@@ -8,8 +8,8 @@ import dataclasses
 
 import pytest
 
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.drain import Owner, Pod
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Fault
+from ansible_collections.bramble.kube.plugins.module_utils.nodes.drain import Owner, Pod
 from ansible_collections.bramble.kube.plugins.modules import node_drain
 
 WEB = Owner("ReplicaSet", "web", "uid-web")

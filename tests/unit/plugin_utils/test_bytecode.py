@@ -14,9 +14,9 @@ from ansible_collections.bramble.kube.plugins.plugin_utils import bytecode
 FOLDER = str(Path(module_utils.__path__[0]))
 
 
-@pytest.mark.parametrize("name", ["stop", "manifests"])
-def test_a_file_and_a_folder_of_ours_are_found(name):
-    spec = bytecode.Finder().find_spec(bytecode.PREFIX + name, [FOLDER])
+@pytest.mark.parametrize(("name", "folder"), [("common.errors", FOLDER + "/common"), ("manifests", FOLDER)])
+def test_a_file_and_a_folder_of_ours_are_found(name, folder):
+    spec = bytecode.Finder().find_spec(bytecode.PREFIX + name, [folder])
     assert isinstance(spec.loader, SourceFileLoader)
     assert spec.name == bytecode.PREFIX + name
     assert bool(spec.submodule_search_locations) == (name == "manifests")
@@ -26,8 +26,8 @@ def test_a_file_and_a_folder_of_ours_are_found(name):
     ("name", "path"),
     [
         (bytecode.PREFIX + "nonsense", [FOLDER]),
-        (bytecode.PREFIX + "stop", None),
-        ("ansible_collections.kubernetes.core.plugins.module_utils.stop", [FOLDER]),
+        (bytecode.PREFIX + "common", None),
+        ("ansible_collections.kubernetes.core.plugins.module_utils.common.errors", [FOLDER]),
         ("json", None),
     ],
 )

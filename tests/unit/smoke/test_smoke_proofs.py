@@ -7,8 +7,8 @@ import json
 import pytest
 
 from ansible_collections.bramble.kube.plugins.module_utils.smoke import notebook, serving, training
+from ansible_collections.bramble.kube.plugins.module_utils.smoke.namespace import exit_code, last_words, told
 from ansible_collections.bramble.kube.plugins.module_utils.smoke.proof import NotProven, Result, attempt, table
-from ansible_collections.bramble.kube.plugins.module_utils.smoke.workplace import exit_code, last_words, told
 
 EXAMPLES = [{"pixels": [digit] * 64, "digit": digit} for digit in range(10)]
 

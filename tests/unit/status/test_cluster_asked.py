@@ -7,7 +7,7 @@ import json
 
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
-from ansible_collections.bramble.kube.plugins.module_utils.status import cluster
+from ansible_collections.bramble.kube.plugins.module_utils.status import gather_cluster as cluster
 
 
 def encoded(text: str) -> str:

@@ -14,7 +14,8 @@ import pytest
 from scenes import ca
 
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
-from ansible_collections.bramble.kube.plugins.module_utils.status import pi, security
+from ansible_collections.bramble.kube.plugins.module_utils.status import gather_pi as pi
+from ansible_collections.bramble.kube.plugins.module_utils.status import security
 
 
 class Folder(System):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.bramble.kube.plugins.module_utils.files import place
+from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
 from ansible_collections.bramble.kube.plugins.module_utils.pi import network, trial
 from ansible_collections.bramble.kube.plugins.module_utils.pi.clones import public_keys
 from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop, file_diff, value_diff

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.bramble.kube.plugins.module_utils.files import place
+from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
 from ansible_collections.bramble.kube.plugins.module_utils.pi import bootfile, names
 from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop, file_diff, value_diff
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.bramble.kube.plugins.module_utils.files import place
+from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
 from ansible_collections.bramble.kube.plugins.module_utils.pi import network
 from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop, command, file_diff
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System

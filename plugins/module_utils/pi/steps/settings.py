@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.bramble.kube.plugins.module_utils.files import place
+from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
 from ansible_collections.bramble.kube.plugins.module_utils.pi import bootfile, config_txt, facts
 from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop, command, file_diff, value_diff
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System

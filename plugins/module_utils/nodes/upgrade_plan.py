@@ -1,0 +1,227 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From one Kubernetes release to the next: which step is legal, what is due on which Pi, and what a cut has left.
+
+Rules: https://kubernetes.io/releases/version-skew-policy/, and cmd/kubeadm/app/phases/upgrade/policy.go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import Version, parse_version
+from ansible_collections.bramble.kube.plugins.module_utils.nodes.drain import CORDONED, Pod, selects
+
+#: The control plane's static Pods, in the order in which kubeadm replaces them.
+STATIC_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+#: Those whose image has the release as its tag.
+RELEASED = STATIC_PODS[1:]
+
+_IMAGE = re.compile(r"^\s*(?:- )?image:\s*[\"']?(\S+?)[\"']?\s*$", re.MULTILINE)
+
+
+def image_tag(manifest: str) -> str:
+    """The tag of the first image in a static Pod's manifest, without its v; "" when there is none."""
+    found = _IMAGE.search(manifest)
+    return found.group(1).rpartition(":")[2].removeprefix("v") if found else ""
+
+
+@dataclass(frozen=True)
+class ControlPlane:
+    """What is there of the control plane.
+
+    :ivar version: the release in ConfigMap kubeadm-config.
+    :ivar tags: image tag of each static Pod's manifest; "" for one that is missing or damaged.
+    :ivar proxy: image tag of DaemonSet kube-proxy; "" without one.
+    :ivar unfinished: the release of an upgrade that was begun and not finished; "" without one.
+    """
+
+    version: str
+    tags: Mapping[str, str]
+    proxy: str = ""
+    unfinished: str = ""
+
+
+def control_plane_left(found: ControlPlane, wanted: str) -> str:
+    """What is still to be done until the control plane has the wanted release, in words; "" when nothing is."""
+    if found.unfinished:
+        return f"an upgrade to {found.unfinished} was cut short"
+    if found.version != wanted:
+        return f"the cluster has {found.version}"
+    for name in RELEASED:
+        if found.tags.get(name) != wanted:
+            return f"{name} has {found.tags.get(name) or 'no manifest'}"
+    if found.proxy and found.proxy != wanted:
+        return f"kube-proxy has {found.proxy}"
+    return ""
+
+
+def newest(available: Iterable[str], minor: tuple[int, int]) -> str:
+    """The newest release of a minor version among those that there are; "1.36.x" when none is known."""
+    known = [parse_version(text) for text in available]
+    fitting = [version for version in known if (version.major, version.minor) == minor and version.final]
+    return str(max(fitting)) if fitting else f"{minor[0]}.{minor[1]}.x"
+
+
+def illegal_step(current: Version, wanted: Version, available: Iterable[str] = ()) -> str:
+    """Say why a cluster cannot go from one release to another in one step, and what the next legal one is.
+
+    :param available: releases that are known to be in the package repositories.
+    :returns: a sentence, or "" when the step is legal.
+    """
+    if wanted < current:
+        return (
+            f"The cluster has Kubernetes {current}, and there is no way back to {wanted}:"
+            f" set kubeadm_version to {current} or a later release."
+        )
+    if (wanted.major, wanted.minor) > (current.major, current.minor + 1):
+        step = newest(available, (current.major, current.minor + 1))
+        return (
+            f"From Kubernetes {current} there is no step to {wanted}, only one minor release at a time:"
+            f" set kubeadm_version to {step} first and run this, then go on from there."
+        )
+    return ""
+
+
+@dataclass(frozen=True)
+class Pi:
+    """One Pi.
+
+    :ivar packages: kubeadm, kubelet and kubectl, each with ``version`` (as dpkg has it) and ``held``.
+    :ivar kubelet: the release that its node reports; "" when the cluster does not know the node.
+    :ivar ready: whether the node is Ready.
+    :ivar cordoned: whether an upgrade has cordoned it and not undone that.
+    """
+
+    host: str
+    node: str
+    packages: Mapping[str, Mapping[str, Any]]
+    kubelet: str
+    ready: bool = True
+    cordoned: bool = False
+
+    @property
+    def releases(self) -> dict[str, str]:
+        """Release of each package that is installed."""
+        return {name: str(entry.get("version", "")).partition("-")[0] for name, entry in self.packages.items()}
+
+    @property
+    def begun(self) -> bool:
+        """Whether an upgrade of it was begun and not finished."""
+        return self.cordoned or set(self.releases.values()) != {self.kubelet}
+
+
+def read_pi(host: str, node: str, packages: Mapping[str, Mapping[str, Any]], item: Mapping[str, Any] | None) -> Pi:
+    """Make a :class:`Pi` of what dpkg and the API server say.
+
+    :param item: the Node object, None when there is none.
+    """
+    status = (item or {}).get("status") or {}
+    kubelet = str((status.get("nodeInfo") or {}).get("kubeletVersion") or "").removeprefix("v")
+    ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or [])
+    annotations = ((item or {}).get("metadata") or {}).get("annotations") or {}
+    wanted = {name: packages[name] for name in ("kubeadm", "kubelet", "kubectl") if name in packages}
+    return Pi(host, node, wanted, kubelet, ready, CORDONED in annotations)
+
+
+def release_due(pi: Pi, wanted: str) -> str:
+    """Why a Pi is not at the wanted release yet, in words; "" when it is."""
+    for name in ("kubeadm", "kubelet", "kubectl"):
+        if pi.releases.get(name) != wanted:
+            return f"{name} {pi.releases.get(name) or 'is missing'}"
+    if pi.kubelet != wanted:
+        return f"its kubelet still runs {pi.kubelet}"
+    if pi.cordoned:
+        return "an earlier upgrade left it without Pods"
+    return ""
+
+
+def news(os: Sequence[str], engine: Sequence[str], reboot: bool) -> list[str]:
+    """What else is due on a Pi, in words."""
+    told = []
+    if os:
+        told.append(f"{len(os)} package{'s' if len(os) > 1 else ''} of the OS ({_first(os)})")
+    if engine:
+        told.append(f"the container engine ({_first(engine)})")
+    if reboot:
+        told.append("a reboot")
+    return told
+
+
+def _first(texts: Sequence[str], limit: int = 3) -> str:
+    return ", ".join(texts[:limit]) + (", …" if len(texts) > limit else "")
+
+
+def lines(wanted: str, control_plane: str, machines: Mapping[str, Sequence[str]]) -> list[str]:
+    """What is due, for the user."""
+    if not control_plane and not machines:
+        return [f"Nothing is due: every Pi has Kubernetes {wanted} and the newest packages."]
+    told = [f"Due until every Pi has Kubernetes {wanted} and the newest packages:"]
+    if control_plane:
+        told.append(f"control plane: {control_plane}")
+    return told + [f"{host}: {'; '.join(reasons)}" for host, reasons in machines.items()]
+
+
+def left_behind(pis: Iterable[Pi], current: Version, wanted: Version) -> list[str]:
+    """Pis that would be too far behind: sentences that name them, and the release to finish first."""
+    told = []
+    if (wanted.major, wanted.minor) <= (current.major, current.minor):
+        return told
+    for pi in pis:
+        if pi.kubelet and parse_version(pi.kubelet).minor < wanted.minor - 1:
+            told.append(
+                f"{pi.host} still has Kubernetes {pi.kubelet}: set kubeadm_version to {current},"
+                " which the control plane has, and run this to finish that step first."
+            )
+    return told
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A PodDisruptionBudget that lets no Pod go, now or ever."""
+
+    namespace: str
+    name: str
+    selector: Mapping[str, Any] = field(default_factory=dict)
+
+    def matches(self, pod: Pod) -> bool:
+        """Whether it guards a Pod."""
+        return pod.namespace == self.namespace and selects(self.selector, pod.labels)
+
+
+def closed_budgets(items: Iterable[Mapping[str, Any]]) -> list[Budget]:
+    """The PodDisruptionBudgets that would refuse an eviction even while all Pods are healthy."""
+    closed = []
+    for item in items:
+        status = item.get("status") or {}
+        expected = status.get("expectedPods") or 0
+        if expected and not status.get("disruptionsAllowed") and (status.get("desiredHealthy") or 0) >= expected:
+            metadata = item["metadata"]
+            selector = (item.get("spec") or {}).get("selector") or {}
+            closed.append(Budget(metadata["namespace"], metadata["name"], selector))
+    return closed
+
+
+def foreseen_blockers(pods: Iterable[Pod], nodes: Iterable[str], budgets: Iterable[Budget], force: bool) -> list[str]:
+    """What would keep Pods from leaving the nodes, known before anything is changed: one sentence for each cause."""
+    nodes, budgets, told = set(nodes), list(budgets), []
+    for pod in pods:
+        if pod.node not in nodes or not pod.evictable:
+            continue
+        if pod.owner is None and not force:
+            told.append(
+                f"Pod {pod} on {pod.node} was made by hand, so nothing would make it anew elsewhere:"
+                " delete it, give it to a Deployment, or set upgrade_drain_force to true to lose it."
+            )
+        for budget in budgets:
+            if budget.matches(pod):
+                told.append(
+                    f"PodDisruptionBudget {budget.namespace}/{budget.name} never lets Pod {pod} leave {pod.node}:"
+                    " give its workload one replica more, or the budget one Pod less (maxUnavailable: 1)."
+                )
+    return told

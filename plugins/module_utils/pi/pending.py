@@ -1,0 +1,71 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Asks many steps at once whether they have anything to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Step, Stop, attempt
+from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import (
+    address,
+    clock,
+    cmdline,
+    kernel,
+    names,
+    packages,
+    resolver,
+    settings,
+    swap,
+    wifi,
+)
+from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import config_files as written
+from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
+
+#: Step by the name of its module.
+STEPS: dict[str, Step] = {
+    "boot_cmdline": cmdline,
+    "config_files": written,
+    "kernel_settings": kernel,
+    "pi_address": address,
+    "pi_names": names,
+    "pi_packages": packages,
+    "pi_resolver": resolver,
+    "pi_settings": settings,
+    "pi_swap": swap,
+    "pi_time": clock,
+    "pi_wifi": wifi,
+}
+
+
+def _is_due(step: Step, system: System, options: Mapping[str, Any]) -> bool:
+    if hasattr(step, "is_due"):
+        return step.is_due(system, options)
+    try:
+        result = attempt(step, system, options, check_mode=True)
+    except Stop:
+        return True
+    return bool(result["changed"] or result.get("reboot_required"))
+
+
+def due(system: System, wanted: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Find the steps that would change something, wait for something, or refuse.
+
+    :param wanted: options by the module's name.
+    :raises Stop: for a module or an option that there is not.
+    """
+    found = []
+    for name, given in wanted.items():
+        if name not in STEPS:
+            raise Stop(f"steps: there is no step {name}; {', '.join(STEPS)} are.")
+        checked = ArgumentSpecValidator(STEPS[name].OPTIONS).validate(given)
+        if checked.error_messages:
+            raise Stop(f"steps: {name}: {'; '.join(checked.error_messages)}")
+        if _is_due(STEPS[name], system, checked.validated_parameters):
+            found.append(name)
+    return found

@@ -1,0 +1,546 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is looked for in the cluster: the API server first, then nodes, Pods, images, etcd."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.bramble.kube.plugins.module_utils.common.wording import listing
+from ansible_collections.bramble.kube.plugins.module_utils.status import certificates
+from ansible_collections.bramble.kube.plugins.module_utils.status.check import Told, check
+from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, NOTE, WARN, Pi, Scene, ready
+
+#: Of etcd's quota (2 GiB unless set), above which it is told; at the quota etcd refuses every write.
+ETCD_SHARE = 0.8
+_ETCD_QUOTA = 2 * 2**30
+PRESSURES = {
+    "DiskPressure": (
+        "disk",
+        "make room on it ('sudo crictl rmi --prune', 'sudo apt-get clean') or use a larger card",
+    ),
+    "MemoryPressure": (
+        "memory",
+        "stop or move something that needs much memory ('kubectl top pods -A')",
+    ),
+    "PIDPressure": ("process numbers", "stop the Pod that starts so many processes"),
+}
+#: How a pull fails, by what the container engine says: what it means, what to do.
+PULL_REASONS = (
+    (
+        r"no match for platform|no matching manifest|exec format",
+        "the registry has it, but not for this Pi's architecture",
+        "choose a tag that has {architecture} (the module image_platforms tells)",
+    ),
+    (
+        r"not found|manifest unknown|NAME_UNKNOWN|MANIFEST_UNKNOWN|404",
+        "the registry has no such image or tag",
+        "correct the name or tag in the workload that uses it",
+    ),
+    (
+        r"unauthorized|authorization failed|denied|forbidden|401|403",
+        "the registry wants a login, or the image does not exist there",
+        "correct the name, or give the Pod an imagePullSecret",
+    ),
+    (r"toomanyrequests|429", "the registry has had too many pulls from here", "wait, or set docker_registry_mirrors"),
+    (
+        r"no such host|lookup .* on|server misbehaving|Temporary failure in name resolution",
+        "the registry's name cannot be resolved on the Pi",
+        "see that the Pi's name server works (/etc/resolv.conf)",
+    ),
+    (
+        r"x509|certificate",
+        "the registry shows a certificate that the Pi does not trust",
+        "set the clock, or trust its CA",
+    ),
+    (
+        r"connection refused|i/o timeout|no route to host|connection reset|unreachable|deadline exceeded|EOF|dial tcp",
+        "the registry cannot be reached from the Pi",
+        "see that the Pi reaches it, or correct docker_registry_mirrors",
+    ),
+    (r"no space left", "the Pi's disk is full", "make room on it"),
+    (r"[Ii]nvalid|couldn't parse", "the name is no image reference", "correct the name in the workload that uses it"),
+)
+_PULL_STATES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
+
+
+def _control_plane(pi: Pi | None) -> Mapping[str, Mapping[str, bool]]:
+    return pi.get("control_plane", default={}) if pi else {}
+
+
+def _said(pi: Pi, container: str) -> str:
+    """The last words of a container of the control plane."""
+    entries = pi.get("containers", default=())
+    said = next((e["said"] for e in entries if e["namespace"] == "kube-system" and e["container"] == container), "")
+    return said or "nothing"
+
+
+@check(
+    "API server",
+    "the API server answers the laptop, and every Pi reaches it",
+    no_kubeconfig=(
+        BAD,
+        "the laptop has no kubeconfig at {kubeconfig}",
+        "run site.yml --tags master, which makes the cluster or fetches its kubeconfig",
+    ),
+    unauthorized=(
+        BAD,
+        "it does not know the laptop's kubeconfig {kubeconfig}{ended}",
+        "run site.yml --tags master, which renews the administrator's certificate and fetches it",
+    ),
+    stranger=(
+        BAD,
+        "the laptop's kubeconfig {kubeconfig} is for another CA than this master's, as after the cluster was made anew",
+        "run site.yml --tags master, which fetches the right one",
+    ),
+    untrusted=(
+        BAD,
+        "the laptop does not trust the certificate that it shows ({said})",
+        "see the certificates below, or set master_kubeconfig_server to a name that the certificate holds for",
+    ),
+    none=(
+        BAD,
+        "it cannot be reached ({said}), because the master has no control plane",
+        "run site.yml, which makes it, or restore.yml, if there was one",
+    ),
+    manifest=(
+        BAD,
+        "it cannot be reached ({said}), because /etc/kubernetes/manifests/{part}.yaml is gone from the master",
+        "run 'sudo kubeadm init phase {phase} --config /etc/kubernetes/kubeadm-init.yaml' there",
+    ),
+    kubelet=(
+        BAD,
+        "it cannot be reached ({said}), because the master's kubelet, which keeps it running, is down",
+        "mend the kubelet, as said under {master}",
+    ),
+    containerd=(
+        BAD,
+        "it cannot be reached ({said}), because the master's containerd, in which it runs, is down",
+        "mend containerd, as said under {master}",
+    ),
+    down=(
+        BAD,
+        "it cannot be reached ({said}), because {part} does not run on the master; the last that it said is '{words}'",
+        "mend what that names; the kubelet starts it again by itself ('sudo ls /var/log/pods' has all of its words)",
+    ),
+    etcd=(
+        BAD,
+        "it cannot be reached ({said}), because etcd, which holds its data, does not run on the master; the last that "
+        "it said is '{words}'",
+        "mend what that names; the kubelet starts it again by itself, and restore.yml brings a backup back",
+    ),
+    ailing=(
+        BAD,
+        "it cannot be reached ({said}), although its program runs on the master; the last that it said is '{words}'",
+        "wait a minute if the master has just started, else mend what that names",
+    ),
+    way=(
+        BAD,
+        "it runs and answers on the master itself, but not the laptop at {server} ({said})",
+        "see that the laptop reaches that address, and that master_kubeconfig_server is right",
+    ),
+    unknown=(
+        BAD,
+        "it cannot be reached ({said}), and neither can the master be asked why",
+        "see what is said about {master}",
+    ),
+)
+def api_server(scene: Scene) -> Iterator[Told]:
+    """Why the API server does not answer the laptop."""
+    if scene.answered:
+        return
+    master, outcome = scene.master, scene.cluster.get("outcome")
+    values: dict[str, Any] = {
+        "said": _without_server(scene),
+        "kubeconfig": scene.kubeconfig,
+        "server": scene.cluster.get("server", ""),
+        "master": master.name if master else "the master",
+    }
+    subject = "API server"
+    if outcome == "no_kubeconfig" and master is not None and master.read and not _control_plane(master):
+        yield Told("no_kubeconfig", subject, values)
+    elif outcome in ("no_kubeconfig", "unauthorized"):
+        yield Told(outcome, subject, {**values, "ended": _ended(scene)})
+    elif outcome == "untrusted":
+        yield Told("stranger" if _other_ca(scene) else "untrusted", subject, values)
+    elif master is None or not master.read:
+        yield Told("unknown", subject, values)
+    else:
+        yield _why_down(master, subject, values)
+
+
+def _without_server(scene: Scene) -> str:
+    said = str(scene.cluster.get("said") or "no answer")
+    return said.replace(f"{scene.cluster.get('server')}: ", "")
+
+
+def _why_down(master: Pi, subject: str, values: dict[str, Any]) -> Told:
+    parts = _control_plane(master)
+    if not parts:
+        return Told("none", subject, values)
+    for part in ("etcd", "kube-apiserver"):
+        if not parts[part]["manifest"]:
+            phase = "etcd local" if part == "etcd" else f"control-plane {part.removeprefix('kube-')}"
+            return Told("manifest", subject, {**values, "part": part, "phase": phase})
+    stopped = [part for part in ("etcd", "kube-apiserver") if not parts[part]["running"]]
+    silent = stopped or master.get("api", "outcome") != "ok"
+    for service in ("containerd", "kubelet"):
+        # Even if it still runs: it is about to end, and nobody will start it again.
+        if silent and master.service(service).get("state", "active") != "active":
+            return Told(service, subject, values)
+    if "etcd" in stopped:
+        return Told("etcd", subject, {**values, "words": _said(master, "etcd")})
+    if stopped:
+        return Told("down", subject, {**values, "part": stopped[0], "words": _said(master, stopped[0])})
+    if master.get("api", "outcome") == "ok":
+        return Told("way", subject, values)
+    return Told("ailing", subject, {**values, "words": _said(master, "kube-apiserver")})
+
+
+def _ended(scene: Scene) -> str:
+    own = certificates.read("", scene.cluster.get("client_certificate") or "")
+    if own is not None and own.ends <= scene.now:
+        return f", whose certificate expired on {own.ends.strftime('%Y-%m-%d')}"
+    return ""
+
+
+def _other_ca(scene: Scene) -> bool:
+    own = {certificates.key_of(ca) for ca in certificates.authorities(scene.cluster.get("ca") or "")}
+    entries = scene.master.get("certificates", default=()) if scene.master else ()
+    pem = next((entry["pem"] for entry in entries if entry["file"] == "/etc/kubernetes/pki/ca.crt"), "")
+    theirs = {certificates.key_of(ca) for ca in certificates.authorities(pem)}
+    return bool(own and theirs and not own & theirs)
+
+
+@check(
+    "way to the API server",
+    "every Pi reaches the API server",
+    blocked=(
+        BAD,
+        "it does not reach the API server at {server} ({said}), which answers others",
+        "see that 'ping' and 'curl -k {server}/livez' from it work: cable, address, firewall",
+    ),
+)
+def way(scene: Scene) -> Iterator[Told]:
+    """Pis that alone do not reach the API server."""
+    outcomes = {pi.name: pi.get("api", "outcome", default="none") for pi in scene.pis if pi.read}
+    if not scene.answered and "ok" not in outcomes.values():
+        return
+    for pi in scene.pis:
+        if outcomes.get(pi.name) in ("refused", "silent", "unknown_name", "failed"):
+            values = {"server": pi.get("membership", "server"), "said": pi.get("api", "said")}
+            yield Told("blocked", pi.name, values)
+
+
+@check(
+    "control plane",
+    "scheduler and controller manager run, too",
+    down=(
+        BAD,
+        "{part} does not run on it, so {effect}; the last that it said is '{words}'",
+        "mend what that names; the kubelet starts it again by itself",
+    ),
+    manifest=(
+        BAD,
+        "/etc/kubernetes/manifests/{part}.yaml is gone, so {effect}",
+        "run 'sudo kubeadm init phase control-plane {short} --config /etc/kubernetes/kubeadm-init.yaml' on it",
+    ),
+)
+def control_plane(scene: Scene) -> Iterator[Told]:
+    """Parts of the control plane without which the API server answers all the same."""
+    effects = {
+        "kube-controller-manager": "nothing that is created or dies is followed up",
+        "kube-scheduler": "new Pods find no node",
+    }
+    master = scene.master
+    if master is None or master.service("kubelet").get("state") != "active":
+        return
+    for part, state in _control_plane(master).items():
+        values = {"part": part, "short": part.removeprefix("kube-"), "effect": effects.get(part, "")}
+        if part in effects and not state["manifest"]:
+            yield Told("manifest", master.name, values)
+        elif part in effects and not state["running"]:
+            yield Told("down", master.name, {**values, "words": _said(master, part)})
+
+
+@check(
+    "nodes",
+    "every Pi is a Ready node, and every node a Pi of the inventory",
+    not_ready=(
+        BAD,
+        "its node is not Ready: {message}",
+        "{remedy}",
+    ),
+    silent=(
+        BAD,
+        "its node is not Ready, because its kubelet no longer reports ({message})",
+        "see what is said about this Pi, or switch it off and on again",
+    ),
+    unknown=(BAD, "it is in the inventory, but not in the cluster", "run site.yml, which joins it"),
+    stranger=(
+        WARN,
+        "there is a node of this name in the cluster, but no Pi in the inventory",
+        "add it to the inventory, or take it out of the cluster with 'kubectl delete node {subject}'",
+    ),
+    cordoned=(
+        NOTE,
+        "it takes no new Pods (cordoned)",
+        "let it take them with 'kubectl uncordon {subject}', unless somebody is at work on it",
+    ),
+    version=(
+        NOTE,
+        "its kubelet is {found}, the control plane {wanted}",
+        "run upgrade.yml, which brings all Pis to one release",
+    ),
+)
+def nodes(scene: Scene) -> Iterator[Told]:
+    """Nodes that are not as they should be."""
+    if not scene.answered:
+        return
+    wanted = scene.cluster.get("version", "")
+    for pi in scene.pis:
+        node = scene.node(pi)
+        if node is None:
+            yield Told("unknown", pi.name)
+            continue
+        state = (node["conditions"] or {}).get("Ready", {})
+        values = {"message": _clean(state.get("message") or state.get("reason") or "no reason is given")}
+        if ready(node) == "Unknown":
+            yield Told("silent", pi.name, values)
+        elif ready(node) != "True":
+            errors = pi.get("kubelet", "errors", default=[])
+            remedy = "wait a minute if it has just started"
+            remedy += f"; its kubelet's last error is '{errors[-1]}'" if errors else ""
+            yield Told("not_ready", pi.name, {**values, "remedy": remedy})
+        if node["cordoned"]:
+            yield Told("cordoned", pi.name)
+        if node["kubelet"] and node["kubelet"] != wanted:
+            yield Told("version", pi.name, {"found": node["kubelet"], "wanted": wanted})
+    for node in scene.cluster["nodes"]:
+        if scene.pi_of(node["name"]) is None:
+            yield Told("stranger", node["name"])
+
+
+def _clean(text: str) -> str:
+    return " ".join(text.split()).rstrip(".")
+
+
+@check(
+    "pressure",
+    "no node is short of disk, memory or process numbers",
+    short=(
+        BAD,
+        "its kubelet reports a shortage of {what} ({numbers}), throws Pods out and takes no new ones",
+        "{remedy}",
+    ),
+)
+def pressure(scene: Scene) -> Iterator[Told]:
+    """Nodes under pressure."""
+    if not scene.answered:
+        return
+    for pi in scene.pis:
+        node = scene.node(pi)
+        for name, (what, remedy) in PRESSURES.items():
+            if node and node["conditions"].get(name, {}).get("status") == "True":
+                values = {"what": what, "remedy": remedy, "numbers": _numbers(pi, name)}
+                yield Told("short", pi.name, values)
+
+
+def _numbers(pi: Pi, condition: str) -> str:
+    if condition == "DiskPressure":
+        free = [f"{disk['free_mb']} MB free in {disk['folder']}" for disk in pi.get("disks", default=())]
+        return listing(free) or condition
+    if condition == "MemoryPressure" and pi.get("memory", "available_mb") is not None:
+        return f"{pi.get('memory', 'available_mb')} of {pi.get('memory', 'total_mb')} MB available"
+    return condition
+
+
+@check(
+    "images",
+    "every image can be pulled",
+    pull=(
+        BAD,
+        "the image {image} cannot be pulled on {node}: {meaning} ({said})",
+        "{remedy}",
+    ),
+)
+def images(scene: Scene) -> Iterator[Told]:
+    """Images that cannot be pulled: by the API server, else by the kubelets' journals."""
+    if scene.answered:
+        for pod in scene.cluster["pods"]:
+            for trouble in pod["troubles"]:
+                if trouble["reason"] in _PULL_STATES:
+                    yield _pull(
+                        scene,
+                        f"Pod {pod['namespace']}/{pod['name']}",
+                        trouble["image"],
+                        pod["node"],
+                        trouble["message"],
+                    )
+        return
+    for pi in scene.pis:
+        for failure in pi.get("image_failures", default=()):
+            yield _pull(scene, pi.name, failure["image"], pi.node_name, failure["reason"])
+
+
+def _pull(scene: Scene, subject: str, image: str, node_name: str, said: str) -> Told:
+    node = next((n for n in scene.cluster.get("nodes") or () if n["name"] == node_name), {})
+    meaning, remedy = "the engine tells no more", "see 'kubectl describe pod', and try 'sudo crictl pull' on the Pi"
+    for pattern, told, advice in PULL_REASONS:
+        if re.search(pattern, said):
+            meaning, remedy = told, advice.format(architecture=node.get("architecture") or "it")
+            break
+    return Told(
+        "pull", subject, {"image": image, "node": node_name, "meaning": meaning, "said": _core(said), "remedy": remedy}
+    )
+
+
+def _core(said: str) -> str:
+    """The end of a chain of errors, which says the most."""
+    text = _clean(said.replace("\\", "")).strip("\"'")
+    return text if len(text) <= 160 else "…" + text[-160:]
+
+
+@check(
+    "Pods",
+    "every Pod runs or waits for good reason",
+    crash=(
+        BAD,
+        "its container {container} ends again and again ({restarts} restarts, {end}); it said last '{words}'",
+        "mend what that names ('kubectl -n {namespace} logs {name} -c {container} --previous' shows more)",
+    ),
+    memory=(
+        BAD,
+        "its container {container} ends again and again ({restarts} restarts): it needs more memory than its limit",
+        "raise its memory limit, or give it less work",
+    ),
+    config=(
+        BAD,
+        "its container {container} cannot be made ({said})",
+        "create what it names, or correct the Pod",
+    ),
+    failed=(
+        WARN,
+        "it has failed ({end}); the last that it said is '{words}'",
+        "mend what that names and delete the Pod",
+    ),
+    stopped=(
+        NOTE,
+        "its container {container} ended with its Pi or its container engine, and has not started again yet",
+        "wait a minute; 'kubectl -n {namespace} describe pod {name}' tells what it waits for",
+    ),
+    evicted=(
+        NOTE,
+        "its node threw it out ({reason})",
+        "delete it, once the node has what it lacked",
+    ),
+    unscheduled=(BAD, "it finds no node ({said})", "{remedy}"),
+    leaving=(
+        NOTE,
+        "it is to go, but its node {node} does not answer",
+        "mend the node; or, if it never comes back, 'kubectl delete node {node}'",
+    ),
+)
+def pods(scene: Scene) -> Iterator[Told]:
+    """Pods that do not run."""
+    if not scene.answered:
+        return
+    silent = {node["name"] for node in scene.cluster["nodes"] if ready(node) != "True"}
+    for pod in scene.cluster["pods"]:
+        subject = f"Pod {pod['namespace']}/{pod['name']}"
+        values = {"namespace": pod["namespace"], "name": pod["name"], "node": pod["node"]}
+        if pod["leaving"]:
+            if pod["node"] in silent:
+                yield Told("leaving", subject, values)
+            continue
+        if pod["reason"] == "Evicted":
+            yield Told("evicted", subject, {**values, "reason": "Evicted"})
+            continue
+        if pod["unscheduled"]:
+            said = _clean(pod["unscheduled"])
+            yield Told("unscheduled", subject, {**values, "said": said, "remedy": _room(said)})
+            continue
+        for trouble in pod["troubles"]:
+            told = _of_container(pod, trouble)
+            if told:
+                told_values = {**values, "container": trouble["container"], "restarts": trouble["restarts"]}
+                end = f"exit code {trouble['exit_code']}" if trouble["exit_code"] is not None else trouble["reason"]
+                words = trouble.get("said") or _words_on_pi(scene, pod, trouble["container"])
+                told_values.update(end=end, words=words or "nothing", said=_clean(trouble["message"]))
+                yield Told(told, subject, told_values)
+
+
+def _of_container(pod: Mapping[str, Any], trouble: Mapping[str, Any]) -> str:
+    reason = trouble["reason"]
+    if reason in _PULL_STATES:
+        return ""
+    if trouble["ended_by"] == "Unknown" and reason != "CrashLoopBackOff":  # nobody saw it end: the Pi was off
+        return "stopped"
+    if reason == "CrashLoopBackOff" or (trouble["restarts"] and trouble["exit_code"] and pod["phase"] != "Failed"):
+        return "memory" if trouble["ended_by"] == "OOMKilled" else "crash"
+    if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
+        return "config"
+    return "failed" if pod["phase"] == "Failed" else ""
+
+
+def _words_on_pi(scene: Scene, pod: Mapping[str, Any], container: str) -> str:
+    """What the container said last by the log on its Pi, where the API server could not fetch it."""
+    pi = scene.pi_of(pod["node"])
+    entries = pi.get("containers", default=()) if pi else ()
+    return next((e["said"] for e in entries if e["pod"] == pod["name"] and e["container"] == container), "")
+
+
+def _room(said: str) -> str:
+    if "Insufficient" in said:
+        return "lower its requests, stop something else, or add a Pi"
+    if "taint" in said:
+        return "give it a toleration, or let nodes take Pods again (cordon, pressure, master_schedulable)"
+    if "volume" in said or "persistentvolumeclaim" in said:
+        return "see 'kubectl get pvc -A': the volume that it waits for is not there"
+    return "see 'kubectl describe pod'"
+
+
+@check(
+    "etcd",
+    "etcd's database has room",
+    large=(
+        WARN,
+        "etcd's database has {size} of {quota}; when it is full, the API server accepts no change any more",
+        "find what fills it ('kubectl get events -A | wc -l'), then defragment it: docs/status.md tells how",
+    ),
+)
+def etcd(scene: Scene) -> Iterator[Told]:
+    """A database that is nearly full."""
+    master = scene.master
+    found = master.get("etcd", default={}) if master else {}
+    quota = found.get("quota") or _ETCD_QUOTA
+    if found and found.get("size", 0) > ETCD_SHARE * quota:
+        yield Told("large", master.name, {"size": f"{found['size'] // 2**20} MiB", "quota": f"{quota // 2**20} MiB"})
+
+
+@check(
+    "certificate requests",
+    "no kubelet waits for its serving certificate",
+    waiting=(
+        NOTE,
+        "{count} request{s} for a serving certificate of {by} wait to be approved",
+        "run site.yml, which approves those of known Pis",
+    ),
+)
+def requests(scene: Scene) -> Iterator[Told]:
+    """Serving certificates that nobody has approved."""
+    counts: dict[str, int] = {}
+    for request in scene.cluster.get("requests") or ():
+        if request["signer"] == "kubernetes.io/kubelet-serving" and not request["decided"]:
+            counts[request["by"]] = counts.get(request["by"], 0) + 1
+    for by, count in counts.items():
+        name = by.rpartition(":")[2]
+        pi = scene.pi_of(name)
+        yield Told("waiting", pi.name if pi else name, {"count": count, "s": "s"[: count > 1], "by": by})
+
+
+CHECKS = (api_server, control_plane, way, nodes, pressure, images, pods, etcd, requests)

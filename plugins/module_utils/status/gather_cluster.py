@@ -1,0 +1,229 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the API server says about the cluster, cut down to what a status needs; asked from the laptop."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import redact
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.tokens import (
+    TokenFormatError,
+    format_time,
+    parse_time,
+)
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
+from ansible_collections.bramble.kube.plugins.module_utils.status.log_tail import LINES, last_words
+
+#: Kinds of which a component's health is read: path, and where its counts are (wanted, ready).
+WORKLOADS = {
+    "Deployment": ("deployments", ("spec", "replicas"), ("status", "readyReplicas")),
+    "StatefulSet": ("statefulsets", ("spec", "replicas"), ("status", "readyReplicas")),
+    "DaemonSet": ("daemonsets", ("status", "desiredNumberScheduled"), ("status", "numberReady")),
+}
+TOKENS = "/api/v1/namespaces/kube-system/secrets"
+MOST_LOGS = 20
+#: What the kubelet answers, as if it were the log, when that has been thrown away already.
+_NO_LOG = ("unable to retrieve container logs", "failed to try resolving symlinks")
+
+
+def _meta(item: dict) -> dict:
+    return item.get("metadata") or {}
+
+
+def node(item: dict) -> dict[str, Any]:
+    """One Node: addresses, versions, conditions, taints, room."""
+    spec, status = item.get("spec") or {}, item.get("status") or {}
+    info = status.get("nodeInfo") or {}
+    labels = _meta(item).get("labels") or {}
+    prefix = "node-role.kubernetes.io/"
+    return {
+        "name": _meta(item)["name"],
+        "addresses": [a["address"] for a in status.get("addresses") or [] if a.get("type") == "InternalIP"],
+        "roles": sorted(label[len(prefix) :] for label in labels if label.startswith(prefix)),
+        "kubelet": info.get("kubeletVersion", "").removeprefix("v"),
+        "runtime": info.get("containerRuntimeVersion", ""),
+        "architecture": info.get("architecture", ""),
+        "os": info.get("osImage", ""),
+        "kernel": info.get("kernelVersion", ""),
+        "pod_cidr": spec.get("podCIDR", ""),
+        "cordoned": bool(spec.get("unschedulable")),
+        "conditions": {
+            c["type"]: {"status": c.get("status"), "reason": c.get("reason", ""), "message": c.get("message", "")}
+            for c in status.get("conditions") or []
+        },
+        "pods_allowed": int((status.get("allocatable") or {}).get("pods", 0)),
+    }
+
+
+def _trouble(entry: dict) -> dict[str, Any] | None:
+    """What a container waits for or how it ended; None for one that runs or has done its work."""
+    state, last = entry.get("state") or {}, (entry.get("lastState") or {}).get("terminated") or {}
+    waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
+    if waiting:
+        reason, message = waiting.get("reason", ""), waiting.get("message", "")
+    elif ended and ended.get("exitCode"):
+        reason, message, last = ended.get("reason", ""), ended.get("message", ""), ended
+    else:
+        return None
+    return {
+        "container": entry.get("name", ""),
+        "image": entry.get("image", ""),
+        "reason": reason,
+        "message": redact(message)[:600],
+        "restarts": entry.get("restartCount", 0),
+        "exit_code": last.get("exitCode"),
+        "ended_by": last.get("reason", ""),
+    }
+
+
+def pod(item: dict) -> dict[str, Any]:
+    """One Pod: where, phase, whether it is ready, and what is wrong with its containers."""
+    spec, status = item.get("spec") or {}, item.get("status") or {}
+    conditions = {c.get("type"): c for c in status.get("conditions") or []}
+    entries = (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or [])
+    scheduled = conditions.get("PodScheduled") or {}
+    return {
+        "namespace": _meta(item).get("namespace", ""),
+        "name": _meta(item)["name"],
+        "node": spec.get("nodeName", ""),
+        "phase": status.get("phase", ""),
+        "reason": status.get("reason", ""),
+        "ready": (conditions.get("Ready") or {}).get("status") == "True" or status.get("phase") == "Succeeded",
+        "leaving": bool(_meta(item).get("deletionTimestamp")),
+        "unscheduled": scheduled.get("message", "") if scheduled.get("status") == "False" else "",
+        "restarts": sum(entry.get("restartCount", 0) for entry in entries),
+        "troubles": [trouble for trouble in map(_trouble, entries) if trouble],
+    }
+
+
+def _at(item: dict, path: tuple[str, ...]) -> Any:
+    for key in path:
+        item = (item or {}).get(key)
+    return item
+
+
+def workload(kind: str, item: dict) -> dict[str, Any]:
+    """One Deployment, StatefulSet or DaemonSet: how many Pods are wanted, and ready."""
+    _path, wanted, ready = WORKLOADS[kind]
+    labels = _meta(item).get("labels") or {}
+    default = 1 if wanted[0] == "spec" else 0
+    count = _at(item, wanted)
+    return {
+        "kind": kind,
+        "namespace": _meta(item).get("namespace", ""),
+        "name": _meta(item)["name"],
+        "part_of": labels.get("app.kubernetes.io/part-of", ""),
+        "wanted": default if count is None else count,
+        "ready": _at(item, ready) or 0,
+    }
+
+
+def token(item: dict) -> dict[str, Any]:
+    """A bootstrap token's id, end and description; `item` is metadata alone or a Secret, of which no secret is kept."""
+    from base64 import b64decode
+
+    data = item.get("data") or {}
+
+    def text(key: str) -> str:
+        return b64decode(data.get(key, "")).decode("utf-8", "replace")
+
+    try:
+        expires = format_time(parse_time(text("expiration"))) if "expiration" in data else None
+    except TokenFormatError:
+        expires = text("expiration")
+    return {"id": text("token-id"), "expires": expires, "description": text("description")}
+
+
+def request_for_certificate(item: dict) -> dict[str, Any]:
+    """A CertificateSigningRequest: who asks whom for what, and whether it is decided."""
+    spec, status = item.get("spec") or {}, item.get("status") or {}
+    return {
+        "name": _meta(item)["name"],
+        "signer": spec.get("signerName", ""),
+        "by": spec.get("username", ""),
+        "decided": bool(status.get("conditions")),
+    }
+
+
+def _items(client: Client, path: str, query: dict | None = None) -> list[dict]:
+    return client.get(path, query).get("items") or []
+
+
+def _last_words(client: Client, entry: dict, trouble: dict) -> str:
+    """What a container said last: in its last run, or in the one before, of which the log is often thrown away."""
+    path = f"/api/v1/namespaces/{entry['namespace']}/pods/{quote(entry['name'])}/log"
+    for previous in ("false", "true"):
+        query = {"container": trouble["container"], "previous": previous, "tailLines": LINES}
+        try:
+            said = last_words(client.text(path, query))
+        except (ApiError, Fault):
+            continue
+        if said and not said.startswith(_NO_LOG):
+            return said
+    return ""
+
+
+def _unreachable(error: Exception, outcome: str) -> dict[str, Any]:
+    return {"reachable": False, "outcome": outcome, "said": redact(str(error)).rstrip(".")}
+
+
+def binding(kind: str, item: dict) -> dict[str, Any]:
+    """A RoleBinding or ClusterRoleBinding: which role, and to whom."""
+    return {
+        "kind": kind,
+        "name": _meta(item)["name"],
+        "role": (item.get("roleRef") or {}).get("name", ""),
+        "subjects": [{"kind": s.get("kind"), "name": s.get("name")} for s in item.get("subjects") or []],
+    }
+
+
+def ask(client: Client, audit: bool = False) -> dict[str, Any]:
+    """Ask for everything.
+
+    :param audit: whether to ask for role bindings, too.
+
+    :returns: ``reachable`` and, when it is not, ``outcome`` (untrusted, unauthorized, forbidden, silent) and what was
+        ``said``; else version, nodes, pods, workloads, tokens, requests.
+    """
+    try:
+        version = client.get("/version").get("gitVersion", "").removeprefix("v")
+        nodes = [node(item) for item in _items(client, "/api/v1/nodes")]
+    except ClusterError as error:
+        return _unreachable(error, "untrusted")
+    except Fault as error:
+        return _unreachable(error, "silent")
+    except ApiError as error:
+        return _unreachable(error, {401: "unauthorized", 403: "forbidden"}.get(error.status, "failed"))
+    answer: dict[str, Any] = {"reachable": True, "outcome": "ok", "said": "", "version": version, "nodes": nodes}
+    try:
+        answer["pods"] = [pod(item) for item in _items(client, "/api/v1/pods")]
+        answer["workloads"] = [
+            workload(kind, item)
+            for kind, (plural, _wanted, _ready) in WORKLOADS.items()
+            for item in _items(client, f"/apis/apps/v1/{plural}")
+        ]
+        secrets = _items(client, TOKENS, {"fieldSelector": "type=bootstrap.kubernetes.io/token"})
+        answer["tokens"] = [token(item) for item in secrets]
+        requests = _items(client, "/apis/certificates.k8s.io/v1/certificatesigningrequests")
+        answer["requests"] = [request_for_certificate(item) for item in requests]
+        if audit:
+            rbac = "/apis/rbac.authorization.k8s.io/v1"
+            answer["bindings"] = [
+                binding(kind, item)
+                for kind, plural in (("ClusterRoleBinding", "clusterrolebindings"), ("RoleBinding", "rolebindings"))
+                for item in _items(client, f"{rbac}/{plural}")
+            ]
+        logs = 0
+        for entry in answer["pods"]:
+            for trouble in entry["troubles"]:
+                if trouble["restarts"] and logs < MOST_LOGS:
+                    logs += 1
+                    trouble["said"] = _last_words(client, entry, trouble)
+    except (ApiError, Fault) as error:
+        return {**_unreachable(error, "failed"), "version": version, "nodes": nodes}
+    return answer
