@@ -19,6 +19,8 @@ description:
   - A control plane whose API server does not answer is waited for, and never made anew.
   - Lets CoreDNS answer for 20 seconds after it was told to end, in place of kubeadm's 5, unless its Corefile has
     another C(lameduck). In that time every node has to hear that it is asked no more.
+  - Deletes C(/etc/kubernetes/super-admin.conf) from a complete control plane. Its holder passes by RBAC, nobody uses
+    it, and C(kubeadm init phase kubeconfig super-admin) makes it again for an emergency.
   - Runs on the machine of the control plane, as root. Prints no token.
 options:
   config:
@@ -125,10 +127,11 @@ from ansible_collections.bramble.kube.plugins.module_utils.nodes.readiness impor
 
 KUBERNETES = "/etc/kubernetes"
 ADMIN = KUBERNETES + "/admin.conf"
+SUPER_ADMIN = KUBERNETES + "/super-admin.conf"
 ETCD = "/var/lib/etcd"
 WRITTEN_BY_INIT = (
     ADMIN,
-    KUBERNETES + "/super-admin.conf",
+    SUPER_ADMIN,
     KUBERNETES + "/kubelet.conf",
     KUBERNETES + "/manifests/kube-apiserver.yaml",
     KUBERNETES + "/manifests/etcd.yaml",
@@ -264,6 +267,20 @@ def close_etcd_folder(module: AnsibleModule, make: bool) -> bool:
     return open_to_others
 
 
+def remove_super_admin(module: AnsibleModule) -> bool:
+    """Leave no credential on the card that RBAC does not bind.
+
+    kubeadm needs it for nothing but the binding of admin.conf at init (kubernetes/cmd/kubeadm/app/phases/kubeconfig),
+    and its renewal and upgrade pass over it where it is not there.
+
+    :returns: whether it was there.
+    """
+    there = os.path.lexists(SUPER_ADMIN)
+    if there and not module.check_mode:
+        place.write(place.Wanted(SUPER_ADMIN, None))
+    return there
+
+
 def set_schedulable(module: AnsibleModule, node: Node, answer: rules.Answer) -> bool:
     """Put the control plane's taint on its node, or take it away.
 
@@ -331,6 +348,7 @@ def run(module: AnsibleModule) -> dict:
             os.rename(unfinished(config_path), config_path)
         if step.do != "nothing":
             dns.let_it_end_slowly(node.kubectl, dns.read(node.kubectl))
+    removed = remove_super_admin(module)
     retainted = closed = slowed = False
     if step.do == "nothing" and answer is not None:
         retainted = set_schedulable(module, node, answer)
@@ -338,7 +356,7 @@ def run(module: AnsibleModule) -> dict:
         slowed = dns.let_it_end_slowly(node.kubectl, answer.corefile, check=module.check_mode)
     kept = place.read(config_path)
     return {
-        "changed": step.do != "nothing" or retainted or closed or slowed,
+        "changed": step.do != "nothing" or removed or retainted or closed or slowed,
         "did": step.do,
         "why": step.why,
         "version": answer.version if answer else "",

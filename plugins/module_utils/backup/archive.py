@@ -30,8 +30,8 @@ SAVED = (
     "/var/lib/kubelet/kubeadm-flags.env",
     "/var/lib/kubelet/pki",
 )
-#: Copies of etcd's data that kubeadm's upgrade leaves.
-NOT_SAVED = ("/etc/kubernetes/tmp",)
+#: Copies of etcd's data that kubeadm's upgrade leaves; a credential that RBAC does not bind, and kubeadm makes again.
+NOT_SAVED = ("/etc/kubernetes/tmp", "/etc/kubernetes/super-admin.conf")
 
 
 class BackupError(Exception):
@@ -95,8 +95,7 @@ def saved_paths(root: str = "/") -> Iterator[str]:
         for folder, folders, names in os.walk(whole):
             inside = "/" + os.path.relpath(folder, root)
             folders[:] = sorted(name for name in folders if f"{inside}/{name}" not in NOT_SAVED)
-            for name in sorted(names):
-                yield f"{inside}/{name}"
+            yield from (path for name in sorted(names) if (path := f"{inside}/{name}") not in NOT_SAVED)
 
 
 def pack(target: BinaryIO, description: Description, snapshot: str, paths: Iterable[str], root: str = "/") -> None:

@@ -48,6 +48,7 @@ def machine(tmp_path: Path, content: bytes) -> Path:
         "etc/kubernetes/pki/ca.crt": 0o644,
         "etc/kubernetes/manifests/etcd.yaml": 0o600,
         "etc/kubernetes/tmp/kubeadm-backup-etcd-1/etcd/member/snap/db": 0o600,
+        "etc/kubernetes/super-admin.conf": 0o600,
         "var/lib/kubelet/config.yaml": 0o644,
         "var/lib/kubelet/pki/kubelet-client-2026.pem": 0o600,
         "var/lib/kubelet/pods/1234/token": 0o644,
