@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.together import together
 from ansible_collections.bramble.kube.plugins.module_utils.images import platform as platforms
 from ansible_collections.bramble.kube.plugins.module_utils.images.find import ImageUse
 from ansible_collections.bramble.kube.plugins.module_utils.images.platform import Platform
@@ -23,7 +24,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.images.registry impor
     RegistryError,
 )
 from ansible_collections.bramble.kube.plugins.module_utils.images.replacement import Replacements
-from ansible_collections.bramble.kube.plugins.module_utils.manifests.retry import together
 
 OK = "ok"
 MISSING = "missing"

@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..common.together import together
 from ..manifests import push as pushing
 from ..manifests.applyset import OUR_TOOLING, PART_OF_LABEL, TOOLING
 from ..manifests.client import Client, Fault
@@ -23,7 +24,7 @@ from ..manifests.load import Item
 from ..manifests.plan import Options
 from ..manifests.prune import METADATA_ONLY
 from ..manifests.result import CREATED, FAILED, PRUNED, UPDATED, Entry
-from ..manifests.retry import get, together
+from ..manifests.retry import get
 from .catalogue import CatalogueError
 from .choice import PRESENT, shared_definitions
 from .diff import PARENTS, Looked, apply_set_of, look

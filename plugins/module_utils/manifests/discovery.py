@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from ..common.together import together
 from .errors import ApiError
-from .retry import together
 
 
 @dataclass(frozen=True)

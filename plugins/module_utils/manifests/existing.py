@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..common.together import together
 from .discovery import Resource
 from .errors import ApiError
 from .load import Item
-from .retry import together
 
 PAGE = 500
 FEW = 2  # up to so many objects of a kind and namespace are read one by one

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..common.together import together
 from .applyset import PART_OF_LABEL, ApplySet
 from .client import JSON, Client
 from .discovery import Discovery, Resource
 from .errors import ApiError
 from .load import Item
-from .retry import together
 
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 PAGE = 500

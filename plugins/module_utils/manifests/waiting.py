@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..common.together import together
 from .client import Client, Fault
 from .discovery import Resource
 from .errors import ApiError, ManifestError
 from .load import Item
 from .order import CUSTOM, wave_of
-from .retry import call, delay_before, is_transient, together
+from .retry import call, delay_before, is_transient
 
 # live object → (ready, what it waits for); ready is None for what will never be.
 Predicate = Callable[[dict], "tuple[bool | None, str]"]

@@ -8,10 +8,11 @@ import time
 
 import pytest
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.together import together
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import retry
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError
-from ansible_collections.bramble.kube.plugins.module_utils.manifests.retry import Wave, together
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.retry import Wave
 
 
 def answer(status: int, retry_after: float | None = None, *causes: str) -> ApiError:
