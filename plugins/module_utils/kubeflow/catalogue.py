@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .fields import Fields
-from .legacy import Old, old, unknown_successors
 
 KUSTOMIZE, MANIFESTS, KSONNET = "kustomize", "manifests", "ksonnet"
 ENGINES = (KUSTOMIZE, MANIFESTS, KSONNET)
@@ -26,6 +25,7 @@ _NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _NAME_RIGHT = "lower-case letters, digits and dashes"
 _SHA256 = r"[0-9a-f]{64}"
 _RESOURCES = ("cpu", "memory")
+_OBJECT = r"[A-Z][A-Za-z]+/[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
 _CRD = r"[a-z0-9-]+(\.[a-z0-9-]+)+"
 
 
@@ -157,6 +157,28 @@ class Ready:
 
     timeout: int = 0
     wait_for: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Old:
+    """Some objects of an old component.
+
+    :ivar what: what they are, for people.
+    :ivar objects: ``Kind/name`` of each.
+    :ivar successor: the component that does their work today; "" where nothing does, and they are installed.
+    :ivar reason: why.
+    """
+
+    what: str
+    objects: tuple[str, ...]
+    successor: str
+    reason: str
+
+    def sentence(self) -> str:
+        """What becomes of them, for the report."""
+        if self.successor:
+            return f"{self.what}: left out, {self.successor} stands in: {self.reason} ({', '.join(self.objects)})"
+        return f"{self.what}: kept, nothing stands in: {self.reason} ({', '.join(self.objects)})"
 
 
 @dataclass(frozen=True)
@@ -375,3 +397,24 @@ def _ready(fields: Fields) -> Ready:
 
 
 _CONDITION = ("kind", "name", "namespace", "expression")
+
+
+def old(fields: Fields) -> Old:
+    """One element of an entry's field ``heritage``."""
+    return Old(
+        what=fields.text("what", required=True),
+        objects=fields.texts("objects", _OBJECT, "a kind and a name, such as Deployment/tf-hub"),
+        successor=fields.text("successor"),
+        reason=fields.text("reason", required=True),
+    )
+
+
+def unknown_successors(catalogue: Mapping[str, Component]) -> list[str]:
+    """One sentence for each successor that the catalogue does not have, or that is the component itself."""
+    return [
+        f"catalogue entry {component.name}: heritage names the successor {entry.successor}, "
+        + ("which is the component itself." if entry.successor == component.name else "which is not in the catalogue.")
+        for component in catalogue.values()
+        for entry in component.heritage
+        if entry.successor and (entry.successor == component.name or entry.successor not in catalogue)
+    ]

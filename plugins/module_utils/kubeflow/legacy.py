@@ -11,63 +11,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..manifests.load import Item
-from .fields import Fields
-
-if TYPE_CHECKING:
-    from .catalogue import Component
+from .catalogue import Component
 
 SUCCESSORS, AS_IS = "successors", "as_is"
 WAYS = (SUCCESSORS, AS_IS)
 
-_OBJECT = r"[A-Z][A-Za-z]+/[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
 _DEFINITION = "CustomResourceDefinition/"
-
-
-@dataclass(frozen=True)
-class Old:
-    """Some objects of an old component.
-
-    :ivar what: what they are, for people.
-    :ivar objects: ``Kind/name`` of each.
-    :ivar successor: the component that does their work today; "" where nothing does, and they are installed.
-    :ivar reason: why.
-    """
-
-    what: str
-    objects: tuple[str, ...]
-    successor: str
-    reason: str
-
-    def sentence(self) -> str:
-        """What becomes of them, for the report."""
-        if self.successor:
-            return f"{self.what}: left out, {self.successor} stands in: {self.reason} ({', '.join(self.objects)})"
-        return f"{self.what}: kept, nothing stands in: {self.reason} ({', '.join(self.objects)})"
-
-
-def old(fields: Fields) -> Old:
-    """One element of an entry's field ``heritage``."""
-    return Old(
-        what=fields.text("what", required=True),
-        objects=fields.texts("objects", _OBJECT, "a kind and a name, such as Deployment/tf-hub"),
-        successor=fields.text("successor"),
-        reason=fields.text("reason", required=True),
-    )
-
-
-def unknown_successors(catalogue: Mapping[str, Component]) -> list[str]:
-    """One sentence for each successor that the catalogue does not have, or that is the component itself."""
-    return [
-        f"catalogue entry {component.name}: heritage names the successor {entry.successor}, "
-        + ("which is the component itself." if entry.successor == component.name else "which is not in the catalogue.")
-        for component in catalogue.values()
-        for entry in component.heritage
-        if entry.successor and (entry.successor == component.name or entry.successor not in catalogue)
-    ]
 
 
 def settled(catalogue: Mapping[str, Component], way: str) -> dict[str, Component]:
