@@ -49,6 +49,10 @@ test-all: setup ## every scenario; saves its progress and resumes
 bench: setup ## ratios beside the alternatives, in one run
 	@tools/bench
 
+.PHONY: tables
+tables: setup ## write the tables of docs/ that are made from the code
+	@python tools/tables
+
 .PHONY: build
 build: setup ## the collection as an archive for ansible-galaxy
 	@ansible-galaxy collection build --force --output-path .lab/dist

@@ -2,29 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Writes the tables of docs/preflight.md from the checks themselves: what they say is what stands there.
-
-After a change of a check, in the folder .lab/collections:
-python -m ansible_collections.bramble.kube.plugins.module_utils.preflight.manual ../../docs/preflight.md
-"""
+"""The tables of docs/preflight.md, from the checks themselves: what they say is what stands there."""
 
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
+
+from marks import as_shown
 
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.checks import CHECKS
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.inventory import Inventory, inventory_errors
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.settings import role_defaults, role_options
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.table import VERDICT_WORDS
-
-_PLACES = "<!-- begin of the table made from {} -->"
-CHECKS_BEGIN = _PLACES.format("plugins/module_utils/preflight/checks.py")
-INVENTORY_BEGIN = _PLACES.format("the sentences about wrong inventories")
-END = "<!-- end of that table -->"
 
 _HOSTS = ("k8s-master", "k8s-node1", "k8s-node2")
 #: What the manual shows of wrong inventories: what has to hold, and what breaks it, as groups, as variables of all
@@ -90,12 +80,6 @@ EXAMPLES: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
-def as_shown(sentence: str) -> str:
-    """A sentence with its placeholders as words in italics."""
-    words = re.sub(r"\{user\}", "user@", sentence)
-    return re.sub(r"\{(\w+)\}", lambda match: f"*{match.group(1).replace('_', ' ')}*", words).replace("|", r"\|")
-
-
 def example(change: Mapping[str, Any]) -> Inventory:
     """A good inventory of three Pis with one of the changes of EXAMPLES."""
     groups = {"bramble": [*_HOSTS], "master": [_HOSTS[0]], "node": [*_HOSTS[1:]], "ungrouped": []}
@@ -106,7 +90,7 @@ def example(change: Mapping[str, Any]) -> Inventory:
     return Inventory({**groups, **change.get("groups", {})}, values, role_options(), role_defaults())
 
 
-def inventory_table() -> str:
+def inventories() -> str:
     """Write what is said about each wrong inventory of EXAMPLES, as a Markdown table."""
     lines = ["| what has to hold | example of what is said otherwise |", "|---|---|"]
     for what, change in EXAMPLES:
@@ -115,7 +99,7 @@ def inventory_table() -> str:
     return "\n".join(lines)
 
 
-def checks_table() -> str:
+def checks() -> str:
     """Write all checks with everything that they may say, as a Markdown table."""
     lines = ["| check | wanted | verdict | what is said |", "|---|---|---|---|"]
     for check in CHECKS:
@@ -125,34 +109,3 @@ def checks_table() -> str:
             lines.append(f"| {first} | {verdict} | {as_shown(outcome.sentence)} |")
             first = " | "
     return "\n".join(lines)
-
-
-def filled(text: str, begin: str, end: str, table: str) -> str:
-    """Put a table between two lines of a manual's text.
-
-    :raises ValueError: when the text has no place for it.
-    """
-    before, found, rest = text.partition(begin)
-    _old, closed, after = rest.partition(end)
-    if not found or not closed:
-        raise ValueError(f"the text lacks the lines {begin!r} and {end!r}")
-    return f"{before}{begin}\n\n{table}\n\n{end}{after}"
-
-
-def with_table(text: str) -> str:
-    """Put the current tables into the manual's text.
-
-    :raises ValueError: when the text has no place for it.
-    """
-    text = filled(text, INVENTORY_BEGIN, END, inventory_table())
-    return filled(text, CHECKS_BEGIN, END, checks_table())
-
-
-def main() -> None:
-    """Entry point."""
-    path = Path(sys.argv[1])
-    path.write_text(with_table(path.read_text(encoding="utf-8")), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+from what_runs import asked, runs_on, table
+
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.catalogue import load
-from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.sizes import asked, runs_on, table
 
 ENTRIES = [
     {

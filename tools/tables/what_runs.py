@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from ..fit.demand import demands
-from ..fit.placement import report
-from ..fit.quantity import amount, show
-from ..fit.supply import pi_cluster
-from .catalogue import Component, Workload
-from .choice import choose
+import yaml
+
+from ansible_collections.bramble.kube.plugins.module_utils.fit.demand import demands
+from ansible_collections.bramble.kube.plugins.module_utils.fit.placement import report
+from ansible_collections.bramble.kube.plugins.module_utils.fit.quantity import amount, show
+from ansible_collections.bramble.kube.plugins.module_utils.fit.supply import pi_cluster
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.catalogue import Component, Workload, load
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.choice import choose
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.legacy import SUCCESSORS, settled
 
 # Memory of a Pi as sold, in GB, and the models that have it.
 PIS = {1: "Pi 4/5", 2: "Pi 4/5", 4: "Pi 4/5", 8: "Pi 4/5", 16: "Pi 5"}
@@ -76,6 +80,17 @@ def runs_on(
     cluster["pods"].append({"kind": "Pod", "spec": {"nodeName": name, "containers": containers}})
     wanted = {item.component.name: objects(item.component, small) for item in choose(catalogue, list(names))}
     return bool(report(wanted, cluster["nodes"], cluster["pods"])["fits"])
+
+
+def whole_catalogue(roles: Path) -> str:
+    """The table of the catalogue, of what role kubeflow installs by default, and of everything.
+
+    :param roles: the collection's folder of roles.
+    """
+    entries = load(yaml.safe_load((roles / "kubeflow/vars/main/catalogue.yml").read_text())["kubeflow_catalogue"])
+    catalogue = settled(entries, SUCCESSORS)  # which is the default, and the way in which all can be together
+    defaults = yaml.safe_load((roles / "kubeflow/defaults/main.yml").read_text())
+    return "\n".join(table(catalogue, {"the default": defaults["kubeflow_components"], "all of them": list(catalogue)}))
 
 
 def table(catalogue: Mapping[str, Component], sets: Mapping[str, Sequence[str]]) -> list[str]:

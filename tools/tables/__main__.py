@@ -1,0 +1,51 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Writes the tables of docs/ that are made from the code.
+
+usage: python tools/tables [--check]     --check changes nothing, and fails if a page says something else
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / ".lab/collections"))
+
+import preflight
+import status
+import what_runs
+from marks import filled
+
+#: page → its tables by name
+PAGES = {
+    "preflight.md": {"inventories": preflight.inventories, "checks": preflight.checks},
+    "status.md": {"checks": status.checks},
+    "security.md": {"audit": status.audited},
+    "what-runs.md": {"components": lambda: what_runs.whole_catalogue(ROOT / "roles")},
+}
+
+
+def main() -> int:
+    """Write or compare all pages."""
+    stale = []
+    for name, tables in PAGES.items():
+        page = ROOT / "docs" / name
+        text = new = page.read_text(encoding="utf-8")
+        for title, table in tables.items():
+            new = filled(new, title, table())
+        if new != text:
+            stale.append(f"docs/{name}")
+            if "--check" not in sys.argv[1:]:
+                page.write_text(new, encoding="utf-8")
+    if stale and "--check" in sys.argv[1:]:
+        print(f"{', '.join(stale)}: not what the code says; run make tables", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
