@@ -66,7 +66,8 @@ RETURN = r"""
 _value:
   description:
     - C(present) and C(absent), names in order; C(needed), for whose sake; C(kustomize), C(ksonnet), C(urls), what to
-      build or fetch; C(paths), C(templates) and C(files), where each component's manifests are.
+      build or fetch; C(paths), C(templates) and C(files), where each component's manifests are; C(kept),
+      names of those whose file of an earlier run is there and as the checksum beside it says.
   type: dict
 """
 

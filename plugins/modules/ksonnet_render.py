@@ -50,6 +50,8 @@ options:
   dest:
     description:
       - File to write the objects to; it is left alone if it holds them already.
+      - Its checksum is written beside it (C(FILE.sha256)), by which M(bramble.kube.manifest_push) refuses it when it
+        was damaged or changed since. An app that gives no object at all is an error.
       - Its folder must exist.
     type: path
   format:

@@ -51,7 +51,10 @@ options:
     choices: [successors, as_is]
     default: successors
   manifests:
-    description: For each component C(path), a file or folder, or C(text), YAML.
+    description:
+      - For each component C(path), a file or folder, or C(text), YAML. Without any object, or with a file that is not
+        as the checksum beside it (C(FILE.sha256), as C(sha256sum) prints it) says, everything is refused.
+      - With C(verified=true) beside C(path) there must be such a checksum.
     type: dict
     required: true
   people:

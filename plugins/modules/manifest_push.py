@@ -24,6 +24,8 @@ options:
     description:
       - "Manifests: files, folders (all C(.yaml), C(.yml) and C(.json) files below), globs, or dictionaries with
         C(url) and C(checksum) (C(sha256:…))."
+      - A file with a checksum beside it (C(FILE.sha256), as C(sha256sum) prints it and M(bramble.kube.ksonnet_render)
+        writes it) is refused when it is not that file.
     type: list
     elements: raw
     default: []
@@ -44,7 +46,10 @@ options:
     type: bool
     default: false
   prune:
-    description: Whether to delete objects of O(apply_set) that are no longer in the manifests.
+    description:
+      - Whether to delete objects of O(apply_set) that are no longer in the manifests.
+      - A source without objects (an empty file, one with comments alone, a text that is empty), and O(select) or
+        O(exclude) that leave nothing, are errors then. Who wants the set to be empty writes C(definition=[]).
     type: bool
     default: false
   method:

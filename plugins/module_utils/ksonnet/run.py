@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible.module_utils.basic import missing_required_lib
 
+from ..common import checksum_file
 from . import yamlio
 from .errors import KsonnetError
 from .evaluator import Limits, available
@@ -71,6 +72,11 @@ def render(params: dict[str, Any], check: bool, diff: bool) -> dict[str, Any]:
     if found.warnings:
         result["warnings"] = found.warnings
     if params["dest"]:
+        if not found.objects:
+            raise KsonnetError(
+                f"no component of {params['app_dir']} gives an object, so nothing is written to {params['dest']}: "
+                "whoever pushes that file would delete what an earlier one brought"
+            )
         text = to_text(found.objects, params["format"])
         result.update(place(params["dest"], text, octal(params.get("mode")), check, diff))
     return result
@@ -89,26 +95,40 @@ def drop_wrong_namespaces(objects: list[dict[str, Any]]) -> None:
 
 
 def place(dest: str, text: str, mode: int | None, check: bool, diff: bool) -> dict[str, Any]:
-    """Bring the file to this text and mode; nothing is written when it has them."""
+    """Bring the file to this text and mode, and its checksum beside it; nothing is written when they are so already."""
     if os.path.isdir(dest):
         raise KsonnetError(f"dest {dest} is a folder; name a file in it, such as {os.path.join(dest, 'objects.yaml')}")
     if not os.path.isdir(os.path.dirname(os.path.abspath(dest))):
         raise KsonnetError(f"the folder of dest {dest} does not exist; make it first")
-    before = None
-    if os.path.exists(dest):
-        with open(dest, encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            before = stream.read()
-    other_mode = before is not None and mode is not None and os.stat(dest).st_mode & 0o7777 != mode
-    if before != text and not check:
-        from .tree import write_file
-
-        write_file(os.path.abspath(dest), text.encode("utf-8"), mode)
-    elif other_mode and not check:
-        os.chmod(dest, mode or 0)
-    result: dict[str, Any] = {"dest": dest, "changed": before != text or other_mode}
+    before = _text_of(dest)
+    beside, checksum = dest + checksum_file.SUFFIX, checksum_file.line(dest, text.encode("utf-8"))
+    changed = False
+    for path, wanted in ((dest, text), (beside, checksum)):
+        # The checksum last: after a power cut between the two, the file is refused and not trusted.
+        changed |= _bring(path, wanted, mode, check)
+    result: dict[str, Any] = {"dest": dest, "changed": changed}
     if diff:
         result["diff"] = {"before_header": dest, "after_header": dest, "before": before or "", "after": text}
     return result
+
+
+def _text_of(path: str) -> str | None:
+    if not os.path.exists(path):
+        return None
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        return stream.read()
+
+
+def _bring(path: str, text: str, mode: int | None, check: bool) -> bool:
+    before = _text_of(path)
+    other_mode = before is not None and mode is not None and os.stat(path).st_mode & 0o7777 != mode
+    if before != text and not check:
+        from .tree import write_file
+
+        write_file(os.path.abspath(path), text.encode("utf-8"), mode)
+    elif other_mode and not check:
+        os.chmod(path, mode or 0)
+    return before != text or other_mode
 
 
 def octal(mode: Any) -> int | None:

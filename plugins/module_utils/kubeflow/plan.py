@@ -11,6 +11,7 @@ import json
 import os
 from typing import Any
 
+from ..common import checksum_file
 from ..ksonnet.errors import KsonnetError
 from ..ksonnet.registry import open_folder
 from .catalogue import KSONNET, KUSTOMIZE, CatalogueError, Component
@@ -24,7 +25,7 @@ def plan(chosen: list[Chosen], base: str, cache: str) -> dict[str, Any]:
     :param cache: folder for what was rendered.
     :returns: ``present`` and ``absent`` (names, in order), ``needed`` (name → who needs it), ``kustomize``,
         ``ksonnet``, ``urls`` (what to build or fetch, each with ``file``), ``paths`` and ``templates`` (name → path),
-        ``files`` (name → file in the cache).
+        ``files`` (name → file in the cache), ``kept`` (names of those whose file is there, as its checksum says).
     """
     made: dict[str, Any] = {
         "present": [item.component.name for item in chosen if item.state == PRESENT],
@@ -36,6 +37,7 @@ def plan(chosen: list[Chosen], base: str, cache: str) -> dict[str, Any]:
         "paths": {},
         "templates": {},
         "files": {},
+        "kept": [],
     }
     for item in chosen:
         if item.state == PRESENT:
@@ -69,6 +71,8 @@ def _add(made: dict[str, Any], component: Component, base: str, cache: str) -> N
         made["paths"][component.name] = source.path
         return
     made["files"][component.name] = entry["file"]
+    if checksum_file.holds(entry["file"]):
+        made["kept"].append(component.name)
 
 
 def ksonnet_app(component: Component, base: str) -> dict[str, Any]:

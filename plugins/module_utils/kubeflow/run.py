@@ -112,7 +112,9 @@ class _Run:
             elif source is None:
                 raise CatalogueError(f"manifests has nothing for {item.component.name}.")
             else:
-                objects, self.heritage[item.component.name] = without(item.component, _read(source))
+                objects, self.heritage[item.component.name] = without(
+                    item.component, _read(item.component.name, source)
+                )
                 prepared.append(prepare(item, objects, settings))
         return prepared, unrendered
 
@@ -245,13 +247,24 @@ def _check_people(chosen: list[Chosen], people: list[str]) -> None:
             raise CatalogueError(f"{item.component.name} is for people, but people names nobody.")
 
 
-def _read(source: Any) -> list[load.Item]:
-    """Objects of one component: a path of a file or folder, or a text of manifests."""
-    if isinstance(source, Mapping) and set(source) == {"path"}:
-        return load.load([source["path"]], None)
-    if isinstance(source, Mapping) and set(source) == {"text"}:
-        return load.load([], source["text"])
-    raise ManifestError("manifests must have either a path or a text for each component.")
+def _read(name: str, source: Any) -> list[load.Item]:
+    """Objects of one component: a path of a file or folder, or a text of manifests.
+
+    :raises ManifestError: also when there are none, for what the component has on the cluster would be deleted.
+    """
+    way = f"to take {name} away, give it state: absent"
+    try:
+        if isinstance(source, Mapping) and set(source) in ({"path"}, {"path", "verified"}):
+            items = load.load([source["path"]], None, if_wanted=way, verified=bool(source.get("verified")))
+        elif isinstance(source, Mapping) and set(source) == {"text"}:
+            items = load.load([], source["text"], if_wanted=way)
+        else:
+            raise ManifestError("manifests must have either a path or a text for each component.")
+        if all(item.kind == "Namespace" for item in items):
+            raise ManifestError(f"its manifests have no objects but namespaces; {way}.")
+    except ManifestError as error:
+        raise ManifestError(f"{name}: {error}") from None
+    return items
 
 
 def overrides(value: Mapping[str, Any], catalogue: Mapping[str, Component]) -> dict[str, tuple[Tuning, ...]]:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ..common import checksum_file
 from .errors import ManifestError
 from .yamltext import documents
 
@@ -76,20 +77,36 @@ class Item:
         return (self.group, self.kind, self.namespace, self.name)
 
 
-def load(src: Iterable[Any], definition: Any, validate_certs: bool = True) -> list[Item]:
+def load(
+    src: Iterable[Any], definition: Any, validate_certs: bool = True, if_wanted: str = "", verified: bool = False
+) -> list[Item]:
     """Read a whole set.
 
     :param src: paths, globs, folders, or dicts with ``url`` and ``checksum``.
     :param definition: objects, a text, or a list of either; None for none.
+    :param if_wanted: how to say that one wants nothing, where what is absent would be deleted: each source must have
+        objects then. An empty list as `definition` is a wish that somebody wrote.
+    :param verified: whether each file must have its checksum beside it; one that has is verified in any case.
     :returns: the objects in the order of the sources, ``List`` kinds unfolded.
     :raises ManifestError: with file and line.
     """
+    nothing = f"has no objects, so that all that earlier runs brought from it would be deleted; {if_wanted}."
     items: list[Item] = []
+    sources = 0
     for entry in src:
-        for name, text in _read_source(entry, validate_certs):
-            items.extend(parse(text, name))
+        for name, text in _read_source(entry, validate_certs, verified):
+            sources += 1
+            found = list(parse(text, name))
+            if if_wanted and not found:
+                raise ManifestError(f"src {name} {nothing}")
+            items.extend(found)
     if definition is not None:
-        items.extend(_inline(definition))
+        for name, found in _inline(definition):
+            if if_wanted and not found:
+                raise ManifestError(f"{name} {nothing}")
+            items.extend(found)
+    elif if_wanted and not sources:
+        raise ManifestError(f"src {nothing}")
     _refuse_duplicates(items)
     return items
 
@@ -160,20 +177,24 @@ def _refuse_duplicates(items: list[Item]) -> None:
             raise ManifestError(f"{item.label} is in the set twice: at {first.where} and at {item.where}; keep one.")
 
 
-def _inline(definition: Any) -> Iterator[Item]:
+def _inline(definition: Any) -> Iterator[tuple[str, list[Item]]]:
+    """What each entry is called, and its objects."""
     entries = definition if isinstance(definition, list) else [definition]
     for index, entry in enumerate(entries):
+        name = "definition" if len(entries) == 1 else f"definition[{index}]"
         if isinstance(entry, str):
-            yield from parse(entry, "definition" if len(entries) == 1 else f"definition[{index}]")
+            yield name, list(parse(entry, name))
         elif isinstance(entry, dict):
-            yield from _unfold(copy.deepcopy(entry), "definition", index + 1)
-        elif entry is not None:
+            yield name, list(_unfold(copy.deepcopy(entry), "definition", index + 1))
+        elif entry is None:
+            yield name, []
+        else:
             raise ManifestError(
                 f"object {index + 1} of definition is a {type(entry).__name__} where an object or YAML text belongs."
             )
 
 
-def _read_source(entry: Any, validate_certs: bool) -> Iterator[tuple[str, str]]:
+def _read_source(entry: Any, validate_certs: bool, verified: bool) -> Iterator[tuple[str, str]]:
     if isinstance(entry, dict):
         unknown = sorted(set(entry) - {"url", "checksum"})
         if unknown or "url" not in entry:
@@ -189,15 +210,20 @@ def _read_source(entry: Any, validate_certs: bool) -> Iterator[tuple[str, str]]:
         yield path, _download(path, None, validate_certs)
         return
     for name in _expand(path):
-        yield name, _read_file(name)
+        yield name, _read_file(name, verified)
 
 
-def _read_file(name: str) -> str:
+def _read_file(name: str, verified: bool) -> str:
     try:
-        with open(name, encoding="utf-8") as stream:
-            return stream.read()
+        with open(name, "rb") as stream:
+            content = stream.read()
     except OSError as error:
         raise ManifestError(f"src {name} cannot be read: {error.strerror}.") from None
+    fault = checksum_file.fault(name, content, verified)
+    if fault:
+        raise ManifestError(f"src {fault}.")
+    try:
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ManifestError(f"src {name} is not UTF-8 text: byte {error.start} is wrong.") from None
 

@@ -15,6 +15,7 @@ from .masking import mask
 from .plan import Options
 from .result import FAILED, UNCHANGED, Report
 
+_IF_WANTED = "if that is what you want, leave it out and write definition: []"
 MOST_OBJECTS = 100  # a result names so many objects, unless it is asked for all
 
 
@@ -36,8 +37,19 @@ def _run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[st
     for option in ("workers", "timeout", "wait_timeout"):
         if params[option] < 1:
             raise ManifestError(f"{option} is {params[option]}; it must be at least 1.")
-    items = load.load(params["src"], params["definition"], params.get("validate_certs") is not False)
-    items = shape.choose(items, params["select"] or "", params["exclude"] or "")
+    if params["prune"] and not params["apply_set"]:
+        raise ManifestError("prune needs apply_set: the set's name, by which its objects are told from others.")
+    loaded = load.load(
+        params["src"],
+        params["definition"],
+        params.get("validate_certs") is not False,
+        if_wanted=_IF_WANTED if params["prune"] else "",
+    )
+    items = shape.choose(loaded, params["select"] or "", params["exclude"] or "")
+    if params["prune"] and loaded and not items:
+        raise ManifestError(
+            f"{_left_out(len(loaded))}, so that all that earlier runs brought would be deleted; {_IF_WANTED}."
+        )
     scopes = order.defined_scopes(items)
     shape.refuse_wrong_scopes(items, lambda item: order.known_scope(item.group, item.kind, scopes))
     for item in items:
@@ -49,8 +61,6 @@ def _run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[st
         from . import waiting
 
         waiting.check_expressions(params["wait_for"])
-    if params["prune"] and not params["apply_set"]:
-        raise ManifestError("prune needs apply_set: the set's name, by which its objects are told from others.")
     options = Options(
         namespace=params["namespace"] or "",
         apply_set=params["apply_set"] or "",
@@ -78,6 +88,8 @@ def _run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[st
             raise
         report = push.would_create_all(items, options, str(error))
     failed, result = _result(report, params["return_objects"], check)
+    if not report.entries:
+        result["msg"] = f"nothing to do: {_left_out(len(loaded)) if loaded else 'the manifests have no objects'}"
     if diff:
         from . import diffing
 
@@ -117,6 +129,10 @@ def _result(report: Report, detail: str, check: bool) -> tuple[bool, dict[str, A
         words = "would be " if check else ""
         result["msg"] = ", ".join(f"{number} {words}{action}" for action, number in report.counts.items() if number)
     return bool(failures or report.not_ready), result
+
+
+def _left_out(number: int) -> str:
+    return f"select and exclude leave none of the {number} objects in the manifests"
 
 
 def _first(sentences: list[str], most: int = 10) -> str:

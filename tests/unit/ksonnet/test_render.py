@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from app_builder import Builder, digest, standard
 
+from ansible_collections.bramble.kube.plugins.module_utils.common import checksum_file
+from ansible_collections.bramble.kube.plugins.module_utils.ksonnet import options
 from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.errors import KsonnetError
 from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.evaluator import available
 from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.render import (
@@ -17,7 +19,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.render import
     show_order,
     to_text,
 )
-from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.run import drop_wrong_namespaces
+from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.run import drop_wrong_namespaces, render, run
 
 #: SHA-256 of the objects that `ks show` printed for these very apps: (api_version, release, environment).
 KS_GAVE = {
@@ -262,3 +264,39 @@ class TestErrors:
             path.unlink()
         with pytest.raises(KsonnetError, match=r"'k\.libsonnet' found nothing.*libraries"):
             app.render()
+
+
+class TestDest:
+    """What is written, and its checksum beside it, by which a push knows it again."""
+
+    @staticmethod
+    def render(app: Builder, dest: Path, check: bool = False, **more: Any) -> dict[str, Any]:
+        params = {name: spec.get("default") for name, spec in options.RENDER.items()}
+        params.update(app_dir=str(app.root), environment="default", dest=str(dest), mode="0640", **more)
+        return run(render, params, check, False)
+
+    def test_checksum_beside_it(self, app: Builder, tmp_path: Path) -> None:
+        dest = tmp_path / "objects.yaml"
+        assert self.render(app, dest, check=True)["changed"] and not dest.exists()
+        assert self.render(app, dest)["changed"]
+        assert checksum_file.holds(str(dest))
+        assert Path(f"{dest}.sha256").stat().st_mode & 0o777 == 0o640
+        assert not self.render(app, dest)["changed"]
+
+    @pytest.mark.parametrize("name", ["objects.yaml", "objects.yaml.sha256"])
+    @pytest.mark.parametrize("content", ["", "damaged"])
+    def test_what_was_damaged_is_written_again(self, app: Builder, tmp_path: Path, name: str, content: str) -> None:
+        dest = tmp_path / "objects.yaml"
+        self.render(app, dest)
+        (tmp_path / name).write_text(content)
+        assert not checksum_file.holds(str(dest))
+        assert self.render(app, dest)["changed"]
+        assert checksum_file.holds(str(dest))
+
+    def test_no_object_is_an_error_and_the_file_stays(self, build: Builder, tmp_path: Path) -> None:
+        build.apply(environments=[{"name": "default"}])
+        dest = tmp_path / "objects.yaml"
+        dest.write_text("as before")
+        result = self.render(build, dest)
+        assert result["failed"] and "gives an object, so nothing is written" in result["msg"]
+        assert dest.read_text() == "as before"
