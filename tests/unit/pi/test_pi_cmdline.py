@@ -26,6 +26,8 @@ def changed(line: str, present: tuple = (), absent: tuple = ()) -> str:
         (b"\n" + STOCK.encode() + b"\n", STOCK, "empty line"),
         (b"\xef\xbb\xbf" + STOCK.encode() + b"\n", STOCK, "byte order mark"),
         (STOCK.encode() + b"\0\0\0\n", STOCK, "zero bytes"),
+        ("a=1\u00a0b=2 c\u2003d\n".encode(), "a=1 b=2 c d", "blanks that are none to the kernel"),
+        (STOCK.encode() + "\u00a0\n".encode(), STOCK, "blanks that are none to the kernel"),
         (STOCK.encode() + b"\ncgroup_enable=memory quiet\n", STOCK + " cgroup_enable=memory quiet", "2 lines"),
         # What the Pi booted with counts where a second line contradicts it.
         (STOCK.encode() + b"\nroot=/dev/sda1 console=tty1 console=tty3\n", STOCK + " console=tty3", "2 lines"),
@@ -47,6 +49,9 @@ def test_one_line_whatever_it_finds(content: bytes, line: str, repair: str | Non
         ("a b=1 c", ("b=2",), (), "a b=2 c"),
         ("a b=1 c b=3 d", ("b=2",), (), "a b=2 c d"),
         ("b=1 x b=2", ("b=2",), (), "b=1 x b=2"),
+        ("cgroup_memory=1 a cgroup_memory=1", ("cgroup_memory=1",), (), "a cgroup_memory=1"),
+        ("b=1 b=2 b=1", ("b=1",), (), "b=2 b=1"),
+        ("console=tty1 console=tty2 console=tty1", ("console=tty1",), (), "console=tty2 console=tty1"),
         ("quiet", ("quiet",), (), "quiet"),
         ("a", ("cgroup_enable=memory",), (), "a cgroup_enable=memory"),
         ("cgroup_enable=cpuset a", ("cgroup_enable=memory",), (), "cgroup_enable=cpuset a cgroup_enable=memory"),
@@ -131,6 +136,7 @@ def test_any_bytes_become_one_line(content: bytes) -> None:
         (b"console=tty1 root=a roo", b"console=tty1 root=a rootwait\n", True),
         (b"console=tty1 root=a\n", b"console=tty1 root=a rootwait\n", False),
         (b"console=tty1 root=b quiet\n", b"console=tty1 root=a rootwait\n", False),
+        (b"console=tty1 root=a", b"console=tty1 root=a rootwait\n", False),
         (b"console=tty1\n", None, False),
         (b"console=tty1\n", b"quiet\n", False),
     ],
@@ -168,6 +174,20 @@ def test_a_new_parameter_needs_one_reboot() -> None:
     assert pi.run(("cgroup_enable=memory",)).reboot_required
     pi.reboot()
     assert not pi.run(("cgroup_enable=memory",)).reboot_required
+
+
+def test_parameters_that_the_kernel_saw_as_one_word_need_one_reboot() -> None:
+    pi = Boots("a=1 b=2")
+    pi.running = FIRMWARE + "a=1\u00a0b=2"
+    assert pi.run(present=("a=1", "b=2")).bring == ("a=1", "b=2")
+    pi.reboot()
+    assert not pi.run(present=("a=1", "b=2")).reboot_required
+
+
+def test_a_parameter_that_stood_there_twice_needs_no_reboot() -> None:
+    pi = Boots("b=2 b=2")
+    assert not pi.run(present=("b=2",)).reboot_required
+    assert pi.line == "b=2"
 
 
 def test_a_removed_parameter_needs_one_reboot() -> None:
