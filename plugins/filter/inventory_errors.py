@@ -60,11 +60,12 @@ from ansible_collections.bramble.kube.plugins.module_utils.preflight.inventory i
     inventory_errors,
 )
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.settings import role_defaults, role_options
+from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
 
 _UNDEFINED = re.compile(r"'(\w+)' is undefined")
 
 
-class _UnresolvedError(Exception):
+class _UnresolvedError(BrambleError):
     """A template in a value refers to something that is not defined."""
 
 

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import BinaryIO
 
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd import checksum_error
+from ansible_collections.bramble.kube.plugins.module_utils.cluster.etcd import checksum_error
+from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
 
 FORMAT = 1
 DESCRIPTION = "bramble-backup.json"
@@ -34,7 +35,7 @@ SAVED = (
 NOT_SAVED = ("/etc/kubernetes/tmp", "/etc/kubernetes/super-admin.conf")
 
 
-class BackupError(Exception):
+class BackupError(BrambleError):
     """A backup cannot be made or used; the message is for the user and holds no secret."""
 
 

@@ -2,10 +2,26 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a module's work says that it cannot go on."""
+"""The root of all errors of this collection, and how a module's work says that it cannot go on."""
 
 from __future__ import annotations
 
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import foreign
 
-class Stop(Exception):
+
+class BrambleError(Exception):
+    """Something that a user can put right.
+
+    Its text is fit to be shown whatever it quotes: control characters escaped, secrets out, length bounded.
+
+    :cvar longest: characters that a message may have.
+    """
+
+    longest = 600
+
+    def __str__(self) -> str:
+        return foreign(super().__str__(), self.longest, lines=True)
+
+
+class Stop(BrambleError):
     """A module cannot go on; the message is for the user and holds no secret."""

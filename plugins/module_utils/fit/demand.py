@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.bramble.kube.plugins.module_utils.fit.quantity import InvalidQuantity, amount
+from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
 
 # Kinds whose pod templates somebody else's objects start, later and perhaps never.
 _DESCRIBING = {
@@ -31,7 +32,7 @@ _DESCRIBING = {
 _KSERVE_DEFAULT = {"cpu": 1000, "memory": 2 * 1024**3}
 
 
-class InvalidObject(ValueError):
+class InvalidObject(BrambleError, ValueError):
     """An object's resources cannot be read; the message is one sentence that names the object."""
 
 

@@ -13,13 +13,15 @@ from __future__ import annotations
 import re
 from decimal import ROUND_CEILING, Decimal
 
+from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
+
 _FORM = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([KMGTPE]i|[numkMGTPE])|[eE]([+-]?[0-9]{1,2}))?\Z")
 _SUFFIXES = {"n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3")}
 _SUFFIXES.update({letter: Decimal(1000) ** (position + 1) for position, letter in enumerate("kMGTPE")})
 _SUFFIXES.update({f"{letter}i": Decimal(1024) ** (position + 1) for position, letter in enumerate("KMGTPE")})
 
 
-class InvalidQuantity(ValueError):
+class InvalidQuantity(BrambleError, ValueError):
     """A text is no quantity; the message is one sentence that says what would be right."""
 
 

@@ -33,9 +33,10 @@ from ansible_collections.bramble.kube.plugins.module_utils.images.registry impor
 )
 from ansible_collections.bramble.kube.plugins.module_utils.images.replacement import Replacements
 from ansible_collections.bramble.kube.plugins.module_utils.images.transport import Transport
+from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
 
 
-class InvalidOption(ValueError):
+class InvalidOption(BrambleError, ValueError):
     """An option is wrong; the message is one sentence."""
 
 

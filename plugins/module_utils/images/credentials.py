@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.bramble.kube.plugins.module_utils.images.reference import normalize_registry
+from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
 
 # How docker's own configuration calls Docker Hub.
 _DOCKER_HUB_KEY = "https://index.docker.io/v1/"
@@ -28,7 +29,7 @@ _HELPER_NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")
 _HELPER_TIMEOUT = 20.0
 
 
-class CredentialError(Exception):
+class CredentialError(BrambleError):
     """A configuration file cannot be read; the message is one sentence without any secret."""
 
 

@@ -26,6 +26,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.images.known_paths im
     PATTERN,
     KnownPath,
 )
+from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
 
 try:
     import yaml
@@ -38,7 +39,7 @@ _CONTAINER_FIELDS = ("container", "script")  # Argo's templates
 _PLACEHOLDER = re.compile(r"\{\{|\$\{|\$\(")
 
 
-class UnreadableText(ValueError):
+class UnreadableText(BrambleError, ValueError):
     """A text inside an object that should hold images cannot be read; the message is one sentence."""
 
 

@@ -15,11 +15,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
+
 FIELD, JSON, YAML, OBJECTS, PATTERN = "field", "json", "yaml", "objects", "pattern"
 FORMATS = (FIELD, JSON, YAML, OBJECTS, PATTERN)
 
 
-class InvalidPath(ValueError):
+class InvalidPath(BrambleError, ValueError):
     """A user's row is wrong; the message is one sentence."""
 
 

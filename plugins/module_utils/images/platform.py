@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
+
 # What kernels, Debian and people call an architecture, and Go's name for it with its variant.
 _ALIASES = {
     "i386": ("386", ""),
@@ -32,7 +34,7 @@ _OPERATING_SYSTEMS = {"linux", "windows", "darwin", "freebsd"}
 _WORD = re.compile(r"[a-z0-9_.-]+\Z")
 
 
-class InvalidPlatform(ValueError):
+class InvalidPlatform(BrambleError, ValueError):
     """A text is no platform; the message is one sentence that says what would be right."""
 
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
+
 DEFAULT_REGISTRY = "docker.io"
 DEFAULT_TAG = "latest"
 # Names under which Docker Hub goes; the first is the one in references, the last the one that answers requests.
@@ -36,7 +38,7 @@ _DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
 _DIGEST_REGISTERED = re.compile(r"(sha256|sha384|sha512):([a-f0-9]+)\Z")
 
 
-class InvalidReference(ValueError):
+class InvalidReference(BrambleError, ValueError):
     """A text is no image reference; the message is one sentence that says why and what would be right."""
 
 

@@ -30,6 +30,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.images.reference impo
     normalize_registry,
 )
 from ansible_collections.bramble.kube.plugins.module_utils.images.transport import Response, Transport, TransportError
+from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
 
 INDEX_TYPES = (
     "application/vnd.oci.image.index.v1+json",
@@ -58,7 +59,7 @@ _TOKEN_SLACK = 10.0
 _TOKEN_LIFETIME = 60.0  # what docker's token specification has where the server names none
 
 
-class RegistryError(Exception):
+class RegistryError(BrambleError):
     """A registry could not answer; ``status`` is one of this file's words, the message a sentence."""
 
     def __init__(self, status: str, message: str) -> None:
@@ -66,7 +67,7 @@ class RegistryError(Exception):
         self.status = status
 
 
-class InvalidMirror(ValueError):
+class InvalidMirror(BrambleError, ValueError):
     """A mirror's address cannot be used; the message is one sentence."""
 
 

@@ -21,13 +21,15 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
+
 REDIRECTS_MAX = 5
 # The distribution specification asks registries to take manifests of up to 4 MiB; configurations are smaller.
 BODY_MAX = 8 * 1024 * 1024
 USER_AGENT = "bramble.kube image_platforms"
 
 
-class TransportError(Exception):
+class TransportError(BrambleError):
     """No HTTP answer could be had; the message says why, as the end of a sentence: 'connection refused'."""
 
 

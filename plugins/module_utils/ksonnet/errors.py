@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..stop import BrambleError
 
-class KsonnetError(Exception):
+
+class KsonnetError(BrambleError):
     """One sentence saying what is wrong, where, and what would be right."""
 
 

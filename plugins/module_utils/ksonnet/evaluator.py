@@ -200,11 +200,12 @@ class JsonnetError(KsonnetError):
 
     def __init__(self, trace: str, refusal: str = "") -> None:
         super().__init__(trace)
+        self.trace = trace
         self.refusal = refusal
 
     def places(self) -> list[tuple[str, int]]:
         """Files and lines of the trace, innermost first."""
-        text = str(self)
+        text = self.trace
         found = [(m.start(), m["file"], int(m["line"])) for rx in (self._PLACE, self._RANGE) for m in rx.finditer(text)]
         return [(name, line) for _start, name, line in sorted(found)]
 
@@ -212,7 +213,7 @@ class JsonnetError(KsonnetError):
         """The message alone: no trace, no label such as RUNTIME ERROR."""
         if self.refusal:
             return self.refusal
-        lines = [line.strip() for line in str(self).strip().splitlines() if line.strip()]
+        lines = [line.strip() for line in self.trace.strip().splitlines() if line.strip()]
         first = lines[0] if lines else "unknown error"
         first = re.sub(r"^(RUNTIME|STATIC) ERROR: ", "", first)
         first = self._PLACE.sub("", first, count=1) if self._PLACE.match(first) else first
@@ -271,7 +272,7 @@ def _child(work: Callable[[], Any], limits: Limits, writer: int, noise: int) -> 
         try:
             answer = {"ok": work()}
         except JsonnetError as exc:
-            answer = {"jsonnet": str(exc)}
+            answer = {"jsonnet": exc.trace}
         except KsonnetError as exc:
             answer = {"error": str(exc)}
         data = json.dumps(answer).encode("utf-8")

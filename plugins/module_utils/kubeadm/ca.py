@@ -16,6 +16,8 @@ import hashlib
 import re
 from datetime import datetime, timezone
 
+from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
+
 _PEM = re.compile(r"-----BEGIN (?:TRUSTED )?CERTIFICATE-----(.*?)-----END (?:TRUSTED )?CERTIFICATE-----", re.DOTALL)
 _SEQUENCE, _EXPLICIT_0, _UTC_TIME, _GENERALIZED_TIME = 0x30, 0xA0, 0x17, 0x18
 #: The object identifier 2.5.4.3 (commonName) as it stands in a name.
@@ -23,7 +25,7 @@ _COMMON_NAME = bytes.fromhex("0603550403")
 _NONE = "there is no certificate in the text (-----BEGIN CERTIFICATE-----)"
 
 
-class CertificateError(ValueError):
+class CertificateError(BrambleError, ValueError):
     """The text holds no certificate, or one that is damaged."""
 
 

@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
+
 MANIFEST = "/etc/kubernetes/manifests/etcd.yaml"
 #: By which containers of an earlier, cut run are known.
 TOOL_PREFIX = "bramble-etcd-"
@@ -25,7 +27,7 @@ _HASH_SIZE = hashlib.sha256().digest_size
 _PAGE = 512
 
 
-class EtcdError(Exception):
+class EtcdError(BrambleError):
     """Something about etcd is not as it must be; the message is for the user and holds no secret."""
 
 

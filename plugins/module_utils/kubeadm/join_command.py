@@ -11,7 +11,8 @@ import shlex
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.bramble.kube.plugins.module_utils.common.redact import TOKEN
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import TOKEN, WITHHELD, foreign
+from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
 
 _START = re.compile(r"\bkubeadm[ \t]+join\b")
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
@@ -29,10 +30,13 @@ _SWITCHES = {
     "--skip-preflight-checks",
     "-h",
 }
-_WITHHELD = "<value withheld>"
+_FLAG = re.compile(r"--[a-z][a-z0-9-]*")
+_PRINTED_WITHHELD = "<value withheld>"
+#: A token, whole or in part, and what may be one: never repeated in a message.
+_NEARLY_TOKEN = re.compile(r"[A-Za-z0-9]{4,}[.:,;][A-Za-z0-9]{8,}|(?=[A-Za-z]*[0-9])[A-Za-z0-9]{16,}")
 
 
-class JoinCommandError(ValueError):
+class JoinCommandError(BrambleError, ValueError):
     """The text holds no usable ``kubeadm join`` command; the message never holds a secret."""
 
 
@@ -79,9 +83,14 @@ def check_endpoint(endpoint: str) -> str:
     match = _ENDPOINT.fullmatch(endpoint)
     if not match or not 1 <= int(match["port"]) <= 65535:
         raise JoinCommandError(
-            f"the API server's address {endpoint!r} is not of the form host:port, such as 192.168.13.7:6443"
+            f"the API server's address {_quoted(endpoint)} is not of the form host:port, such as 192.168.13.7:6443"
         )
     return endpoint
+
+
+def _quoted(word: str) -> str:
+    """A word for a message, without what may be a token."""
+    return repr(_NEARLY_TOKEN.sub(WITHHELD, foreign(word, 80)))
 
 
 def _command_texts(text: str) -> list[str]:
@@ -112,16 +121,12 @@ def _command_texts(text: str) -> list[str]:
 
 
 def _parse_one(command: str) -> JoinCommand:
-    if _WITHHELD in command or "&lt;value withheld&gt;" in command:
+    if _PRINTED_WITHHELD in command or "&lt;value withheld&gt;" in command:
         raise JoinCommandError(
             "kubeadm withheld the token in this text (--skip-token-print): "
             "print a command with 'kubeadm token create --print-join-command'"
         )
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        raise JoinCommandError("the kubeadm join command has an opening quotation mark without a closing one") from None
-
+    words = _words(command)
     endpoints: list[str] = []
     values: dict[str, list[str]] = {}
     others: list[str] = []
@@ -133,6 +138,15 @@ def _parse_one(command: str) -> JoinCommand:
             endpoints.append(word)
             continue
         name, has_value, value = word.partition("=")
+        if re.fullmatch(r"-[a-z]\d+", name):  # -v5, as pflag reads it
+            others.append(word)
+            continue
+        if not _FLAG.fullmatch(name) and not re.fullmatch(r"-[a-z]", name):
+            known = re.match(r"[a-z-]*", name.lstrip(".")).group()
+            raise JoinCommandError(
+                f"the kubeadm join command has a flag that begins with {known!r} and cannot be read: "
+                "--flag value, or --flag=value, is right"
+            )
         if name in _SWITCHES:
             values.setdefault(name, []).append(value if has_value else "true")
             if name not in ("--control-plane", "--experimental-control-plane"):
@@ -157,7 +171,40 @@ def _parse_one(command: str) -> JoinCommand:
     return _build(endpoints, values, others)
 
 
+def _words(command: str) -> list[str]:
+    """The command's words, up to what ends it for a shell; sentence marks around them are dropped.
+
+    :raises JoinCommandError: when they cannot be told apart.
+    """
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=";&|")
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    words = []
+    try:
+        for word in lexer:
+            if word[0] in ";&|#":
+                break
+            word = word.rstrip(",;") if word.startswith("-") else word.rstrip(".,;")
+            if word:
+                words.append(word)
+    except ValueError:
+        raise JoinCommandError("the kubeadm join command has an opening quotation mark without a closing one") from None
+    return words
+
+
 def _build(endpoints: list[str], values: dict[str, list[str]], others: list[str]) -> JoinCommand:
+    strange = [word for word in endpoints if ":" not in word]
+    if strange and len(endpoints) - len(strange) <= 1:
+        if TOKEN.fullmatch(strange[0]):
+            raise JoinCommandError(
+                "the kubeadm join command has a token where the API server's address belongs: "
+                "host:port --token and the token is right"
+            )
+        if len(endpoints) > 1:
+            raise JoinCommandError(
+                f"the kubeadm join command has {_quoted(strange[0])}, which is neither a flag nor the API server's "
+                "address: one host:port, such as 192.168.13.7:6443, is right"
+            )
     if len(endpoints) != 1:
         count = "no" if not endpoints else "more than one"
         raise JoinCommandError(
@@ -188,7 +235,7 @@ def _build(endpoints: list[str], values: dict[str, list[str]], others: list[str]
         )
     for pin in hashes:
         if not _HASH.fullmatch(pin):
-            raise JoinCommandError(f"the CA hash {pin!r} is not of the form sha256: and 64 hexadecimal digits")
+            raise JoinCommandError(f"the CA hash {_quoted(pin)} is not of the form sha256: and 64 hexadecimal digits")
 
     control_plane = any(
         value.lower() in ("true", "t", "1")

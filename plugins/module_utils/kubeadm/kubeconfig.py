@@ -13,10 +13,12 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
+
 _KEY = re.compile(r"(?P<key>[A-Za-z0-9_./=+@-]+|\"[^\"]*\"|'[^']*'):(?:[ ]+(?P<value>.*))?")
 
 
-class KubeconfigError(ValueError):
+class KubeconfigError(BrambleError, ValueError):
     """The text is not a kubeconfig that can be used; the message never holds a secret."""
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
+
 #: What kubeadm gives a token of its own making (cmd/kubeadm/app/constants/constants.go).
 DEFAULT_USAGES = ("authentication", "signing")
 DEFAULT_GROUP = "system:bootstrappers:kubeadm:default-node-token"
@@ -33,7 +35,7 @@ _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 
-class TokenFormatError(ValueError):
+class TokenFormatError(BrambleError, ValueError):
     """kubeadm's output is not a token list; the message never holds a secret."""
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..stop import BrambleError
 from .fields import Fields
 
 KUSTOMIZE, MANIFESTS, KSONNET = "kustomize", "manifests", "ksonnet"
@@ -29,7 +30,7 @@ _OBJECT = r"[A-Z][A-Za-z]+/[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
 _CRD = r"[a-z0-9-]+(\.[a-z0-9-]+)+"
 
 
-class CatalogueError(ValueError):
+class CatalogueError(BrambleError, ValueError):
     """The catalogue, or a choice from it, is wrong; the message has one sentence for each mistake."""
 
 

@@ -16,6 +16,7 @@ from ..manifests.client import Client, Fault
 from ..manifests.errors import ApiError, ClusterError, ManifestError, Unreachable
 from ..manifests.masking import mask
 from ..manifests.result import CREATED
+from ..stop import BrambleError
 from .catalogue import CatalogueError, Component, Tuning, tuning
 from .catalogue import load as load_catalogue
 from .choice import PRESENT, Chosen, choose
@@ -25,8 +26,10 @@ from .legacy import settled, without
 from .prepare import INGRESS, LOAD_BALANCER, Prepared, Settings, address, prepare
 
 
-class Refused(Exception):
+class Refused(BrambleError):
     """The chosen components do not fit; the message has the tables and the choices."""
+
+    longest = 20000
 
 
 def run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[str, Any]]:

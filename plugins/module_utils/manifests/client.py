@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from ..stop import BrambleError
 from .auth import Endpoint, _basic
 from .errors import ApiError, ClusterError
 from .wire import Answer, Connection, Ended, field_lines, first_line
@@ -29,7 +30,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once, for hundr
 LONGEST_WATCH = 60.0  # seconds; then the watch is begun anew, so that a connection that died in silence is noticed
 
 
-class Fault(Exception):
+class Fault(BrambleError):
     """No answer, or half of one: refused, reset, timed out, TLS not finished. Asking again is safe."""
 
 
@@ -318,6 +319,6 @@ def _api_error(status: int, headers: dict[str, str], content: bytes) -> ApiError
         body = {"message": content.decode("utf-8", "replace").strip()[:300]}
     retry_after = None
     value = headers.get("retry-after")
-    if value and value.isdigit():
+    if value and value.isascii() and value.isdigit() and len(value) < 10:
         retry_after = float(value)
     return ApiError(status, body, retry_after)

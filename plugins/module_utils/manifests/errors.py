@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+from ..kubeadm.redact import foreign, foreign_values
+from ..stop import BrambleError
 
-class ManifestError(Exception):
+
+class ManifestError(BrambleError):
     """Bad input: what is wrong, where, and what would be right. Raised before anything is changed."""
 
 
-class ClusterError(Exception):
+class ClusterError(BrambleError):
     """The API server cannot be used: its address, its certificate or the credentials are wrong."""
 
 
@@ -18,7 +21,7 @@ class Unreachable(ClusterError):
     """Nothing answers at the API server's address, or no cluster is configured yet."""
 
 
-class ApiError(Exception):
+class ApiError(BrambleError):
     """An answer of the API server that is not a success.
 
     :ivar status: HTTP status code.
@@ -40,10 +43,11 @@ class ApiError(Exception):
     @property
     def message(self) -> str:
         """The server's own sentence."""
-        return str(self.body.get("message") or "").strip() or f"HTTP status {self.status}"
+        return foreign(self.body.get("message") or "", self.longest).strip() or f"HTTP status {self.status}"
 
     @property
     def causes(self) -> list[dict]:
         """The single findings, such as one for each field in conflict."""
-        details = self.body.get("details") or {}
-        return list(details.get("causes") or [])
+        details = self.body.get("details")
+        causes = details.get("causes") if isinstance(details, dict) else None
+        return [foreign_values(cause) for cause in causes or () if isinstance(cause, dict)]

@@ -15,16 +15,18 @@ import ssl
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from ..stop import BrambleError
+
 RECEIVE = 65536  # bytes asked for at a time
 MOST_HEAD = 65536  # bytes of headers, so that a stranger's endless answer does not fill the memory
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f]")
 
 
-class Ended(ConnectionError):
+class Ended(BrambleError, ConnectionError):
     """The other side closed the connection before a whole answer had come."""
 
 
-class Garbled(OSError):
+class Garbled(BrambleError, OSError):
     """The other side does not speak HTTP/1.1."""
 
 

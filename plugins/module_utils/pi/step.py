@@ -15,9 +15,10 @@ from typing import Any, Protocol
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
+from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
 
 
-class Stop(Exception):
+class Stop(BrambleError):
     """A step cannot go on.
 
     :param message: a sentence for the user.

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..stop import BrambleError
 
-class NotProven(Exception):
+
+class NotProven(BrambleError):
     """A component did not do what it is there for; the message says what was seen instead."""
 
 

@@ -70,8 +70,22 @@ def test_several_tokens_of_one_cluster_give_the_first():
         f"> kubeadm join 192.168.13.7:6443 --token {printed.TOKEN} \\ \r\n  --discovery-token-ca-cert-hash {printed.PIN}\r\n",
         f"kubeadm join 192.168.13.7:6443\n  --token {printed.TOKEN}\n  --discovery-token-ca-cert-hash {printed.PIN}\nDone.",
         f"kubeadm join https://192.168.13.7:6443/ --token '{printed.TOKEN}' --discovery-token-ca-cert-hash {printed.PIN.upper().replace('SHA', 'sha')}",
+        f"kubeadm join 192.168.13.7:6443 --token {printed.TOKEN} --discovery-token-ca-cert-hash {printed.PIN};",
+        f"kubeadm join 192.168.13.7:6443 --token {printed.TOKEN} --discovery-token-ca-cert-hash {printed.PIN} ; reboot",
+        f"kubeadm join 192.168.13.7:6443 --token {printed.TOKEN} . --discovery-token-ca-cert-hash {printed.PIN} && date",
+        f"kubeadm join 192.168.13.7:6443, --token {printed.TOKEN} --discovery-token-ca-cert-hash {printed.PIN}.",
     ],
-    ids=["equals signs", "other token flag", "CRLF and blanks", "backslashes lost", "quotes, URL, capitals"],
+    ids=[
+        "equals signs",
+        "other token flag",
+        "CRLF and blanks",
+        "backslashes lost",
+        "quotes, URL, capitals",
+        "semicolon",
+        "next command",
+        "a dot",
+        "sentence marks",
+    ],
 )
 def test_copies_from_terminals_and_chats(text):
     assert parse_join_command(text) == WORKER
@@ -115,6 +129,30 @@ def test_each_damage_has_its_sentence_without_the_secret(text, sentence):
     with pytest.raises(JoinCommandError, match=sentence) as caught:
         parse_join_command(text)
     assert printed.TOKEN.partition(".")[2][:-1] not in str(caught.value)
+
+
+@pytest.mark.parametrize("flag", ["-v5", "-v=5"])
+def test_short_flags_may_have_their_value_beside_them(flag):
+    assert parse_join_command(f"{printed.CREATE_1_37.strip()} {flag}").other_arguments == (flag,)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("kubeadm join {token} --discovery-token-ca-cert-hash {pin}", "a token where the API server's address belongs"),
+        ("kubeadm join {token}x --discovery-token-ca-cert-hash {pin}", "not of the form host:port"),
+        ("kubeadm join 10.0.0.1:6443 --discovery-token-ca-cert-hash {pin} --token:{token}", "cannot be read"),
+        ("kubeadm join 10.0.0.1:6443 .--token {token} --discovery-token-ca-cert-hash {pin}", "neither a flag nor"),
+        ("kubeadm join 10.0.0.1:6443 --token {pin} --discovery-token-ca-cert-hash {token}", "not of the form"),
+        ("kubeadm join {token}:6443 --token {pin} --discovery-token-ca-cert-hash {token}", "not of the form"),
+        ("kubeadm join 10.0.0.1:6443 {secret} --token {token} --discovery-token-ca-cert-hash {pin}", "neither a flag"),
+    ],
+)
+def test_a_token_in_the_wrong_place_is_not_repeated(text, sentence):
+    token = "abcdef.0123456789abcdef"
+    with pytest.raises(JoinCommandError, match=sentence) as caught:
+        parse_join_command(text.format(token=token, pin=printed.PIN, secret=token[7:]))
+    assert token[7:15] not in str(caught.value)
 
 
 def test_repr_hides_the_token():
