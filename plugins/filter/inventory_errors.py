@@ -53,6 +53,7 @@ from typing import Any
 from ansible.errors import AnsibleError, AnsibleFilterError
 from jinja2 import Undefined
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.inventory import (
     CLUSTER_WIDE,
     LOOKED_AT,
@@ -60,7 +61,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.preflight.inventory i
     inventory_errors,
 )
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.settings import role_defaults, role_options
-from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
 
 _UNDEFINED = re.compile(r"'(\w+)' is undefined")
 

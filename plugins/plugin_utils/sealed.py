@@ -20,7 +20,7 @@ from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib, match_encrypt_secret
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup import archive, rotation
-from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
 
 #: How a vault password is given; part of every sentence that misses one.
 _HOW = "--vault-password-file FILE, --ask-vault-pass, or vault_password_file in ansible.cfg"

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import BinaryIO
 
-from ansible_collections.bramble.kube.plugins.module_utils.cluster.etcd import checksum_error
-from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd import checksum_error
 
 FORMAT = 1
 DESCRIPTION = "bramble-backup.json"

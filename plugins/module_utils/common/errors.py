@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import foreign
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign
 
 
 class BrambleError(Exception):

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
 from ansible_collections.bramble.kube.plugins.module_utils.fit.quantity import InvalidQuantity, amount
-from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
 
 # Kinds whose pod templates somebody else's objects start, later and perhaps never.
 _DESCRIBING = {

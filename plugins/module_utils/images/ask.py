@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
 from ansible_collections.bramble.kube.plugins.module_utils.images import cache as image_cache
 from ansible_collections.bramble.kube.plugins.module_utils.images import platform as image_platform
 from ansible_collections.bramble.kube.plugins.module_utils.images.credentials import (
@@ -33,7 +34,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.images.registry impor
 )
 from ansible_collections.bramble.kube.plugins.module_utils.images.replacement import Replacements
 from ansible_collections.bramble.kube.plugins.module_utils.images.transport import Transport
-from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
 
 
 class InvalidOption(BrambleError, ValueError):

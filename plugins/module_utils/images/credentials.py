@@ -20,8 +20,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
 from ansible_collections.bramble.kube.plugins.module_utils.images.reference import normalize_registry
-from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
 
 # How docker's own configuration calls Docker Hub.
 _DOCKER_HUB_KEY = "https://index.docker.io/v1/"

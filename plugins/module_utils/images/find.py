@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
 from ansible_collections.bramble.kube.plugins.module_utils.images.known_paths import (
     FIELD,
     JSON,
@@ -26,7 +27,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.images.known_paths im
     PATTERN,
     KnownPath,
 )
-from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
 
 try:
     import yaml

@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
 
 FIELD, JSON, YAML, OBJECTS, PATTERN = "field", "json", "yaml", "objects", "pattern"
 FORMATS = (FIELD, JSON, YAML, OBJECTS, PATTERN)

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
 
 # What kernels, Debian and people call an architecture, and Go's name for it with its variant.
 _ALIASES = {

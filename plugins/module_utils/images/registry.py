@@ -20,6 +20,7 @@ import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
 from ansible_collections.bramble.kube.plugins.module_utils.images import cache as image_cache
 from ansible_collections.bramble.kube.plugins.module_utils.images.cache import Cache, Pointer
 from ansible_collections.bramble.kube.plugins.module_utils.images.credentials import CredentialStore
@@ -30,7 +31,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.images.reference impo
     normalize_registry,
 )
 from ansible_collections.bramble.kube.plugins.module_utils.images.transport import Response, Transport, TransportError
-from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
 
 INDEX_TYPES = (
     "application/vnd.oci.image.index.v1+json",

@@ -21,7 +21,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
 
 REDIRECTS_MAX = 5
 # The distribution specification asks registries to take manifests of up to 4 MiB; configurations are smaller.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..stop import BrambleError
+from ..common.errors import BrambleError
 
 
 class KsonnetError(BrambleError):

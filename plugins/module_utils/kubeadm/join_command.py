@@ -11,8 +11,8 @@ import shlex
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import TOKEN, WITHHELD, foreign
-from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import TOKEN, WITHHELD, foreign
 
 _START = re.compile(r"\bkubeadm[ \t]+join\b")
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")

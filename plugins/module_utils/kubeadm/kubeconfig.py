@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
 
 _KEY = re.compile(r"(?P<key>[A-Za-z0-9_./=+@-]+|\"[^\"]*\"|'[^']*'):(?:[ ]+(?P<value>.*))?")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
 
 #: What kubeadm gives a token of its own making (cmd/kubeadm/app/constants/constants.go).
 DEFAULT_USAGES = ("authentication", "signing")

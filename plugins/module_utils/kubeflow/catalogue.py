@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..stop import BrambleError
+from ..common.errors import BrambleError
 from .fields import Fields
 
 KUSTOMIZE, MANIFESTS, KSONNET = "kustomize", "manifests", "ksonnet"

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..common.errors import BrambleError
 from ..images.reference import InvalidReference
 from ..images.replacement import Replacements
 from ..manifests import auth, load
@@ -16,7 +17,6 @@ from ..manifests.client import Client, Fault
 from ..manifests.errors import ApiError, ClusterError, ManifestError, Unreachable
 from ..manifests.masking import mask
 from ..manifests.result import CREATED
-from ..stop import BrambleError
 from .catalogue import CatalogueError, Component, Tuning, tuning
 from .catalogue import load as load_catalogue
 from .choice import PRESENT, Chosen, choose

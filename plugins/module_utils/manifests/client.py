@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from ..stop import BrambleError
+from ..common.errors import BrambleError
 from .auth import Endpoint, _basic
 from .errors import ApiError, ClusterError
 from .wire import Answer, Connection, Ended, field_lines, first_line

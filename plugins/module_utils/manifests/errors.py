@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ..kubeadm.redact import foreign, foreign_values
-from ..stop import BrambleError
+from ..common.errors import BrambleError
+from ..common.redact import foreign, foreign_values
 
 
 class ManifestError(BrambleError):

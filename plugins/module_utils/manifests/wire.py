@@ -15,7 +15,7 @@ import ssl
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..stop import BrambleError
+from ..common.errors import BrambleError
 
 RECEIVE = 65536  # bytes asked for at a time
 MOST_HEAD = 65536  # bytes of headers, so that a stranger's endless answer does not fill the memory

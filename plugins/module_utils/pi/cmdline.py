@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
 
 #: Keys that the kernel (or systemd) takes several times, each pair adding something; of any other key the last one
 #: counts. Source: Documentation/admin-guide/kernel-parameters.txt and kernel-command-line(7).

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
-from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
 
 
 class Stop(BrambleError):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..stop import BrambleError
+from ..common.errors import BrambleError
 
 
 class NotProven(BrambleError):

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.redact import foreign, foreign_values, redact
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign, foreign_values, redact
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError
-from ansible_collections.bramble.kube.plugins.module_utils.stop import BrambleError
 
 TOKEN = "abcdef.sixteencharacte0"
 
