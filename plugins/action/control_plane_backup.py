@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ class ActionModule(ActionBase):
             return {"failed": True, "msg": f"keep is {keep}; a number, or 0 for all, is right."}
         try:
             sealed.require_password(self._loader)
-            packed = self._execute_module(task_vars=task_vars)
+            # By this computer's clock: a Pi's may be wrong.
+            arguments = {**self._task.args, "created": int(time.time())}
+            packed = self._execute_module(module_args=arguments, task_vars=task_vars)
             if packed.get("failed") or "spool" not in packed:
                 return packed
             return self._carry(packed, Path(str(self._task.args["dest"])).expanduser(), int(keep))
@@ -42,13 +45,13 @@ class ActionModule(ActionBase):
         finally:
             stream.remove(packed["spool"])
         backup = packed["backup"]
-        cluster = backup["node_name"]
+        cluster = rotation.Cluster.of(backup["node_name"], backup["cluster_ca_sha256"])
         path = folder / rotation.file_name(cluster, backup["created"], backup["kubernetes"])
-        sealed.write(self._loader, content, path)
+        sealed.write(self._loader, content, path, cluster.prefix)
         return {
             "changed": True,
             "path": str(path),
             "size": path.stat().st_size,
-            "removed": sealed.rotate(folder, cluster, keep),
+            "removed": sealed.rotate(path, keep),
             "backup": backup,
         }

@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
 from dataclasses import asdict
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.bramble.kube.plugins.module_utils.backup import restore, rotation
 from ansible_collections.bramble.kube.plugins.module_utils.backup.machine import ARCHIVE
 from ansible_collections.bramble.kube.plugins.plugin_utils import sealed
 
@@ -28,14 +31,27 @@ class ActionModule(ActionBase):
         if missing:
             return {"failed": True, "msg": f"missing required arguments: {', '.join(missing)}"}
         try:
-            path = sealed.choose(str(arguments["src"]), str(arguments["node_name"]))
+            path = sealed.choose(
+                str(arguments["src"]),
+                str(arguments["node_name"]),
+                lambda: str(self._ask(arguments, task_vars).get("cluster_ca_sha256") or ""),
+            )
             content, description = sealed.read(self._loader, path)
             backup = asdict(description)
-            arguments.update(src=str(path), backup=backup)
+            arguments.update(src=str(path), backup=backup, sha256=hashlib.sha256(content).hexdigest())
             result = self._ask(arguments, task_vars)
             if not result.get("failed") and not self._task.check_mode:
+                cluster = rotation.Cluster.of(description.node_name, description.cluster_ca_sha256)
+                note = sealed.RevisionNote(path.parent, cluster)
+                # By this computer's clock both: a Pi's may be wrong.
+                first = restore.first_revision((description.revision, note.read()), time.time() - description.created)
+                arguments["first_revision"] = first
+                warning = note.write(first)  # before it is true, since the run may be cut short
                 sealed.Stream(self).send(content, ARCHIVE)
                 result = self._execute_module(module_args=arguments, task_vars=task_vars)
+                warning = note.write(result.get("revision") or 0) or warning
+                if warning:
+                    result["warnings"] = [*result.get("warnings", ()), warning]
         except sealed.SealedError as error:
             return {"failed": True, "msg": f"Nothing was restored: {error}."}
         return {**result, "path": str(path), "backup": backup}

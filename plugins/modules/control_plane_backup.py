@@ -17,7 +17,8 @@ description:
     file.
   - The file is encrypted with ansible-vault. The content passes through the SSH session into the laptop's memory and
     is encrypted there; nothing of it ever reaches the laptop's disk or a log unencrypted. What was encrypted is
-    decrypted again, in memory, and compared before the file gets its name.
+    read back, decrypted in memory and compared before the file gets its name.
+  - What a restore will ask is asked before anything is encrypted, and thus before an older backup is removed.
   - A vault password has to be given to C(ansible-playbook), by C(--vault-password-file), C(--ask-vault-pass) or
     C(vault_password_file) in C(ansible.cfg). The same password restores the backup.
   - Runs on the machine of the control plane, as root.
@@ -29,9 +30,21 @@ options:
   keep:
     description:
       - How many backups of this cluster stay in the folder; older ones are removed once the new one is written.
-      - V(0) keeps all. Backups of other clusters, and other files, are left alone.
+      - V(0) keeps all. Backups of other clusters, which are told apart by their CA, and other files are left alone.
+      - What was written just now always stays, and backups that are dated later neither go nor count.
     type: int
     default: 7
+  node_name:
+    description: The name that the inventory gives the control plane's node; a backup of another one is not made.
+    type: str
+    default: ""
+  address:
+    description: The address that the inventory gives the control plane; a backup of another one is not made.
+    type: str
+    default: ""
+  created:
+    description: When the backup is made. Filled in by the laptop's clock; there is no need to give it.
+    type: int
 attributes:
   check_mode:
     description: Tells whether a backup would be made, and makes none.
@@ -70,7 +83,7 @@ backup:
   type: dict
   contains:
     created:
-      description: When it was made, in seconds since 1970.
+      description: When it was made, in seconds since 1970, by the laptop's clock.
       type: int
     node_name:
       description: The control plane's node.
@@ -98,11 +111,12 @@ backup:
       type: int
 """
 
+import time
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import BackupError
+from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import BackupError, saved_files
 from ansible_collections.bramble.kube.plugins.module_utils.backup.machine import back_up
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd import EtcdError
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd_tools import read_pod
@@ -111,14 +125,22 @@ from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd_tools im
 def main() -> None:
     """Pack the backup; the action plugin of the same name brings it to the laptop."""
     module = AnsibleModule(
-        argument_spec={"dest": {"type": "path", "required": True}, "keep": {"type": "int", "default": 7}},
+        argument_spec={
+            "dest": {"type": "path", "required": True},
+            "keep": {"type": "int", "default": 7},
+            "node_name": {"type": "str", "default": ""},
+            "address": {"type": "str", "default": ""},
+            "created": {"type": "int"},
+        },
         supports_check_mode=True,
     )
     try:
         if module.check_mode:
             read_pod()
+            saved_files()
             module.exit_json(changed=True)
-        packed = back_up(module.run_command)
+        created, node_name, address = (module.params[key] for key in ("created", "node_name", "address"))
+        packed = back_up(module.run_command, created or int(time.time()), node_name, address)
     except (EtcdError, BackupError) as error:
         module.fail_json(msg=f"No backup was made: {error}.")
     except OSError as error:

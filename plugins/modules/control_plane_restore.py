@@ -17,7 +17,8 @@ description:
   - The backup is decrypted in the laptop's memory, verified there and again on the machine, and refused before anything
     is changed when it is damaged or does not fit the machine.
   - etcd's data is made by the C(etcdutl) of the cluster's own etcd image, with C(--bump-revision) and
-    C(--mark-compacted), so that every watcher in the cluster notices and lists anew.
+    C(--mark-compacted), so that every watcher in the cluster notices and lists anew. It begins above the backup's last
+    revision, above that of the data on the machine, and above an earlier restore's, which is noted beside the backup.
   - What was on the machine before is set aside in C(/var/lib/bramble.kube/before-restore) and C(before-restore) in
     etcd's folder, until the next restore.
   - When a restore is cut short at any moment, the next one does it again from the beginning.
@@ -42,6 +43,16 @@ options:
   backup:
     description: What the backup is of. Filled in from the file; there is no need to give it.
     type: dict
+  sha256:
+    description: Hash of the archive in the file. Filled in; there is no need to give it.
+    type: str
+    default: ""
+  first_revision:
+    description:
+      - etcd's revision after the restore, at least. Filled in from the backup's age and from earlier restores; there is
+        no need to give it.
+    type: int
+    default: 0
 attributes:
   check_mode:
     description: Decrypts and verifies the backup and tells whether it fits the machine; restores nothing.
@@ -69,6 +80,10 @@ backup:
   description: What the backup is of, as M(bramble.kube.control_plane_backup) returns it.
   returned: always
   type: dict
+revision:
+  description: With which revision etcd begins.
+  returned: when etcd's data was restored
+  type: int
 steps:
   description: What was done.
   returned: always
@@ -92,31 +107,34 @@ def main() -> None:
             "address": {"type": "str", "required": True},
             "api_timeout": {"type": "int", "default": 300},
             "backup": {"type": "dict"},
+            "sha256": {"type": "str", "default": ""},
+            "first_revision": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )
     node_name, address, timeout, backup = (
         module.params[key] for key in ("node_name", "address", "api_timeout", "backup")
     )
-    if not backup:
-        module.fail_json(msg="backup is empty: this module is run by its action plugin, which reads it from src.")
-    description = Description(**backup)
     steps: list[str] = []
+    restorer = machine.Restorer(module.run_command, steps.append)
+    result = {"steps": steps}
     try:
+        if not backup:  # asked by the action plugin, which looks for a backup of this cluster
+            module.exit_json(changed=False, cluster_ca_sha256=machine.look(module.run_command, node_name, address).ca)
+        description = Description(**backup)
         addresses = machine.own_addresses((address, description.address))
         trouble = restore.refusal(description, machine.look(module.run_command, node_name, address, addresses))
         if trouble:
             module.fail_json(msg=f"{module.params['src']} is not restored: {trouble}.")
         if not module.check_mode:
-            machine.Restorer(module.run_command, steps.append).restore(machine.ARCHIVE, timeout)
-    except (EtcdError, BackupError) as error:
-        module.fail_json(msg=f"The restore of {module.params['src']} stopped: {error}.", steps=steps)
-    except OSError as error:
-        module.fail_json(
-            msg=f"The restore of {module.params['src']} stopped: {error.filename or 'a file'}: {error.strerror}.",
-            steps=steps,
-        )
-    module.exit_json(changed=True, steps=steps)
+            restorer.restore(machine.ARCHIVE, module.params["sha256"], module.params["first_revision"], timeout)
+            result["revision"] = restorer.first_revision
+    except (EtcdError, BackupError, OSError) as error:
+        told = f"{error.filename or 'a file'}: {error.strerror}" if isinstance(error, OSError) else error
+        if restorer.first_revision:
+            result["revision"] = restorer.first_revision
+        module.fail_json(msg=f"The restore of {module.params['src']} stopped: {told}.", **result)
+    module.exit_json(changed=True, **result)
 
 
 if __name__ == "__main__":

@@ -7,19 +7,29 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import contextlib
+import errno
 import hashlib
 import io
 import os
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ansible import constants as C
 from ansible.errors import AnsibleError
-from ansible.parsing.vault import VaultLib, match_encrypt_secret
+from ansible.parsing.vault import (
+    VaultLib,
+    format_vaulttext_envelope,
+    match_encrypt_secret,
+    parse_vaulttext_envelope,
+)
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup import archive, rotation
+from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
 
 #: How a vault password is given; part of every sentence that misses one.
@@ -43,51 +53,93 @@ def require_password(loader: Any) -> None:
     _secrets(loader)
 
 
-def write(loader: Any, content: bytes, path: Path) -> None:
-    """Encrypt and write; a cut leaves no half file. The result is read back and compared.
+def write(loader: Any, content: bytes, path: Path, prefix: str) -> None:
+    """Verify, encrypt and write a backup; a cut leaves no half file, and what was written is on the disk.
 
-    :raises SealedError: without a password, or when it cannot be written.
+    Everything that a restore will ask is asked before anything is encrypted, and what lies on the disk is read back
+    before it gets its name.
+
+    :param prefix: with which the names of this cluster's backups begin; what cut runs have left of them is removed.
+    :raises SealedError: without a password, for what cannot be restored, or when it cannot be written.
     """
+    try:
+        archive.check(io.BytesIO(content))
+    except archive.BackupError as error:
+        raise SealedError(f"what came from the Pi could not be restored: {error}") from None
     vault_id, secret = match_encrypt_secret(_secrets(loader), encrypt_vault_id=C.DEFAULT_VAULT_ENCRYPT_IDENTITY)
     named = vault_id if vault_id != C.DEFAULT_VAULT_IDENTITY else None
     sealed = VaultLib().encrypt(content, secret=secret, vault_id=named)
-    if read_sealed(loader, sealed, str(path)) != content:
-        raise SealedError(f"{path}: what was encrypted does not decrypt to the same again")
     part = None
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        number, part = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+        _make_folder(path.parent)
+        for left in path.parent.glob(f".{prefix}*.part"):
+            left.unlink(missing_ok=True)
+        if path.exists():
+            raise SealedError(f"{path} is there already, and stays: see whether this computer's clock is right")
+        number, part = tempfile.mkstemp(prefix=f".{prefix}", suffix=".part", dir=path.parent)
         with os.fdopen(number, "wb") as file:
             file.write(sealed)
             file.flush()
             os.fsync(file.fileno())
+        if read_sealed(loader, Path(part).read_bytes(), str(path)) != content:
+            raise SealedError(f"{path}: what was written does not decrypt to the same again")
         os.rename(part, path)
+        part = None
+        _sync(path.parent)
     except OSError as error:
+        raise SealedError(f"{path} cannot be written on this computer: {error.strerror}") from None
+    finally:
         if part:
             with contextlib.suppress(OSError):
                 os.unlink(part)
-        raise SealedError(f"{path} cannot be written on this computer: {error.strerror}") from None
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder and those above it, and bring their names to the disk."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for one in missing:
+        _sync(one.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Bring a folder's names to the disk, where its file system can do that (those of FAT and of shares may not)."""
+    try:
+        atomic_file.sync_folder(str(folder))
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
 
 
 def read_sealed(loader: Any, sealed: bytes, path: str) -> bytes:
     """Decrypt in memory.
 
-    :raises SealedError: without the right password, or when it is no vault.
+    :raises SealedError: without the right password, when it is no vault, or when one byte of it is not as written.
     """
     secrets = _secrets(loader)
     if not VaultLib.is_encrypted(sealed):
         raise SealedError(f"{path} is no encrypted backup of bramble.kube")
     try:
-        return bytes(VaultLib(secrets).decrypt(sealed))
-    except AnsibleError:
+        content = bytes(VaultLib(secrets).decrypt(sealed))
+        # Capital letters, and other ends of lines, mean the same to ansible-vault; here they are damage.
+        body, _version, cipher, vault_id = parse_vaulttext_envelope(sealed)
+        inner = binascii.unhexlify(body)
+        is_small = body + inner == (body + inner).lower()
+        if not is_small or format_vaulttext_envelope(body, cipher, vault_id=vault_id) != sealed:
+            raise SealedError(f"{path} is damaged: it is not byte for byte as ansible-vault writes it")
+        return content
+    except (AnsibleError, ValueError, IndexError):
         raise SealedError(
             f"{path} cannot be decrypted: it is damaged, or was made with another vault password"
         ) from None
 
 
-def choose(source: str, cluster: str) -> Path:
+def choose(source: str, node: str, ask_ca: Callable[[], str] = str) -> Path:
     """The file to restore: the one that is named, or a folder's newest one of the cluster.
 
+    :param node: name of the control plane's node.
+    :param ask_ca: asks the machine for the hash of its cluster's CA, empty when it is in none; only called when the
+        folder has backups of several clusters whose control planes have this name.
     :raises SealedError: when there is none.
     """
     path = Path(source).expanduser()
@@ -95,10 +147,21 @@ def choose(source: str, cluster: str) -> Path:
         return path
     if not path.is_dir():
         raise SealedError(f"there is no backup at {path}")
-    known = rotation.of_cluster((entry.name for entry in path.iterdir()), cluster)
-    if not known:
-        raise SealedError(f"there is no backup of the cluster {cluster} in {path}")
-    return path / known[-1]
+    names, now = [entry.name for entry in path.iterdir()], time.time()
+    found = rotation.clusters(names, node)
+    if not found:
+        raise SealedError(f"there is no backup of the cluster {node} in {path}")
+    if len(found) > 1:
+        own = rotation.Cluster.of(node, ask_ca())
+        if own not in found:
+            newest = ", ".join(sorted(rotation.newest(names, cluster, now) for cluster in found))
+            whose = "none of them is of the cluster of this machine" if own.ca else "this machine is in none of them"
+            raise SealedError(
+                f"{path} has backups of {len(found)} clusters whose control plane is called {node}, and {whose}: name "
+                f"the right file with restore_from (their newest ones: {newest})"
+            )
+        found = [own]
+    return path / rotation.newest(names, found[0], now)
 
 
 def read(loader: Any, path: Path) -> tuple[bytes, archive.Description]:
@@ -118,15 +181,57 @@ def read(loader: Any, path: Path) -> tuple[bytes, archive.Description]:
         raise SealedError(f"{path} cannot be restored: {error}") from None
 
 
-def rotate(folder: Path, cluster: str, keep: int) -> list[str]:
-    """Remove the backups of a cluster that have had their time.
+def rotate(written: Path, keep: int) -> list[str]:
+    """Remove the backups, of the cluster of the one just written, that have had their time.
 
     :returns: their names.
+    :raises SealedError: when one cannot be removed.
     """
-    gone = rotation.outlived((entry.name for entry in folder.iterdir()), cluster, keep)
+    gone = rotation.outlived((entry.name for entry in written.parent.iterdir()), written.name, keep)
     for name in gone:
-        (folder / name).unlink(missing_ok=True)
+        try:
+            (written.parent / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise SealedError(
+                f"{written} is written and verified, but the older {name} cannot be removed: {error.strerror}"
+            ) from None
     return gone
+
+
+class RevisionNote:
+    """Beside the backups: with which revision etcd began after a restore, for the next one onto another blank card.
+
+    :param folder: with the backups.
+    :param cluster: whose they are.
+    """
+
+    def __init__(self, folder: Path, cluster: rotation.Cluster) -> None:
+        self._path = folder / f".{cluster.prefix}restored"
+
+    def read(self) -> int:
+        """The highest one so far; 0 when there is none."""
+        try:
+            return int(self._path.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return 0
+
+    def write(self, revision: int) -> str:
+        """Note one, unless a higher one is noted.
+
+        :returns: a warning, when it cannot be noted; empty otherwise. A disk that can only be read is no reason not to
+            restore from it.
+        """
+        if revision <= self.read():
+            return ""
+        try:
+            owner = (os.getuid(), os.getgid())
+            atomic_file.write(atomic_file.Wanted(str(self._path), f"{revision}\n".encode(), 0o600, owner))
+        except OSError as error:
+            return (
+                f"{self._path} cannot be written ({error.strerror}), in which the next restore would find that etcd "
+                f"began at revision {revision}: it has to rely on this computer's clock."
+            )
+        return ""
 
 
 class Stream:

@@ -216,13 +216,17 @@ def verify_newest_backup(field: Field) -> None:
     from ansible.parsing.dataloader import DataLoader
     from ansible.parsing.vault import VaultSecret
 
+    from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import ca_cert_hashes
     from ansible_collections.bramble.kube.plugins.plugin_utils import sealed
+
+    def own_ca() -> str:
+        return ca_cert_hashes(field.inside(field.master, "cat /etc/kubernetes/pki/ca.crt"))[0]
 
     loader = DataLoader()
     password = (field.folder / "vault-password").read_bytes().strip()
     loader.set_vault_secrets([("default", VaultSecret(password))])
     try:
-        sealed.read(loader, sealed.choose(str(field.backups), field.master))
+        sealed.read(loader, sealed.choose(str(field.backups), field.master, own_ca))
     except sealed.SealedError as error:
         raise Trouble(str(error)) from None
     left = field.inside(field.master, "find /var/lib/bramble.kube/backup -type f 2>/dev/null || true").split()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -82,6 +83,8 @@ class Field:
 
     def blank(self, *hosts: str) -> None:
         """New cards for Pis: their containers and volumes are gone, and a blank OS starts."""
+        if set(hosts) == set(self.addresses):  # a new cluster, for which backups of the former one are no good
+            shutil.rmtree(self.backups, ignore_errors=True)
         for host in hosts:
             container = self.container(host)
             subprocess.run(["docker", "rm", "--force", container], check=False, capture_output=True)

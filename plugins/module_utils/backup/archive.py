@@ -10,6 +10,8 @@ import gzip
 import io
 import json
 import os
+import re
+import stat
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -17,7 +19,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import BinaryIO
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd import checksum_error
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import etcd
 
 FORMAT = 1
 DESCRIPTION = "bramble-backup.json"
@@ -33,6 +35,10 @@ SAVED = (
 )
 #: Copies of etcd's data that kubeadm's upgrade leaves; a credential that RBAC does not bind, and kubeadm makes again.
 NOT_SAVED = ("/etc/kubernetes/tmp", "/etc/kubernetes/super-admin.conf")
+#: Without them nothing can be restored.
+NEEDED = ("/etc/kubernetes/pki/ca.key", etcd.MANIFEST)
+#: Bytes of all files beside etcd's data, at most: they weigh less than one MiB, and the laptop has all of it in memory.
+MOST = 64 << 20
 
 
 class BackupError(BrambleError):
@@ -43,7 +49,7 @@ class BackupError(BrambleError):
 class Description:
     """What a backup is of.
 
-    :ivar created: seconds since 1970.
+    :ivar created: seconds since 1970, by the laptop's clock: a Pi has none that goes on without power.
     :ivar node_name: of the control plane's node.
     :ivar address: of the control plane inside the cluster; certificates, kubelets and etcd's member know it.
     :ivar server: the API server in the administrator's kubeconfig.
@@ -84,27 +90,77 @@ def read_description(text: bytes) -> Description:
         raise BackupError(f"its description ({DESCRIPTION}) cannot be read") from None
 
 
-def saved_paths(root: str = "/") -> Iterator[str]:
-    """Every file and link that goes into a backup, absolute, as on the machine.
+def is_beside(path: str, link: str) -> bool:
+    """Whether a link leads to a file in its own folder, as the kubelet's to its newest certificate; these are kept.
+
+    :param path: of the link, absolute.
+    :param link: what it says.
+    """
+    target = os.path.normpath(os.path.join(os.path.dirname(path), link))
+    return target != path and os.path.dirname(target) == os.path.dirname(path)
+
+
+def saved_files(root: str = "/") -> list[tuple[str, str]]:
+    """Every file that goes into a backup: its absolute path as on the machine, and where it is read.
+
+    Links are followed, since after a restore to a blank card nothing is at their end: a file's content goes into the
+    backup, and a folder's with all that is in it. Only a link to a file beside it stays one.
 
     :param root: where the machine's files are (tests).
+    :raises BackupError: for what cannot be saved, by name.
     """
+    found: list[tuple[str, str]] = []
+    size = 0
     for top in SAVED:
         whole = os.path.join(root, top.lstrip("/"))
-        if os.path.isfile(whole):
-            yield top
-        for folder, folders, names in os.walk(whole):
-            inside = "/" + os.path.relpath(folder, root)
-            folders[:] = sorted(name for name in folders if f"{inside}/{name}" not in NOT_SAVED)
-            yield from (path for name in sorted(names) if (path := f"{inside}/{name}") not in NOT_SAVED)
+        if not os.path.lexists(whole):
+            continue
+        for path, source in _inside(top, whole, ()):
+            found.append((path, source))
+            size += os.lstat(source).st_size
+            if size > MOST:
+                part = "/".join(path.split("/")[: top.count("/") + 2])
+                raise BackupError(
+                    f"{part} brings the files beside etcd's data above {MOST >> 20} MiB: move what is not the control "
+                    f"plane's out of {top}"
+                )
+    return found
 
 
-def pack(target: BinaryIO, description: Description, snapshot: str, paths: Iterable[str], root: str = "/") -> None:
+def _inside(path: str, source: str, above: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """The files at a path and below.
+
+    :param source: where it is read.
+    :param above: the folders that lead there.
+    """
+    if path in NOT_SAVED:
+        return
+    if os.path.islink(source):
+        link = os.readlink(source)
+        if above and is_beside(path, link):
+            yield path, source
+            return
+        source = os.path.realpath(source)
+        if not os.path.exists(source):
+            raise BackupError(f"{path} is a link to {link}, and nothing is there: remove the link, or bring that back")
+    mode = os.lstat(source).st_mode
+    if stat.S_ISDIR(mode):
+        if source in above:
+            raise BackupError(f"{path} is a link to {source}, in which it lies itself: remove the link")
+        for name in sorted(os.listdir(source)):
+            yield from _inside(f"{path}/{name}", os.path.join(source, name), (*above, source))
+    elif stat.S_ISREG(mode):
+        yield path, source
+    else:
+        raise BackupError(f"{path} is neither a file nor a folder, and no backup can hold it: move it away")
+
+
+def pack(target: BinaryIO, description: Description, snapshot: str, files: Iterable[tuple[str, str]]) -> None:
     """Write the archive.
 
     :param target: open for writing.
     :param snapshot: path of etcd's snapshot.
-    :param paths: of saved_paths().
+    :param files: of saved_files().
     """
     with tarfile.open(fileobj=target, mode="w:gz", compresslevel=6) as archive:
         text = description.to_json()
@@ -112,8 +168,26 @@ def pack(target: BinaryIO, description: Description, snapshot: str, paths: Itera
         head.size, head.mode, head.mtime = len(text), 0o600, description.created
         archive.addfile(head, io.BytesIO(text))
         archive.add(snapshot, SNAPSHOT)
-        for path in paths:
-            archive.add(os.path.join(root, path.lstrip("/")), FILES + path, recursive=False)
+        for path, source in files:
+            info = archive.gettarinfo(source, FILES + path)
+            if info.issym():
+                archive.addfile(info)
+                continue
+            with open(source, "rb") as file:
+                # A second name of the same file is a file of its own in the backup.
+                info.type, info.linkname, info.size = tarfile.REGTYPE, "", os.fstat(file.fileno()).st_size
+                archive.addfile(info, file)
+
+
+def etcd_member(pod: etcd.EtcdPod) -> tuple[str, str]:
+    """Name and address of the only member of kubeadm's etcd.
+
+    :raises BackupError: when the static Pod names none.
+    """
+    peer = re.fullmatch(r"https?://\[?([^\]/]+?)\]?:\d+", pod.flags.get("initial-advertise-peer-urls", ""))
+    if not peer or not pod.flags.get("name"):
+        raise BackupError(f"{etcd.MANIFEST} names no member with one address, as kubeadm writes it")
+    return pod.flags["name"], peer.group(1)
 
 
 def _member(archive: tarfile.TarFile, name: str) -> BinaryIO:
@@ -141,7 +215,7 @@ def _is_sane(member: tarfile.TarInfo) -> bool:
 
 
 def check(source: BinaryIO) -> Description:
-    """Read a whole backup and verify that it can be restored.
+    """Read a whole backup and verify that it can be restored: the rules of who writes one, and of who reads it.
 
     :param source: open for reading, able to seek.
     :raises BackupError: when it is damaged, with what is wrong.
@@ -150,27 +224,39 @@ def check(source: BinaryIO) -> Description:
         with gzip.GzipFile(fileobj=source) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             description = read_description(_member(archive, DESCRIPTION).read())
             with _member(archive, SNAPSHOT) as snapshot:
-                trouble = checksum_error(snapshot)
+                trouble = etcd.checksum_error(snapshot)
             if trouble:
                 raise BackupError(f"its snapshot of etcd fails verification: {trouble}")
-            names = set()
+            names, files, manifest = set(), set(), b""
             for member in archive:
+                if member.name in names:
+                    raise BackupError(f"it holds {member.name} twice")
+                names.add(member.name)
                 if member.name in (DESCRIPTION, SNAPSHOT):
                     continue
                 if not _is_sane(member):
                     raise BackupError(f"it holds {member.name}, which is no part of a control plane")
-                names.add(member.name)
-                if member.isreg():
-                    content = archive.extractfile(member)
-                    while content is not None and content.read(1 << 20):
-                        pass
+                content = archive.extractfile(member) if member.isreg() else None
+                if content is None:
+                    continue
+                files.add(member.name)
+                if member.name == FILES + etcd.MANIFEST:
+                    manifest = content.read()
+                while content.read(1 << 20):
+                    pass
             while stream.read(1 << 20):  # to the end, where gzip's own checksum is
                 pass
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as error:
         raise BackupError(f"the archive in it is damaged: {error}") from None
-    for needed in ("/etc/kubernetes/pki/ca.key", "/etc/kubernetes/manifests/etcd.yaml"):
-        if FILES + needed not in names:
+    for needed in NEEDED:
+        if FILES + needed not in files:
             raise BackupError(f"it does not hold {needed}")
+    try:
+        pod = etcd.parse_pod(manifest.decode("utf-8", "replace"))
+    except etcd.EtcdError as error:
+        raise BackupError(str(error)) from None
+    if etcd_member(pod) != (description.node_name, description.address) or pod.image != description.etcd_image:
+        raise BackupError(f"its {etcd.MANIFEST} is not that of its description ({DESCRIPTION})")
     return description
 
 

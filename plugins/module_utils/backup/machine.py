@@ -14,8 +14,9 @@ import shutil
 import socket
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup import archive, restore
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
@@ -60,24 +61,25 @@ def release_of(manifest: str) -> str:
     return found.group(1) if found else ""
 
 
-def describe(pod: etcd.EtcdPod, status: etcd.Status, now: float) -> archive.Description:
+def describe(pod: etcd.EtcdPod, status: etcd.Status, created: int) -> archive.Description:
     """What a backup taken on this machine now is of.
 
+    :param created: now, by the laptop's clock.
     :raises BackupError: when the machine's control plane is not as kubeadm makes it.
     """
     release = release_of(_text(API_SERVER))
-    peer = re.fullmatch(r"https?://\[?([^\]/]+?)\]?:\d+", pod.flags.get("initial-advertise-peer-urls", ""))
+    name, address = archive.etcd_member(pod)
     try:
         cluster = parse_kubeconfig(_text(ADMIN))
         ca = ca_cert_hashes(cluster.ca_pem or _text(cluster.ca_file))[0]
     except (KubeconfigError, CertificateError) as error:
         raise archive.BackupError(f"{ADMIN} is not a usable kubeconfig: {error}") from None
-    if not release or not peer or "name" not in pod.flags:
-        raise archive.BackupError(f"the static Pods in {KUBERNETES}/manifests are not as kubeadm writes them")
+    if not release:
+        raise archive.BackupError(f"{API_SERVER} names no release, as kubeadm writes it")
     return archive.Description(
-        created=int(now),
-        node_name=pod.flags["name"],
-        address=peer.group(1),
+        created=created,
+        node_name=name,
+        address=address,
         server=cluster.server,
         kubernetes=release,
         etcd_image=pod.image,
@@ -92,27 +94,40 @@ def empty_spool() -> None:
     shutil.rmtree(SPOOL, ignore_errors=True)
 
 
-def back_up(run: Run) -> Packed:
+def _sha256(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    for part in iter(lambda: file.read(1 << 20), b""):
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def back_up(run: Run, created: int, node_name: str = "", address: str = "") -> Packed:
     """Save etcd, and pack it with the machine's files into the spool.
 
+    :param created: now, by the laptop's clock.
+    :param node_name: by which the inventory wants the node in the cluster, and which a restore will ask for.
+    :param address: which the inventory gives it, likewise.
     :raises EtcdError, BackupError: with the reason.
     """
     pod = read_pod()
+    files = archive.saved_files()
     empty_spool()
     snapshot = f"{SPOOL}/{archive.SNAPSHOT}"
     status = EtcdTools(run, pod).save(snapshot)
-    description = describe(pod, status, time.time())
+    description = describe(pod, status, created)
+    inventory = restore.Machine(node_name or description.node_name, address or description.address)
+    trouble = restore.refusal(description, inventory)
+    if trouble:
+        raise archive.BackupError(f"it could not be restored, since {trouble}")
     with open(ARCHIVE, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-        archive.pack(file, description, snapshot, archive.saved_paths())
+        archive.pack(file, description, snapshot, files)
     os.unlink(snapshot)
-    digest = hashlib.sha256()
     with open(ARCHIVE, "rb") as file:
-        for part in iter(lambda: file.read(1 << 20), b""):
-            digest.update(part)
-    return Packed(ARCHIVE, digest.hexdigest(), os.path.getsize(ARCHIVE), description)
+        digest = _sha256(file)
+    return Packed(ARCHIVE, digest, os.path.getsize(ARCHIVE), description)
 
 
-def look(run: Run, node_name: str, address: str, addresses: tuple[str, ...]) -> restore.Machine:
+def look(run: Run, node_name: str, address: str, addresses: tuple[str, ...] = ()) -> restore.Machine:
     """What is on this machine; see :class:`restore.Machine`."""
     ca, server = "", ""
     for path in (ADMIN, KUBERNETES + "/kubelet.conf"):
@@ -143,15 +158,30 @@ def own_addresses(candidates: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def check_sent(file: BinaryIO, sha256: str) -> archive.Description:
+    """Verify an archive that the laptop has sent, byte for byte, and that it can be restored; then go to its beginning.
+
+    :raises BackupError: when it is damaged, with what is wrong.
+    """
+    if _sha256(file) != sha256:
+        raise archive.BackupError("the backup did not arrive whole on the Pi; run the playbook again")
+    file.seek(0)
+    description = archive.check(file)
+    file.seek(0)
+    return description
+
+
 class Restorer:
     """Brings a checked archive back to the machine. Each step can be done again after a cut at any moment.
 
     :param run: runs a command.
     :param log: told what is done.
+    :ivar first_revision: with which the restored etcd begins, once its data is made.
     """
 
     def __init__(self, run: Run, log: Callable[[str], None] = lambda _line: None) -> None:
         self._run, self._log = run, log
+        self.first_revision = 0
 
     def _must(self, command: list[str], what: str) -> str:
         code, output, error = self._run(command)
@@ -199,18 +229,24 @@ class Restorer:
         running = {line.split()[0] for line in tasks.splitlines()[1:] if line.split()[2:] == ["RUNNING"]}
         return [name for name in listed if name in running]
 
-    def put_data(self, pod: etcd.EtcdPod, snapshot: str, created: float) -> None:
-        """Make etcd's data from the snapshot, and put it in the place of what is there, which is kept aside."""
+    def put_data(self, pod: etcd.EtcdPod, snapshot: str, least: int) -> None:
+        """Make etcd's data from the snapshot, and put it in the place of what is there, which is kept aside.
+
+        :param least: the first revision, at least.
+        """
         new = os.path.join(pod.data_dir, _NEW_DATA)
         os.makedirs(pod.data_dir, 0o700, exist_ok=True)
         os.chmod(pod.data_dir, 0o700)
         shutil.rmtree(new, ignore_errors=True)
         tools = EtcdTools(self._run, pod)
-        tools.verify(snapshot)
+        revision = tools.verify(snapshot).revision
+        first = max(least, restore.first_revision([revision, *self._revisions_here(tools)]))
+        self._log(f"etcd's data begins at revision {first}")
         tools.call(
-            restore.restore_arguments(pod, snapshot, new, restore.bump(created, time.time())),
+            restore.restore_arguments(pod, snapshot, new, first - revision),
             {pod.data_dir: True, os.path.dirname(snapshot): True},
         )
+        self.first_revision = first
         member = os.path.join(pod.data_dir, "member")
         if os.path.isdir(member):
             old = os.path.join(pod.data_dir, "before-restore")
@@ -221,6 +257,16 @@ class Restorer:
         place.sync_folder(pod.data_dir)
         shutil.rmtree(new, ignore_errors=True)
 
+    def _revisions_here(self, tools: EtcdTools) -> Iterator[int]:
+        """The last revisions of etcd's data on this machine: the present one, and what a restore has kept aside."""
+        for folder in ("member", "before-restore/member"):
+            database = os.path.join(tools.pod.data_dir, folder, "snap", "db")
+            if os.path.exists(database):
+                try:
+                    yield tools.status(database).revision
+                except etcd.EtcdError as error:  # a card that fails is a reason for restoring
+                    self._log(f"the data of etcd in {folder} cannot be read: {error}")
+
     def put_files(self, packed: tarfile.TarFile) -> None:
         """Put the saved files in place of what is there, which is kept aside."""
         new = KUBERNETES + ".bramble-restore"
@@ -230,6 +276,8 @@ class Restorer:
         os.makedirs(ASIDE, 0o700, exist_ok=True)
         old = ASIDE + "/kubernetes"
         if os.path.isdir(KUBERNETES):
+            if os.path.islink(old):  # /etc/kubernetes was one
+                os.unlink(old)
             shutil.rmtree(old, ignore_errors=True)
             shutil.move(KUBERNETES, old)
         os.rename(new, KUBERNETES)
@@ -258,16 +306,17 @@ class Restorer:
                 )
             time.sleep(1)
 
-    def restore(self, path: str, seconds: float) -> archive.Description:
+    def restore(self, path: str, sha256: str, least: int, seconds: float) -> archive.Description:
         """All steps.
 
         :param path: of the archive.
+        :param sha256: of the archive, as it was sent.
+        :param least: etcd's first revision, at least.
         :param seconds: to wait for the API server.
         :raises BackupError, EtcdError: with the reason.
         """
         with open(path, "rb") as file:
-            description = archive.check(file)
-            file.seek(0)
+            description = check_sent(file, sha256)
             with tarfile.open(fileobj=file, mode="r:gz") as packed:
                 snapshot = f"{os.path.dirname(path)}/{archive.SNAPSHOT}"
                 archive.unpack_file(packed, archive.SNAPSHOT, snapshot)
@@ -276,7 +325,7 @@ class Restorer:
                 self.have_image(pod.image)
                 place.write(place.Wanted(RESTORING, b"restore.yml has not finished here\n", 0o600, secret=True))
                 self.stop()
-                self.put_data(pod, snapshot, description.created)
+                self.put_data(pod, snapshot, least)
                 self.put_files(packed)
         self.start(seconds)
         place.write(place.Wanted(RESTORING, None))

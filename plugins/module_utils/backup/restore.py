@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import Description
@@ -62,13 +63,15 @@ def refusal(backup: Description, machine: Machine) -> str:
     return ""
 
 
-def bump(created: float, now: float) -> int:
-    """By how much etcd's revision must grow at a restore, so that every watcher's last one is in the past.
+def first_revision(seen: Iterable[int], elapsed: float = 0) -> int:
+    """With which revision a restored etcd must begin, so that every watcher's last one is in the past.
 
-    A second restore of the same backup has to begin above the first one's writes: time does that, as long as fewer
-    than a thousand revisions a second are written.
+    :param seen: every revision that is known to have been there: the backup's, those of the data on the machine, and
+        the first one of an earlier restore, above which fewer than LEAST_BUMP were written.
+    :param elapsed: seconds since the backup, in which fewer than a thousand revisions a second were written; clocks may
+        be wrong, so it is only added.
     """
-    return LEAST_BUMP + max(0, int(now - created)) * 1000
+    return max(seen) + LEAST_BUMP + max(0, int(elapsed)) * 1000
 
 
 def restore_arguments(pod: EtcdPod, snapshot: str, data_dir: str, bump_revision: int) -> list[str]:

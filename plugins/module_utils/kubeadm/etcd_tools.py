@@ -82,6 +82,13 @@ class EtcdTools:
             trouble = etcd.checksum_error(file)
         if trouble:
             raise etcd.EtcdError(f"the snapshot fails verification: {trouble}")
+        return self.status(path)
+
+    def status(self, path: str) -> etcd.Status:
+        """Let etcdutl read all pages of a snapshot, or of the database of an etcd that does not run.
+
+        :raises EtcdError: when it is damaged.
+        """
         output = self.call(["etcdutl", "snapshot", "status", path, "--write-out=json"], {os.path.dirname(path): True})
         return etcd.parse_status(output)
 

@@ -12,8 +12,19 @@ from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import
     SNAPSHOT,
     Description,
     pack,
-    saved_paths,
+    saved_files,
 )
+
+#: etcd's static Pod, as far as a backup asks.
+ETCD = """spec:
+  containers:
+  - command:
+    - etcd
+    - --data-dir=/var/lib/etcd
+    - --initial-advertise-peer-urls=https://192.168.13.7:2380
+    - --name=k8s-master
+    image: registry.k8s.io/etcd:3.7.0-0
+"""
 
 
 @pytest.fixture
@@ -26,7 +37,7 @@ def of() -> Description:
         server="https://192.168.13.7:6443",
         kubernetes="1.37.2",
         etcd_image="registry.k8s.io/etcd:3.7.0-0",
-        cluster_ca_sha256="sha256:00",
+        cluster_ca_sha256="sha256:" + "00" * 32,
         revision=1234,
         key_count=567,
     )
@@ -56,7 +67,7 @@ def machine(tmp_path: Path, content: bytes) -> Path:
     for name, mode in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(name)
+        path.write_text(ETCD if name.endswith("etcd.yaml") else name)
         path.chmod(mode)
     (root / "var/lib/kubelet/pki/kubelet-client-current.pem").symlink_to("/var/lib/kubelet/pki/kubelet-client-2026.pem")
     (tmp_path / SNAPSHOT).write_bytes(content + hashlib.sha256(content).digest())
@@ -67,5 +78,5 @@ def machine(tmp_path: Path, content: bytes) -> Path:
 def packed(machine: Path, of: Description) -> bytes:
     """A backup of that machine."""
     target = io.BytesIO()
-    pack(target, of, str(machine.parent / SNAPSHOT), saved_paths(str(machine)), str(machine))
+    pack(target, of, str(machine.parent / SNAPSHOT), saved_files(str(machine)))
     return target.getvalue()

@@ -12,12 +12,14 @@ import pytest
 from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import (
     DESCRIPTION,
     FILES,
+    MOST,
     SNAPSHOT,
     BackupError,
     Description,
     check,
+    pack,
     read_description,
-    saved_paths,
+    saved_files,
     unpack_file,
     unpack_files,
 )
@@ -40,7 +42,7 @@ def changed(content: bytes, change) -> bytes:
 
 
 def test_saved_is_what_makes_the_control_plane_and_nothing_of_its_pods(machine: Path) -> None:
-    assert set(saved_paths(str(machine))) == {
+    assert {path for path, _source in saved_files(str(machine))} == {
         "/etc/kubernetes/admin.conf",
         "/etc/kubernetes/pki/ca.key",
         "/etc/kubernetes/pki/ca.crt",
@@ -79,6 +81,13 @@ def _without(name):
     return lambda member, data: None if member.name == name else (member, data)
 
 
+def _etcd(old, new):
+    def change(member, data):
+        return member, data.replace(old, new) if member.name.endswith("etcd.yaml") else data
+
+    return change
+
+
 def _stranger(name, **attributes):
     def change(member, data):
         if not member.name.endswith("admin.conf"):
@@ -109,11 +118,80 @@ def _stranger(name, **attributes):
             "no part of a control plane",
         ),
         (_stranger(FILES + "/etc/kubernetes/x", type=tarfile.CHRTYPE), "no part of a control plane"),
+        (_stranger(FILES + "/etc/kubernetes/x", type=tarfile.LNKTYPE, linkname="x"), "no part of a control plane"),
+        (_stranger(FILES + "/etc/kubernetes/pki/ca.key"), "holds files/etc/kubernetes/pki/ca.key twice"),
+        (_etcd(b"k8s-master", b"pi-master"), "is not that of its description"),
+        (_etcd(b"192.168.13.7", b"192.168.13.8"), "is not that of its description"),
+        (_etcd(b"etcd:3.7.0-0", b"etcd:3.6.0-0"), "is not that of its description"),
+        (_etcd(b"--name", b"--nome"), "names no member"),
+        (_etcd(b"image", b"imago"), "names no image"),
     ],
 )
 def test_refused(packed: bytes, change, words: str) -> None:
     with pytest.raises(BackupError, match=words):
         check(io.BytesIO(changed(packed, change)))
+
+
+def whole(machine: Path, of: Description) -> bytes:
+    """A backup of the machine that can be restored."""
+    target = io.BytesIO()
+    pack(target, of, str(machine.parent / SNAPSHOT), saved_files(str(machine)))
+    assert check(io.BytesIO(target.getvalue())) == of
+    return target.getvalue()
+
+
+def restored(content: bytes, to: Path) -> Path:
+    """What it brings to /etc/kubernetes."""
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
+        unpack_files(archive, "/etc/kubernetes", str(to))
+    return to
+
+
+def test_a_second_name_of_a_file_is_a_file_of_its_own(machine: Path, of: Description, tmp_path: Path) -> None:
+    os.link(machine / "etc/kubernetes/pki/ca.crt", machine / "etc/kubernetes/pki/ca-again.crt")
+    back = restored(whole(machine, of), tmp_path / "back")
+    assert (back / "pki/ca-again.crt").read_text() == (back / "pki/ca.crt").read_text() == "etc/kubernetes/pki/ca.crt"
+
+
+@pytest.mark.parametrize("moved", ["etc/kubernetes/pki", "etc/kubernetes", "etc/kubernetes/pki/ca.key"])
+def test_what_lies_on_another_disk_comes_back_from_the_backup(
+    machine: Path, of: Description, tmp_path: Path, moved: str
+) -> None:
+    (tmp_path / "disk").mkdir()
+    (machine / moved).rename(tmp_path / "disk" / "there")
+    (machine / moved).symlink_to(tmp_path / "disk" / "there")
+    back = restored(whole(machine, of), tmp_path / "back")
+    assert (back / "pki/ca.key").read_text() == "etc/kubernetes/pki/ca.key"
+    assert (back / "pki/ca.key").stat().st_mode & 0o777 == 0o600
+    assert not (back / "pki/ca.key").is_symlink()
+    assert not (back / "pki").is_symlink()
+
+
+def test_a_link_to_a_file_beside_it_stays_a_link(machine: Path, of: Description, tmp_path: Path) -> None:
+    (machine / "etc/kubernetes/pki/newest.crt").symlink_to("ca.crt")
+    assert os.readlink(restored(whole(machine, of), tmp_path / "back") / "pki/newest.crt") == "ca.crt"
+
+
+def test_what_cannot_be_saved_is_refused_by_name(machine: Path) -> None:
+    odd = machine / "etc/kubernetes/pki/odd"
+
+    def refused(words: str) -> None:
+        with pytest.raises(BackupError, match=words):
+            saved_files(str(machine))
+        odd.unlink()
+
+    odd.symlink_to("../gone")
+    refused("/etc/kubernetes/pki/odd is a link to ../gone, and nothing is there")
+    odd.symlink_to("..")
+    refused("/etc/kubernetes/pki/odd is a link to .*, in which it lies itself")
+    odd.symlink_to("odd")
+    refused("/etc/kubernetes/pki/odd is a link to odd, and nothing is there")
+    os.mkfifo(odd)
+    refused("/etc/kubernetes/pki/odd is neither a file nor a folder")
+    with odd.open("wb") as file:
+        file.truncate(MOST)
+    refused("/etc/kubernetes/pki brings the files beside etcd's data above 64 MiB")
+    assert saved_files(str(machine))
 
 
 @pytest.mark.parametrize("cut", [0, 1, 40, 0.5, 0.99])

@@ -11,7 +11,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.backup.machine import
 from ansible_collections.bramble.kube.plugins.module_utils.backup.restore import (
     LEAST_BUMP,
     Machine,
-    bump,
+    first_revision,
     refusal,
     restore_arguments,
 )
@@ -25,7 +25,7 @@ BLANK = Machine("k8s-master", "192.168.13.7", ("192.168.13.7",))
     [
         (BLANK, ""),
         (replace(BLANK, kubelet="1.37.2"), ""),
-        (replace(BLANK, kubelet="1.37.2", ca="sha256:00", server="https://192.168.13.7:6443"), ""),
+        (replace(BLANK, kubelet="1.37.2", ca="sha256:" + "00" * 32, server="https://192.168.13.7:6443"), ""),
         (replace(BLANK, address="192.168.13.9"), "at 192.168.13.7, and this machine has 192.168.13.9"),
         (replace(BLANK, addresses=("192.168.13.9",)), "this machine has another address"),
         (replace(BLANK, node_name="pi-master"), "the node k8s-master, and the inventory calls this machine pi-master"),
@@ -42,12 +42,19 @@ def test_refusal(of: Description, machine: Machine, words: str) -> None:
     assert bool(words) == bool(told)
 
 
-def test_each_restore_begins_above_the_writes_of_the_one_before() -> None:
-    created = 1_790_000_000
-    first, second = bump(created, created + 60), bump(created, created + 3660)
-    assert first >= LEAST_BUMP
-    assert second - first >= 3600 * 1000
-    assert bump(created, created - 10**9) == LEAST_BUMP  # a Pi without a clock
+@pytest.mark.parametrize("elapsed", [60, 0, -400 * 86400])
+def test_each_restore_begins_above_the_writes_of_the_one_before(elapsed: float) -> None:
+    snapshot = 1234
+    first = first_revision([snapshot], elapsed)
+    assert first >= snapshot + LEAST_BUMP
+    # Onto the same card, whose data tells; and onto a blank one, for which the laptop has noted the first one's begin.
+    written = first + LEAST_BUMP // 2
+    assert first_revision([snapshot, written], elapsed) > written
+    assert first_revision([snapshot, first], elapsed) > written
+
+
+def test_time_counts_where_nothing_else_tells() -> None:
+    assert first_revision([1], 3660) - first_revision([1], 60) >= 3600 * 1000
 
 
 def test_the_member_gets_the_name_and_address_of_the_static_pod() -> None:
