@@ -16,9 +16,10 @@ try:
 except ImportError:  # the modules say what to install
     yaml = None  # type: ignore[assignment]
 
+from ..manifests.yamltext import plain
 from .errors import KsonnetError
 
-_BOOL, _INT, _FLOAT = (f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float"))
+_INT, _FLOAT = (f"tag:yaml.org,2002:{name}" for name in ("int", "float"))
 _INT_TEXT = re.compile(r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)$")
 _FLOAT_TEXT = re.compile(
     r"(?:[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)|[-+]?[0-9][0-9_]*\.[0-9_]*"
@@ -32,7 +33,7 @@ def _loader() -> Any:
     """As Go's YAML reads it: 2001-01-01 and 22:30 are text, 1e3 is a number."""
     base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     loader = type("Loader", (base,), {})
-    changed = {"tag:yaml.org,2002:timestamp", _INT, _FLOAT}
+    changed = {"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value", _INT, _FLOAT}
     loader.yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in pairs if tag not in changed]
         for first, pairs in base.yaml_implicit_resolvers.items()
@@ -47,15 +48,17 @@ def _dumper() -> Any:
     """No anchors: each object stands for itself. Text that some reader takes for a number or boolean is quoted."""
     base = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     dumper = type("Dumper", (base,), {"ignore_aliases": lambda self, data: True})
-    dumper.add_implicit_resolver(_FLOAT, _FLOAT_TEXT, list("-+0123456789."))
-    dumper.add_implicit_resolver(_BOOL, re.compile(r"[yYnN]$"), list("yYnN"))
-    dumper.add_implicit_resolver(_INT, re.compile(r"0o[0-7]+$"), ["0"])
     dumper.add_representer(str, _represent_text)
     return dumper
 
 
 def _represent_text(dumper: Any, value: str) -> Any:
-    style = "|" if "\n" in value and not _UNPRINTABLE.search(value) else None
+    style = None
+    if "\n" in value:
+        style = None if _UNPRINTABLE.search(value) else "|"
+    elif plain(value) is not value:
+        # kubectl would read something else where it stands without quotes.
+        style = "'"
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 

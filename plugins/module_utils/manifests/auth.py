@@ -3,9 +3,10 @@
 
 """From the options of kubernetes.core (and its environment variables) to what an HTTP connection needs.
 
-A kubeconfig with certificates, a token or a password is read here: importing the `kubernetes` client costs more
-than a whole push of an unchanged set. Whatever needs that client's own logic (exec plugins, OIDC and other
-auth-providers, several merged files, a Pod's service account) is left to it.
+Kubeconfigs are read, and several of them merged, here and as kubectl does (client-go, tools/clientcmd): importing the
+`kubernetes` client costs more than a whole push of an unchanged set, and of several files it takes the last one's
+current-context. Only credentials that need its own logic (exec plugins, OIDC and other auth-providers, a Pod's service
+account) are left to it; whom the kubeconfig asks to be impersonated is sent in every case.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import binascii
 import os
 from dataclasses import dataclass, field
 from typing import Any, Callable
+from urllib.parse import quote, urlsplit
 
 from .errors import ClusterError, Unreachable
 from .options import AUTH_OPTIONS
@@ -30,6 +32,7 @@ except ImportError:
     pass
 
 DEFAULT_KUBECONFIG = "~/.kube/config"
+POD_NAMESPACE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
 
 @dataclass
@@ -107,7 +110,22 @@ def endpoint(params: dict[str, Any]) -> Endpoint:
     if not result.server:
         raise ClusterError("The kubeconfig names no server; set host, or a context that has a cluster.")
     result.server = result.server.rstrip("/")
+    if not result.proxy:
+        result.proxy, no_proxy = _proxy_of_environment(result.server)
+        result.no_proxy = result.no_proxy or no_proxy
     return result
+
+
+def _proxy_of_environment(server: str) -> tuple[str, str]:
+    """HTTPS_PROXY (or HTTP_PROXY) and NO_PROXY as kubectl takes them (Go, net/http): this machine itself needs none."""
+    address = urlsplit(server)
+    host = address.hostname or ""
+    if host in ("localhost", "::1") or host.startswith("127."):
+        return "", ""
+    found = []
+    for name in (f"{address.scheme}_proxy", "no_proxy"):
+        found.append(os.environ.get(name.upper()) or os.environ.get(name) or "")
+    return found[0], found[1]
 
 
 def _override(result: Endpoint, options: dict[str, Any]) -> None:
@@ -135,6 +153,7 @@ def _override(result: Endpoint, options: dict[str, Any]) -> None:
     if headers.get("user_agent"):
         result.proxy_headers["User-Agent"] = headers["user_agent"]
     if options.get("impersonate_user"):
+        result.headers = [pair for pair in result.headers if not pair[0].startswith("Impersonate-")]
         result.headers.append(("Impersonate-User", options["impersonate_user"]))
     for group in options.get("impersonate_groups") or []:
         result.headers.append(("Impersonate-Group", group))
@@ -146,22 +165,31 @@ def _basic(user: str, password: str = "") -> str:
 
 def _from_kubeconfig(options: dict[str, Any]) -> Endpoint:
     given = options.get("kubeconfig")
-    context = options.get("context")
     if isinstance(given, dict):
-        return _from_config(given, context, "", lambda: _by_kubernetes_client(options, given))
-    if not given and not context and os.environ.get("KUBERNETES_SERVICE_HOST"):
-        return _by_kubernetes_client(options, None)
-    path = given or os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG
-    if os.pathsep in path:
-        return _by_kubernetes_client(options, path)
-    path = os.path.expanduser(path)
+        return _from_config(given, options, "given as a dictionary", given)
+    paths = given or os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG
+    names = [os.path.expanduser(name) for name in dict.fromkeys(paths.split(os.pathsep)) if name]
+    # Of several files, those that do not exist are passed over, as kubectl does.
+    found = [(name, config) for name, config in ((name, _read(name)) for name in names) if config is not None]
+    if not found:
+        if options.get("host"):
+            return Endpoint(server="")
+        if not given and not options.get("context") and os.environ.get("KUBERNETES_SERVICE_HOST"):
+            return _by_kubernetes_client(options, None)
+        raise Unreachable(
+            f"There is no kubeconfig at {os.pathsep.join(names) or paths}; set kubeconfig, or host with credentials."
+        )
+    where = os.pathsep.join(name for name, _config in found)
+    return _from_config(_merged(found), options, where, where)
+
+
+def _read(path: str) -> dict | None:
+    """The content of one kubeconfig; None when there is no such file."""
     try:
         with open(path, encoding="utf-8") as stream:
             config = yaml.load(stream, Loader=Loader)
     except FileNotFoundError:
-        if options.get("host"):
-            return Endpoint(server="")
-        raise Unreachable(f"There is no kubeconfig at {path}; set kubeconfig, or host with credentials.") from None
+        return None
     except (OSError, UnicodeDecodeError) as error:
         raise ClusterError(
             "The kubeconfig {} cannot be read: {}.".format(path, getattr(error, "strerror", error))
@@ -169,62 +197,137 @@ def _from_kubeconfig(options: dict[str, Any]) -> Endpoint:
     except yaml.YAMLError:
         raise ClusterError(f"The kubeconfig {path} is not valid YAML.") from None
     if not isinstance(config, dict):
-        raise ClusterError(f"The kubeconfig {path} is empty.")
-    return _from_config(config, context, path, lambda: _by_kubernetes_client(options, path))
+        raise ClusterError(f"The kubeconfig {path} is {'empty' if config is None else 'not a mapping'}.")
+    return config
 
 
-def _named(config: dict, section: str, entry: str, name: str, path: str) -> dict:
-    for candidate in config.get(section) or []:
+# Values of clusters and users that are paths, relative to the file in which they stand.
+_PATHS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
+_SECTIONS = {"clusters": "cluster", "users": "user", "contexts": "context"}
+
+
+def _merged(files: list[tuple[str, dict]]) -> dict:
+    """One kubeconfig of several: of every entry, and of current-context, the first file that has it counts."""
+    result: dict[str, Any] = {"clusters": [], "users": [], "contexts": []}
+    for path, config in files:
+        folder = os.path.dirname(os.path.abspath(path))
+        if config.get("current-context"):
+            result.setdefault("current-context", config["current-context"])
+        for section, entry in _SECTIONS.items():
+            for candidate in _entries(config, section, path):
+                values = candidate.get(entry)
+                if isinstance(values, dict):
+                    located = {key: os.path.join(folder, str(values[key])) for key in _PATHS if values.get(key)}
+                    candidate = {**candidate, entry: {**values, **located}}
+                result[section].append(candidate)
+    return result
+
+
+def _entries(config: dict, section: str, path: str) -> list[dict]:
+    entries = config.get(section) or []
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ClusterError(f"The kubeconfig {path} has {section} that is not a list of entries with a name.")
+    return entries
+
+
+def _named(config: dict, section: str, name: Any, path: str) -> dict:
+    entry = _SECTIONS[section]
+    for candidate in _entries(config, section, path):
         if candidate.get("name") == name:
-            return candidate.get(entry) or {}
-    raise ClusterError(
-        "The kubeconfig {} has no entry {!r} in {}.".format(path or "given as a dictionary", name, section)
-    )
+            values = candidate.get(entry) or {}
+            if not isinstance(values, dict):
+                raise ClusterError(f"The kubeconfig {path} has a {entry} {name!r} that is not a mapping.")
+            return values
+    raise ClusterError(f"The kubeconfig {path} has no entry {name!r} in {section}.")
 
 
-def _from_config(config: dict, context: str | None, path: str, fall_back: Callable[[], Endpoint]) -> Endpoint:
-    """Read one kubeconfig, or leave it to the kubernetes client where its own logic is needed."""
-    name = context or config.get("current-context")
+def _text(values: dict, key: str, path: str) -> str:
+    """A value that must be text; empty when it is not there."""
+    value = values.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise ClusterError(f"The kubeconfig {path} has the {key} {value!r}, which is not text; put it in quotes.")
+    return value
+
+
+def _flag(values: dict, key: str, path: str) -> bool:
+    """A value that must be true or false: a text in its place must not switch verification off."""
+    value = values.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise ClusterError(f"The kubeconfig {path} has the {key} {value!r}; write true or false, without quotes.")
+    return bool(value)
+
+
+def _from_config(config: dict, options: dict[str, Any], path: str, source: Any) -> Endpoint:
+    """Read a kubeconfig (several are merged before).
+
+    :param path: how a message names it.
+    :param source: what the kubernetes client gets, where its own logic is needed.
+    """
+    name = options.get("context") or config.get("current-context")
     if not name:
-        raise ClusterError(f"The kubeconfig {path or 'given as a dictionary'} has no current-context; set context.")
-    chosen = _named(config, "contexts", "context", name, path)
-    cluster = _named(config, "clusters", "cluster", chosen.get("cluster", ""), path)
-    user = _named(config, "users", "user", chosen["user"], path) if chosen.get("user") else {}
+        raise ClusterError(f"The kubeconfig {path} has no current-context; set context.")
+    chosen = _named(config, "contexts", name, path)
+    cluster = _named(config, "clusters", chosen.get("cluster") or "", path)
+    user = _named(config, "users", chosen["user"], path) if chosen.get("user") else {}
+    headers = _impersonation(user, chosen.get("user"), path)
+    verify = not _flag(cluster, "insecure-skip-tls-verify", path)
     if user.get("exec") or user.get("auth-provider"):
-        found = fall_back()
-        if user.get("exec") and not found.authorization and not found.cert_file:
+        result = _by_kubernetes_client({**options, "context": name}, source)
+        if user.get("exec") and not result.authorization and not result.cert_file:
             # The kubernetes client goes on as nobody then.
-            command = user["exec"].get("command") or ""
-            raise ClusterError(f"The exec plugin {command} gave no credentials; run it by hand to see why.")
-        return found
-    folder = os.path.dirname(os.path.abspath(path)) if path else ""
-
-    def located(value: Any) -> str:
-        return os.path.join(folder, value) if value else ""
-
-    result = Endpoint(server=cluster.get("server") or "", namespace=chosen.get("namespace") or "")
-    result.verify = not cluster.get("insecure-skip-tls-verify")
-    result.tls_server_name = cluster.get("tls-server-name") or ""
-    result.proxy = cluster.get("proxy-url") or ""
+            command = user["exec"].get("command") if isinstance(user["exec"], dict) else ""
+            raise ClusterError(f"The exec plugin {command or ''} gave no credentials; run it by hand to see why.")
+        result.headers.extend(headers)
+        result.verify = verify
+        result.proxy, result.namespace = _text(cluster, "proxy-url", path), _text(chosen, "namespace", path)
+        return result
+    result = Endpoint(server=_text(cluster, "server", path), namespace=_text(chosen, "namespace", path))
+    result.headers.extend(headers)
+    result.verify = verify
+    result.tls_server_name = _text(cluster, "tls-server-name", path)
+    result.proxy = _text(cluster, "proxy-url", path)
     result.ca_data = _decoded(cluster, "certificate-authority-data", path)
-    result.ca_file = "" if result.ca_data else located(cluster.get("certificate-authority"))
+    result.ca_file = "" if result.ca_data else _text(cluster, "certificate-authority", path)
     result.cert_data = _decoded(user, "client-certificate-data", path)
-    result.cert_file = "" if result.cert_data else located(user.get("client-certificate"))
+    result.cert_file = "" if result.cert_data else _text(user, "client-certificate", path)
     result.key_data = _decoded(user, "client-key-data", path)
-    result.key_file = "" if result.key_data else located(user.get("client-key"))
+    result.key_file = "" if result.key_data else _text(user, "client-key", path)
     if user.get("tokenFile"):
-        token_file = located(user["tokenFile"])
+        token_file = _text(user, "tokenFile", path)
         result.authorization = _bearer_of(token_file)
         result.refresh = lambda: _bearer_of(token_file)
     elif user.get("token"):
         result.authorization = "Bearer " + str(user["token"])
     elif user.get("username"):
         result.authorization = _basic(str(user["username"]), str(user.get("password") or ""))
-    if user.get("as"):
-        result.headers.append(("Impersonate-User", user["as"]))
-    for group in user.get("as-groups") or []:
-        result.headers.append(("Impersonate-Group", group))
     return result
+
+
+def _impersonation(user: dict, name: Any, path: str) -> list[tuple[str, str]]:
+    """The headers by which a user of the kubeconfig acts as another (client-go, transport/round_trippers.go).
+
+    :raises ClusterError: when it asks for groups, a uid or more of nobody, which kubectl refuses too.
+    """
+    groups, extra = user.get("as-groups") or [], user.get("as-user-extra") or {}
+    if not isinstance(groups, list) or not all(isinstance(group, str) for group in groups):
+        raise ClusterError(f"The kubeconfig {path} has as-groups in user {name!r} that is not a list of texts.")
+    if not isinstance(extra, dict) or not all(isinstance(values, list) for values in extra.values()):
+        raise ClusterError(f"The kubeconfig {path} has as-user-extra in user {name!r} that is not lists by key.")
+    wanted, uid = _text(user, "as", path), _text(user, "as-uid", path)
+    if not wanted:
+        if groups or extra or uid:
+            raise ClusterError(f"The kubeconfig {path} asks user {name!r} to act as a group or uid, but names no `as`.")
+        return []
+    headers = [("Impersonate-User", wanted)]
+    headers += [("Impersonate-Group", group) for group in groups]
+    headers += [("Impersonate-Uid", uid)] if uid else []
+    for key, values in extra.items():
+        # In a header's name only these characters may stand as they are.
+        escaped = quote(str(key).lower(), safe="!#$&'*+-.^_`|~")
+        headers += [(f"Impersonate-Extra-{escaped}", str(value)) for value in values]
+    return headers
 
 
 def _bearer_of(path: str) -> str:
@@ -242,13 +345,11 @@ def _decoded(section: dict, key: str, path: str) -> str:
     try:
         return base64.b64decode("".join(str(value).split()), validate=True).decode("ascii")
     except (binascii.Error, ValueError):
-        raise ClusterError(
-            "The kubeconfig {} has a {} that is not base64 text.".format(path or "given as a dictionary", key)
-        ) from None
+        raise ClusterError(f"The kubeconfig {path} has a {key} that is not base64 text.") from None
 
 
 def _by_kubernetes_client(options: dict[str, Any], source: Any) -> Endpoint:
-    """Let the kubernetes client find the credentials: exec plugins, auth-providers, merged files, in-cluster.
+    """Let the kubernetes client find the credentials: exec plugins, auth-providers, in-cluster.
 
     :param source: path(s), a dictionary, or None for the Pod's own service account.
     """
@@ -257,7 +358,7 @@ def _by_kubernetes_client(options: dict[str, Any], source: Any) -> Endpoint:
         from kubernetes import config as kubernetes_config
     except ImportError:
         raise ClusterError(
-            "This kubeconfig needs the Python library kubernetes (exec plugin, auth-provider or several files): "
+            "This kubeconfig needs the Python library kubernetes (exec plugin, auth-provider or a Pod's own account): "
             "pip install kubernetes."
         ) from None
     configuration = kubernetes_client.Configuration()
@@ -268,13 +369,13 @@ def _by_kubernetes_client(options: dict[str, Any], source: Any) -> Endpoint:
     try:
         if source is None:
             kubernetes_config.load_incluster_config(client_configuration=configuration)
+            with open(POD_NAMESPACE, encoding="utf-8") as stream:
+                namespace = stream.read().strip()
         elif isinstance(source, dict):
             arguments.pop("persist_config", None)
             kubernetes_config.load_kube_config_from_dict(source, **arguments)
         else:
             kubernetes_config.load_kube_config(config_file=source, **arguments)
-            active = kubernetes_config.list_kube_config_contexts(config_file=source)[1]
-            namespace = active.get("context", {}).get("namespace") or ""
     except Exception as error:
         # Refreshing a token goes over the network, and its libraries raise errors of their own.
         raise ClusterError(f"The credentials cannot be loaded: {error}") from None
@@ -296,6 +397,4 @@ def _by_kubernetes_client(options: dict[str, Any], source: Any) -> Endpoint:
         authorization=authorization(),
         refresh=authorization,
         namespace=namespace,
-        proxy=configuration.proxy or "",
-        no_proxy=configuration.no_proxy or "",
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 import ssl
 import tempfile
@@ -27,6 +28,7 @@ USER_AGENT = "bramble.kube manifest_push"
 FIELD_MANAGER = "bramble.kube"
 REQUEST_TIMEOUT = 30.0  # seconds without a sign of life from the server
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once, for hundreds of objects
+_PAIR = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}")
 LONGEST_WATCH = 60.0  # seconds; then the watch is begun anew, so that a connection that died in silence is noticed
 
 
@@ -76,7 +78,7 @@ class Client:
         """
         data = None
         if body is not None:
-            data = body if isinstance(body, bytes) else _encode(body).encode("utf-8")
+            data = body if isinstance(body, bytes) else encoded(body)
         answer = self._success(method, path, query, data, content_type, accept)
         return answer.status, json.loads(answer.content) if parse and answer.content else None
 
@@ -201,13 +203,16 @@ class Client:
 
     def _connect(self, timeout: float) -> Connection:
         """Open a connection, through the proxy where there is one."""
-        proxy = self.endpoint.proxy if not _bypasses(self._host, self.endpoint.no_proxy) else ""
+        proxy = self.endpoint.proxy if not _bypasses(self._host, self._port, self.endpoint.no_proxy) else ""
         host, port = self._host, self._port
         if proxy:
             via = urlsplit(proxy if "//" in proxy else "http://" + proxy)
-            if via.scheme not in ("http", "https"):
-                raise ClusterError(f"The proxy {via.scheme} is not an HTTP proxy; other kinds are not supported.")
-            host, port = via.hostname or "", via.port or 8080
+            if via.scheme != "http" or not via.hostname:
+                raise ClusterError(
+                    f"The proxy {via.scheme}://{via.hostname or ''} is not one that is spoken to by http://; others "
+                    "(https, socks5) are not supported."
+                )
+            host, port = via.hostname, via.port or 80
         connection = None
         try:
             connection = Connection(host, port, timeout)
@@ -230,6 +235,18 @@ class Client:
                 connection.close()
             raise Fault(_fault_sentence(error, self.endpoint.server)) from None
         return connection
+
+
+def encoded(body: Any) -> bytes:
+    """JSON that is YAML too, as the server reads the body of an apply.
+
+    Go's YAML refuses the pairs by which JSON escapes letters above U+FFFF, so these are written as they are; all else
+    that is not ASCII stays escaped, since raw control characters and line separators would not arrive.
+    """
+    text = _encode(body)
+    if "\\ud" in text:
+        text = _PAIR.sub(lambda match: json.loads(f'"{match.group()}"'), text)
+    return text.encode("utf-8")
 
 
 def _tls_context(endpoint: Endpoint) -> ssl.SSLContext:
@@ -275,8 +292,8 @@ def _load_client_certificate(context: ssl.SSLContext, endpoint: Endpoint) -> Non
             os.unlink(name)
 
 
-def _bypasses(host: str, no_proxy: str) -> bool:
-    """Whether `no_proxy` (hosts, domains, addresses, networks, comma-separated) names this host."""
+def _bypasses(host: str, port: int, no_proxy: str) -> bool:
+    """Whether `no_proxy` (hosts, domains, addresses, networks, with or without a port) names this host."""
     if not no_proxy:
         return False
     import ipaddress
@@ -284,7 +301,8 @@ def _bypasses(host: str, no_proxy: str) -> bool:
     for entry in (part.strip().lower() for part in no_proxy.split(",")):
         if not entry:
             continue
-        if entry == "*" or host == entry or host.endswith("." + entry.lstrip(".")):
+        names = (entry, entry.removesuffix(f":{port}"))
+        if entry == "*" or any(host == name or host.endswith("." + name.lstrip(".")) for name in names):
             return True
         try:
             if ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False):

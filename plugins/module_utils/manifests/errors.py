@@ -5,8 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from ..common.errors import BrambleError
 from ..common.redact import foreign, foreign_values
+
+MOST_TOLD = 10  # sentences in one message
 
 
 class ManifestError(BrambleError):
@@ -51,3 +56,25 @@ class ApiError(BrambleError):
         details = self.body.get("details")
         causes = details.get("causes") if isinstance(details, dict) else None
         return [foreign_values(cause) for cause in causes or () if isinstance(cause, dict)]
+
+
+class Slips:
+    """Collects what is wrong in a set, so that one run tells all of it."""
+
+    def __init__(self) -> None:
+        self._sentences: list[str] = []
+
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """A block whose ManifestError is told later, together with the others."""
+        try:
+            yield
+        except ManifestError as error:
+            self._sentences.append(str(error))
+
+    def tell(self) -> None:
+        """Raise what was noted, if anything was."""
+        if self._sentences:
+            more = len(self._sentences) - MOST_TOLD
+            told = " ".join(self._sentences[:MOST_TOLD])
+            raise ManifestError(told + (f" And {more} more." if more > 0 else ""))

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-import copy
+import codecs
+import datetime
 import glob
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -16,8 +18,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..common import checksum_file
-from .errors import ManifestError
-from .yamltext import documents
+from .errors import ManifestError, Slips
+from .yamltext import INT64, documents
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _CHECKSUM = re.compile(r"^(sha256|sha384|sha512):([0-9a-fA-F]+)$")
@@ -93,21 +95,28 @@ def load(
     nothing = f"has no objects, so that all that earlier runs brought from it would be deleted; {if_wanted}."
     items: list[Item] = []
     sources = 0
+    slips = Slips()
+
+    def add(name: str, found: list[Item]) -> None:
+        if if_wanted and not found:
+            raise ManifestError(f"{name} {nothing}")
+        items.extend(found)
+
     for entry in src:
-        for name, text in _read_source(entry, validate_certs, verified):
-            sources += 1
-            found = list(parse(text, name))
-            if if_wanted and not found:
-                raise ManifestError(f"src {name} {nothing}")
-            items.extend(found)
+        with slips.noted():
+            for name, text in _read_source(entry, validate_certs, verified):
+                sources += 1
+                with slips.noted():
+                    add(f"src {name}", list(parse(text, name)))
     if definition is not None:
-        for name, found in _inline(definition):
-            if if_wanted and not found:
-                raise ManifestError(f"{name} {nothing}")
-            items.extend(found)
+        for name, entry, number in _inline(definition):
+            with slips.noted():
+                add(name, _inline_items(name, entry, number))
     elif if_wanted and not sources:
-        raise ManifestError(f"src {nothing}")
-    _refuse_duplicates(items)
+        with slips.noted():
+            raise ManifestError(f"src {nothing}")
+    _refuse_duplicates(items, slips)
+    slips.tell()
     return items
 
 
@@ -121,26 +130,90 @@ def parse(text: str, source: str) -> Iterator[Item]:
 
     :raises ManifestError: naming file and line of what is wrong.
     """
-    if text.lstrip().startswith("{"):
-        try:
-            document = json.loads(text)
-        except ValueError:
-            pass  # Several JSON documents, or flow-style YAML.
-        else:
-            yield from _unfold(document, source, 1)
-            return
-    for line, document in documents(text, source):
+    yield from _unfolded(parsed(text, source), source)
+
+
+def parsed(text: str, source: str) -> Iterator[tuple[int, Any]]:
+    """The documents of a text with their lines; empty ones are left out.
+
+    :raises ManifestError: naming file and line of what is wrong.
+    """
+    stream = _json_stream(text, source) if text.lstrip("\ufeff \t\r\n").startswith("{") else None
+    for line, document in stream if stream is not None else documents(text, source):
         if document is not None:
-            yield from _unfold(document, source, line)
+            yield line, document
 
 
-def _unfold(document: Any, source: str, line: int) -> Iterator[Item]:
+def _json_stream(text: str, source: str) -> list[tuple[int, Any]] | None:
+    """JSON documents, one after the other as kubectl takes them; None for a text that is not JSON, but may be YAML."""
+    position, line = len(text) - len(text.lstrip("\ufeff \t\r\n")), 1
+    line += text.count("\n", 0, position)
+
+    def mapping(pairs: list[tuple[str, Any]]) -> dict:
+        result = dict(pairs)
+        if len(result) != len(pairs):
+            names = [key for key, _value in pairs]
+            twice = next(key for key in names if names.count(key) > 1)
+            raise ManifestError(f"{source}:{line}, a JSON text, has the key {twice} for the second time; keep one.")
+        return result
+
+    def number(digits: str) -> Any:
+        value = float(digits)
+        if not math.isfinite(value):
+            raise ManifestError(f"{source}:{line}, a JSON text, has the number {digits}, which JSON does not know.")
+        return int(value) if value.is_integer() and -INT64 <= value < INT64 else value
+
+    def integer(digits: str) -> Any:
+        value = int(digits) if len(digits) < 22 else INT64
+        return value if -INT64 <= value < INT64 else number(digits)
+
+    decoder = json.JSONDecoder(object_pairs_hook=mapping, parse_constant=number, parse_float=number, parse_int=integer)
+    found: list[tuple[int, Any]] = []
+    while position < len(text):
+        try:
+            document, end = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError):
+            return None
+        if "\\ud" in text[position:end].lower():
+            _refuse_half_characters(json.dumps(document, ensure_ascii=False), f"{source}:{line}")
+        found.append((line, document))
+        rest = len(text) - len(text[end:].lstrip())
+        line += text.count("\n", position, rest)
+        position = rest
+    return found
+
+
+def _unfolded(found: Iterable[tuple[int, Any]], source: str) -> list[Item]:
+    """The objects of documents; all that is wrong with their form is told at once."""
+    slips = Slips()
+    items = [item for line, document in found for item in _unfold(document, source, line, slips)]
+    slips.tell()
+    return items
+
+
+def _unfold(document: Any, source: str, line: int, slips: Slips) -> Iterator[Item]:
     """Check one document's form, and take a ``List`` apart."""
-    where = place(source, line)
+    kind = document.get("kind") if isinstance(document, dict) else None
+    if isinstance(kind, str) and kind.endswith("List") and "items" in document:
+        entries = document["items"] or []
+        if isinstance(entries, list):
+            for entry in entries:
+                if isinstance(entry, dict) and kind != "List":
+                    # A list of one kind need not repeat it in each item.
+                    entry = {"apiVersion": document.get("apiVersion"), "kind": kind[: -len("List")], **entry}
+                yield from _unfold(entry, source, line, slips)
+            return
+    with slips.noted():
+        _check_form(document, place(source, line))
+        yield Item(document, source, line)
+
+
+def _check_form(document: Any, where: str) -> None:
+    """Refuse what is no Kubernetes object, and metadata of another form than every kind has."""
     if not isinstance(document, dict):
         raise ManifestError(
-            f"{where} is a {type(document).__name__} where a Kubernetes object (a mapping with apiVersion, kind and "
-            "metadata) belongs."
+            f"{where} is {what(document)} where a Kubernetes object (a mapping with apiVersion, kind and metadata) "
+            "belongs."
         )
     kind = document.get("kind")
     api_version = document.get("apiVersion")
@@ -148,12 +221,8 @@ def _unfold(document: Any, source: str, line: int) -> Iterator[Item]:
         raise ManifestError(f"{where} has no kind.")
     if not isinstance(api_version, str) or not api_version:
         raise ManifestError(f"{where}, a {kind}, has no apiVersion.")
-    if kind.endswith("List") and isinstance(document.get("items"), list):
-        for entry in document["items"]:
-            yield from _unfold(entry, source, line)
-        return
     metadata = document.get("metadata")
-    if not isinstance(metadata, dict) or not metadata.get("name"):
+    if not isinstance(metadata, dict) or metadata.get("name") in (None, ""):
         if isinstance(metadata, dict) and metadata.get("generateName"):
             raise ManifestError(
                 f"{where}, a {kind}, has generateName: the server would make one more object at every run; "
@@ -166,32 +235,98 @@ def _unfold(document: Any, source: str, line: int) -> Iterator[Item]:
             raise ManifestError(
                 f"{where}, a {kind}, has the metadata.{field} {value!r}, which is not text; put it in quotes."
             )
-    yield Item(document, source, line)
+    named = f"{kind} {metadata['name']} at {where}"
+    for field in ("labels", "annotations"):
+        values = metadata.get(field)
+        if values is not None and not isinstance(values, dict):
+            raise ManifestError(f"{named} has metadata.{field} that are {what(values)}; write a mapping of texts.")
+        for key, value in (values or {}).items():
+            if value is not None and not isinstance(value, str):
+                raise ManifestError(f"{named} has the {field[:-1]} {key}, {what(value)}; put it in quotes.")
+    for field in ("finalizers", "ownerReferences", "managedFields"):
+        if not isinstance(metadata.get(field), (list, type(None))):
+            raise ManifestError(f"{named} has metadata.{field} that are {what(metadata[field])}; write a list.")
 
 
-def _refuse_duplicates(items: list[Item]) -> None:
+def what(value: Any) -> str:
+    """A value as a sentence names it: ``the number 8080``, ``a list``."""
+    if value is None:
+        return "nothing (null)"
+    if isinstance(value, bool):
+        return f"the truth value {'true' if value else 'false'}"
+    if isinstance(value, (int, float)):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return f"the text {value!r}" if len(value) < 40 else "a text"
+    return "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else type(value).__name__
+
+
+def _refuse_duplicates(items: list[Item], slips: Slips) -> None:
     seen: dict[tuple, Item] = {}
     for item in items:
         first = seen.setdefault(item.identity, item)
         if first is not item:
-            raise ManifestError(f"{item.label} is in the set twice: at {first.where} and at {item.where}; keep one.")
+            with slips.noted():
+                raise ManifestError(
+                    f"{item.label} is in the set twice: at {first.where} and at {item.where}; keep one."
+                )
 
 
-def _inline(definition: Any) -> Iterator[tuple[str, list[Item]]]:
-    """What each entry is called, and its objects."""
+def _inline(definition: Any) -> Iterator[tuple[str, Any, int]]:
+    """What each entry is called, the entry, and its number."""
     entries = definition if isinstance(definition, list) else [definition]
     for index, entry in enumerate(entries):
-        name = "definition" if len(entries) == 1 else f"definition[{index}]"
-        if isinstance(entry, str):
-            yield name, list(parse(entry, name))
-        elif isinstance(entry, dict):
-            yield name, list(_unfold(copy.deepcopy(entry), "definition", index + 1))
-        elif entry is None:
-            yield name, []
-        else:
-            raise ManifestError(
-                f"object {index + 1} of definition is a {type(entry).__name__} where an object or YAML text belongs."
-            )
+        yield "definition" if len(entries) == 1 else f"definition[{index}]", entry, index + 1
+
+
+def _inline_items(name: str, entry: Any, number: int) -> list[Item]:
+    """The objects of one entry of definition."""
+    if isinstance(entry, str):
+        return list(parse(entry, name))
+    if isinstance(entry, dict):
+        where = place("definition", number)
+        return list(_unfolded([(number, _as_json(entry, where))], "definition"))
+    if entry is None:
+        return []
+    raise ManifestError(f"{place('definition', number)} is {what(entry)} where an object or YAML text belongs.")
+
+
+def _as_json(value: Any, where: str) -> Any:
+    """A copy of a playbook's value with nothing in it but what JSON has, read as kubectl reads the same YAML."""
+    if isinstance(value, dict):
+        return {_as_key(key, where): _as_json(entry, where) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_json(entry, where) for entry in value]
+    if isinstance(value, str):
+        return _refuse_half_characters(value, where)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if -INT64 <= value < INT64 else float(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return int(value) if value.is_integer() and -INT64 <= value < INT64 else value
+    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+        return value.isoformat()
+    if isinstance(value, (datetime.datetime, float)):
+        raise ManifestError(f"{where} has the value {value}, which no Kubernetes object can hold; put it in quotes.")
+    raise ManifestError(f"{where} has a value of type {type(value).__name__}, which no Kubernetes object can hold.")
+
+
+def _refuse_half_characters(text: str, where: str) -> str:
+    """Refuse half of a pair of surrogates, which is no character and cannot be sent."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ManifestError(f"{where} has {text[error.start]!a}, half a character, in a text.") from None
+    return text
+
+
+def _as_key(key: Any, where: str) -> str:
+    if isinstance(key, bool):
+        return "true" if key else "false"
+    if isinstance(key, (str, int)):
+        return str(key) if not isinstance(key, str) else key
+    raise ManifestError(f"{where} has the key {key!r}, which is not text; put it in quotes.")
 
 
 def _read_source(entry: Any, validate_certs: bool, verified: bool) -> Iterator[tuple[str, str]]:
@@ -222,8 +357,14 @@ def _read_file(name: str, verified: bool) -> str:
     fault = checksum_file.fault(name, content, verified)
     if fault:
         raise ManifestError(f"src {fault}.")
+    return _decoded(content, name)
+
+
+def _decoded(content: bytes, name: str) -> str:
+    """Text of a manifest: UTF-8, or UTF-16 with its mark at the beginning, as YAML's specification has it."""
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return content.decode("utf-8")
+        return content.decode("utf-16" if marked else "utf-8")
     except UnicodeDecodeError as error:
         raise ManifestError(f"src {name} is not UTF-8 text: byte {error.start} is wrong.") from None
 
@@ -273,7 +414,4 @@ def _download(url: str, checksum: Any, validate_certs: bool) -> str:
     found = hashlib.new(match.group(1), content).hexdigest()
     if found != match.group(2).lower():
         raise ManifestError(f"src {url} has the checksum {match.group(1)}:{found}, not the one asked for.")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        raise ManifestError(f"src {url} is not UTF-8 text.") from None
+    return _decoded(content, url)

@@ -4,12 +4,15 @@
 """YAML as kubectl reads it, with the line on which each document starts.
 
 Built from libyaml's events, about twice as fast as PyYAML's constructors, and closer to what Kubernetes' own tools
-read: dates and ``22:80`` stay text, ``1.0`` is 1, keys are text, and a key that is there twice is an error.
+read (sigs.k8s.io/yaml): dates and ``22:80`` stay text, ``1.0`` is 1, ``08`` is 8, ``y`` is true, keys are text.
+Stricter in two places: a key that is there twice is an error, and so is a key that writers spell in several ways.
 """
 
 from __future__ import annotations
 
+import base64
 import copy
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -31,32 +34,59 @@ except ImportError:
 
 _TAG = "tag:yaml.org,2002:"
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
-for _word, _value in (("true", True), ("yes", True), ("on", True), ("false", False), ("no", False), ("off", False)):
-    _WORDS.update({_word: _value, _word.capitalize(): _value, _word.upper(): _value})
-_INT = re.compile(r"^[-+]?(?:0|[1-9][0-9_]*)$")
-_BASED = re.compile(r"^([-+]?)(?:0b([01_]+)|0o?([0-7_]+)|0x([0-9a-fA-F_]+))$")
-_FLOAT = re.compile(r"^[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$")
+for _true, _false in (("true", "false"), ("yes", "no"), ("on", "off"), ("y", "n")):
+    for _word, _value in ((_true, True), (_false, False)):
+        _WORDS.update({_word: _value, _word.capitalize(): _value, _word.upper(): _value})
+for _word in (".inf", ".Inf", ".INF"):
+    _WORDS.update({_word: float("inf"), "+" + _word: float("inf"), "-" + _word: float("-inf")})
+_WORDS.update(dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")))
+_DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*)$")
+_BASED = re.compile(r"([-+]?)0(?:[bB]([01]+)|[oO]?([0-7]+)|[xX]([0-9a-fA-F]+))$")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$")
+_DOTTED = re.compile(r"\.[0-9](?:_?[0-9])*(?:[eE][-+]?[0-9](?:_?[0-9])*)?$")
+INT64 = 2**63
+# Tags of which the text must be one, and the types that it then has; any other tag leaves the text as it is.
+_RESOLVED: dict[str, tuple[type, ...]] = {
+    _TAG + "int": (int,),
+    _TAG + "float": (float, int),
+    _TAG + "bool": (bool,),
+    _TAG + "null": (type(None),),
+}
+# Keys that are fractions: only those that every writer spells alike.
+_FRACTION = re.compile(r"[.eE]")
+_SHORT = re.compile(r"-?(?:0|[1-9][0-9]{0,4})\.[0-9]{0,2}[1-9]$")
 
 
 def plain(text: str) -> Any:
-    """The value of a plain (unquoted) scalar."""
+    """The value of a plain (unquoted) scalar (go.yaml.in/yaml/v2, resolve.go)."""
     if text in _WORDS:
         return _WORDS[text]
     first = text[0]
     if first not in "0123456789-+.":
         return text
-    if _INT.match(text):
-        return int(text.replace("_", ""))
-    based = _BASED.match(text)
-    if based:
-        digits, base = next((part, base) for part, base in zip(based.groups()[1:], (2, 8, 16)) if part)
-        return int(based.group(1) + digits.replace("_", ""), base)
-    if _FLOAT.match(text):
-        number = float(text.replace("_", ""))
-        if number in (float("inf"), float("-inf")):
-            return text
-        return int(number) if number.is_integer() and abs(number) < 2**53 else number
-    return text
+    digits = text.replace("_", "")
+    if first == ".":
+        return _float(digits, text) if _DOTTED.match(text) else text
+    if _DECIMAL.match(digits):
+        # Longer ones fit into no integer of Go, and reading them as one takes Python ever longer.
+        value = int(digits) if len(digits) < 22 else INT64
+        return value if -INT64 <= value < INT64 else _float(digits, text)
+    based = _BASED.match(digits)
+    if based and len(digits) < 70:
+        part, base = next((part, base) for part, base in zip(based.groups()[1:], (2, 8, 16)) if part)
+        value = int(based.group(1) + part, base)
+        if -INT64 <= value < INT64:
+            return value
+        if value < 2 * INT64 and not based.group(1):
+            return float(value)
+    return _float(digits, text) if _FLOAT.match(digits) else text
+
+
+def _float(digits: str, text: str) -> Any:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        return text
+    return int(number) if number.is_integer() and -INT64 <= number < INT64 else number
 
 
 def documents(text: str, source: str) -> Iterator[tuple[int, Any]]:
@@ -125,51 +155,69 @@ class _Builder:
 
     def _mapping(self, start: Any) -> dict:
         value: dict[str, Any] = {}
-        merged: list[dict] = []
+        written = value  # the keys that stand here themselves, as soon as there are others
         event = self._next()
         while not isinstance(event, yaml.MappingEndEvent):
             key = self._value(event)
             if key == "<<" and isinstance(event, yaml.ScalarEvent) and event.implicit[0]:
-                source = self._value(self._next())
-                merged.extend(source if isinstance(source, list) else [source])
+                # What stands above is overwritten, what stands below overwrites.
+                merged = self._merged(self._value(self._next()), start)
+                if written is value:
+                    written = dict(value)
+                value.update(merged)
                 event = self._next()
                 continue
             if not isinstance(key, str):
                 key = self._text_key(key, event)
-            if key in value:
+            if key in written:
                 raise ManifestError(f"{self._at(event)} has the key {key} for the second time; keep one.")
             value[key] = self._value(self._next())
+            if written is not value:
+                written[key] = None
             event = self._next()
-        for source in merged:
-            if not isinstance(source, dict):
-                raise ManifestError(f"{self._at(start)} merges (<<) something that is not a mapping.")
-            for key, inherited in source.items():
-                value.setdefault(key, inherited)
         return value
 
+    def _merged(self, source: Any, start: Any) -> dict:
+        """What ``<<`` brings: of several mappings, the first that has a key counts."""
+        result: dict[str, Any] = {}
+        for part in reversed(source) if isinstance(source, list) else [source]:
+            if not isinstance(part, dict):
+                raise ManifestError(f"{self._at(start)} merges (<<) something that is not a mapping.")
+            result.update(part)
+        return result
+
     def _text_key(self, key: Any, event: Any) -> str:
-        if key is None:
-            return "null"
         if isinstance(key, bool):
             return "true" if key else "false"
-        if isinstance(key, (int, float)):
+        if isinstance(key, int) and not _FRACTION.search(event.value):
             return str(key)
-        raise ManifestError(f"{self._at(event)} has a key that is not text.")
+        if isinstance(key, float) and _SHORT.match(event.value):
+            return repr(key)
+        raise ManifestError(f"{self._at(event)} has a key that is not text; put it in quotes.")
 
     def _scalar(self, event: Any) -> Any:
         text = event.value
-        if event.implicit[0]:
+        tag = event.tag
+        if (tag is None and event.implicit[0]) or tag in _RESOLVED:
             if text not in self._scalars:
                 self._scalars[text] = plain(text)
-            return self._scalars[text]
-        tag = event.tag
-        if event.implicit[1] or tag in (None, "!", _TAG + "str"):
-            return text
+            value = self._scalars[text]
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ManifestError(f"{self._at(event)} has the number {text}, which no Kubernetes object can hold.")
+            if tag in _RESOLVED and type(value) not in _RESOLVED[tag]:
+                raise ManifestError(
+                    f"{self._at(event)} has {text!r} with the tag !!{tag[len(_TAG) :]}, which it is not."
+                )
+            return value
         if tag == _TAG + "binary":
-            return "".join(text.split())
-        if tag in (_TAG + "int", _TAG + "float", _TAG + "bool", _TAG + "null"):
-            return plain(text)
-        raise ManifestError(f"{self._at(event)} has the tag {tag}, which Kubernetes objects do not know.")
+            try:
+                return base64.b64decode("".join(text.splitlines()), validate=True).decode("utf-8")
+            except ValueError:
+                raise ManifestError(
+                    f"{self._at(event)} has a !!binary that is not base64 of UTF-8 text; write it into data or "
+                    "binaryData as base64, without the tag."
+                ) from None
+        return text
 
     def _at(self, event: Any) -> str:
         return f"{self._source}:{event.start_mark.line + 1}"

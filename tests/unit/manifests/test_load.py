@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import http.server
 import threading
@@ -55,7 +56,7 @@ def test_several_json_documents_in_one_file():
         ("apiVersion: v1\nkind: Pod\nmetadata: {generateName: a-}\n", "would make one more object at every run"),
         ("apiVersion: v1\nkind: Pod\nmetadata: {name: 1}\n", "metadata.name 1, which is not text"),
         ("a: *b\n", "f.yaml:1 refers to *b"),
-        ("a: !Ref b\n", "f.yaml:1 has the tag !Ref"),
+        ("a: !!int b\n", "f.yaml:1 has 'b' with the tag !!int, which it is not"),
     ],
 )
 def test_what_is_wrong_is_told_with_file_and_line(text, sentence):
@@ -132,3 +133,79 @@ def test_the_callers_own_objects_are_never_changed():
     item = load.load([], given)[0]
     item.object["metadata"]["name"] = "y"
     assert given["metadata"]["name"] == "x"
+
+
+ONE = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}'
+OTHER = ONE.replace('"a"', '"b"')
+
+
+@pytest.mark.parametrize("between", ["", "\n", " \n\n"])
+def test_json_documents_follow_one_another_with_their_lines(between):
+    items = list(load.parse(f"\n{ONE}{between}{OTHER}\n", "f.json"))
+    assert [(item.name, item.line) for item in items] == [("a", 2), ("b", 2 + between.count("\n"))]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ('"data": {"a": "1", "a": "2"}', "has the key a for the second time"),
+        ('"data": NaN', "has the number NaN"),
+        ('"data": -Infinity', "has the number -Infinity"),
+        ('"data": 1e400', "has the number 1e400"),
+        ('"data": "\\ud83c"', "half a character"),
+    ],
+)
+def test_json_that_would_not_arrive_as_written_is_refused(content, sentence):
+    with pytest.raises(ManifestError, match=f"^f.json:1.*{sentence}"):
+        list(load.parse(ONE[:-1] + f", {content}}}", "f.json"))
+
+
+def test_numbers_of_json_are_those_of_go():
+    (item,) = load.parse(ONE[:-1] + ', "data": [1.0, 1e3, 99999999999999999999, 9223372036854775807, 0.5]}', "f.json")
+    assert repr(item.object["data"]) == "[1, 1000, 1e+20, 9223372036854775807, 0.5]"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_files_are_utf_8_or_utf_16_with_its_mark(tmp_path, encoding):
+    (tmp_path / "f.yaml").write_text('apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "ä"}\n', encoding=encoding)
+    assert [item.name for item in load.load([str(tmp_path / "f.yaml")], None)] == ["ä"]
+
+
+def test_items_of_a_list_of_one_kind_need_not_repeat_it():
+    (item,) = load.parse("apiVersion: v1\nkind: ConfigMapList\nitems: [{metadata: {name: a}}]\n", "f.yaml")
+    assert (item.kind, item.api_version) == ("ConfigMap", "v1")
+    assert list(load.parse("apiVersion: v1\nkind: List\nitems:\n", "f.yaml")) == []
+
+
+@pytest.mark.parametrize(
+    ("metadata", "sentence"),
+    [
+        ("labels: [a]", "metadata.labels that are a list; write a mapping"),
+        ("labels: {version: 1.10}", "has the label version, the number 1.1; put it in quotes"),
+        ("annotations: {a: yes}", "has the annotation a, the truth value true; put it in quotes"),
+        ("annotations: text", "metadata.annotations that are the text 'text'"),
+        ("finalizers: {a: b}", "metadata.finalizers that are a mapping; write a list"),
+        ("ownerReferences: text", "metadata.ownerReferences that are the text 'text'"),
+    ],
+)
+def test_metadata_of_another_form_is_refused(metadata, sentence):
+    with pytest.raises(ManifestError, match=f"^Pod a at f.yaml:1 has .*{sentence}|f.yaml:1 .*{sentence}"):
+        list(load.parse(f"apiVersion: v1\nkind: Pod\nmetadata: {{name: a, {metadata}}}\n", "f.yaml"))
+
+
+def test_all_slips_are_told_at_once(tmp_path):
+    (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: Pod\n---\n[]\n")
+    (tmp_path / "b.yaml").write_text("a: [\n")
+    with pytest.raises(ManifestError) as caught:
+        load.load([str(tmp_path), str(tmp_path / "none")], {"kind": "Pod"})
+    for words in ("a.yaml:1", "a.yaml:4", "b.yaml:2", "none does not exist", "object 1 of definition"):
+        assert words in str(caught.value)
+
+
+def test_values_of_a_playbook_are_read_as_kubectl_reads_them():
+    start = {"apiVersion": "v1", "kind": "X", "metadata": {"name": "a"}}
+    (item,) = load.load([], {**start, "d": datetime.date(2026, 1, 2), 1: 2.0})
+    assert item.object["d"] == "2026-01-02" and item.object["1"] == 2 and type(item.object["1"]) is int
+    for value in (float("nan"), datetime.datetime(2026, 1, 2), b"x", {1, 2}, "\ud83c"):
+        with pytest.raises(ManifestError, match="object 1 of definition has"):
+            load.load([], {**start, "d": [value]})

@@ -9,8 +9,11 @@ import threading
 import time
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ansible_collections.bramble.kube.plugins.module_utils.manifests import wire
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import client, wire
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.auth import Endpoint
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
@@ -223,3 +226,18 @@ def test_a_proxy_that_refuses_is_told():
     client = Client(Endpoint("http://k8s.example:6443", proxy=f"127.0.0.1:{listener.port}"), 5)
     with pytest.raises(Fault, match=r"the proxy does not connect to k8s.example:6443: HTTP status 407"):
         client.get("/")
+
+
+@given(st.text(max_size=8) | st.sampled_from(["🍓", "\\ud83c\\udf53", "\\🍓", "\x85\u2028\ufeff\x7f\ufffe"]))
+def test_a_body_is_json_and_yaml_with_the_same_content(text):
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return
+    body = client.encoded({"a": text})
+    assert json.loads(body) == {"a": text}
+    assert yaml.safe_load(body) == {"a": text}
+
+
+def test_letters_above_ffff_are_sent_as_they_are_and_control_characters_are_not():
+    assert client.encoded(["🍓\x85\u2028ä"]) == b'["\xf0\x9f\x8d\x93\\u0085\\u2028\\u00e4"]'

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ManifestError
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.yamltext import documents, plain
 
 
@@ -36,7 +35,26 @@ def read(text: str):
         ("1.2.3", "1.2.3"),
         ("-", "-"),
         ("1e400", "1e400"),
-        ("y", "y"),
+        ("1e999", "1e999"),
+        ("9" * 5000, "9" * 5000),
+        ("y", True),
+        ("N", False),
+        ("08", 8),
+        ("0_8", 8),
+        ("0_", 0),
+        ("1e_3", 1000),
+        ("+0o14", 12),
+        ("0X1F", 31),
+        ("0B11", 3),
+        (".1_5", 0.15),
+        ("._5", "._5"),
+        ("_5", "_5"),
+        ("=", "="),
+        ("<<", "<<"),
+        ("9223372036854775807", 9223372036854775807),
+        ("9223372036854775808", 9223372036854775808.0),
+        ("99999999999999999999", 1e20),
+        ("0xFFFFFFFFFFFFFFFFFF", "0xFFFFFFFFFFFFFFFFFF"),
     ],
 )
 def test_plain_scalars(text, value):
@@ -47,18 +65,51 @@ def test_quoted_scalars_stay_text_and_keys_become_text():
     assert read("a: '1'\n1: \"yes\"\ntrue: |\n  10\n") == [{"a": "1", "1": "yes", "true": "10\n"}]
 
 
-def test_anchors_give_copies_and_merges_do_not_override():
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("! 08", "08"),
+        ("!custom 08", "08"),
+        ("!!str 08", "08"),
+        ("!!binary aGk=", "hi"),
+        ("!!float 1.5", 1.5),
+        ("!!bool y", True),
+        ("!!null ~", None),
+        ('!!int "7"', 7),
+    ],
+)
+def test_tags(text, value):
+    assert read(f"a: {text}") == [{"a": value}]
+
+
+@pytest.mark.parametrize(
+    "text", [".inf", "-.INF", ".NaN", "!!int x", "!!binary /w==", '!!binary "a"', "{~: 1}", "{1e20: 1}"]
+)
+def test_what_json_cannot_hold_is_refused_with_its_line(text):
+    with pytest.raises(ManifestError, match=r"^f\.yaml:2 "):
+        read(f"# c\na: {text}")
+
+
+def test_a_merge_overwrites_what_stands_above_it_and_not_what_stands_below():
+    base = "b: &b {k: 1, l: 1}\n"
+    assert read(base + "c: {k: 2, <<: *b, l: 2}\n")[0]["c"] == {"k": 1, "l": 2}
+    assert read(base + "c: {<<: [{k: 3}, *b]}\n")[0]["c"] == {"k": 3, "l": 1}
+    with pytest.raises(ManifestError, match="second time"):
+        read(base + "c: {k: 2, <<: *b, k: 3}\n")
+
+
+def test_anchors_and_merges_give_copies():
     content = read("a: &x {k: [1]}\nb: *x\nc: {<<: *x, z: 1}\nd: {k: 2, <<: *x}\n")[0]
     assert content["b"] == content["a"] and content["b"] is not content["a"]
-    assert content["c"] == {"k": [1], "z": 1} and content["d"] == {"k": 2}
+    assert content["c"] == {"k": [1], "z": 1} and content["d"] == {"k": [1]}
 
 
 def test_lines_are_those_of_the_documents_content():
     assert [line for line, _content in documents("# c\n\na: 1\n---\n\n# c\nb: 2\n", "f")] == [3, 7]
 
 
-# PyYAML takes 1e3 for text and writes it without quotes; kubectl, and so we, take it for a number.
-texts = st.text(max_size=8).filter(lambda text: not re.fullmatch(r"[-+]?[0-9.]+[eE][-+]?[0-9]+", text))
+# PyYAML takes 1e3, 08 and y for text and writes them without quotes; kubectl, and so we, take them for something else.
+texts = st.text(max_size=8).filter(lambda text: isinstance(plain(text), str) or yaml.safe_dump(text)[0] in "'\"")
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**40), 2**40) | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
