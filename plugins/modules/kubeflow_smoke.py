@@ -58,13 +58,8 @@ options:
         description: Address of its proxy inside the cluster.
         type: str
         required: true
-      secret:
-        description:
-          - The Secret in O(jupyterhub.namespace) with the token of a service that may manage users and servers.
-        type: str
-        required: true
-      key:
-        description: The token's key in it.
+      token:
+        description: The token of a service that may manage users and servers, made for the time of the proof.
         type: str
         required: true
   model_server:
@@ -170,7 +165,13 @@ def main() -> None:
             namespace={"type": "str", "default": "kubeflow-smoke"},
             image={"type": "str", "required": True},
             programs={"type": "dict", "required": True},
-            jupyterhub={"type": "dict", "options": names_of("namespace", "deployment", "url", "secret", "key")},
+            jupyterhub={
+                "type": "dict",
+                "options": dict(
+                    names_of("namespace", "deployment", "url"),
+                    token={"type": "str", "required": True, "no_log": True},
+                ),
+            },
             model_server={"type": "dict", "options": names_of("namespace", "deployment")},
             timeout={"type": "int", "default": 600},
             keep={"type": "bool", "default": False},

@@ -24,7 +24,7 @@ class Plan:
 
     :ivar image: has Python, scikit-learn and KServe's model server.
     :ivar programs: file name → text, of what runs in Pods.
-    :ivar hub: where JupyterHub is: namespace, deployment, url, secret, key.
+    :ivar hub: where JupyterHub is: namespace, deployment, url; and token, with which it lets the smoke test in.
     :ivar server: where the model server is: namespace, deployment.
     """
 
@@ -71,5 +71,5 @@ def _serve(place: Workplace, plan: Plan) -> str:
 
 def _notebook(place: Workplace, plan: Plan) -> str:
     hub = plan.hub
-    image, token = notebook.hub_of(place, hub["namespace"], hub["deployment"], hub["secret"], hub["key"])
-    return notebook.prove_notebook(place, plan.programs["notebook.py"], image, {"url": hub["url"], "token": token})
+    image = notebook.image_of(place, hub["namespace"], hub["deployment"])
+    return notebook.prove_notebook(place, plan.programs["notebook.py"], image, hub)
