@@ -16,7 +16,14 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
-from ansible_collections.bramble.kube.plugins.module_utils.status import audit, certificates, diagnosis, report, screen
+from ansible_collections.bramble.kube.plugins.module_utils.status import (
+    audit,
+    audit_items,
+    certificates,
+    diagnosis,
+    report,
+    screen,
+)
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, Pi, Scene
 
 DEFAULT_NETWORK = "flannel"
@@ -107,7 +114,7 @@ class ActionModule(ActionBase):
         return result
 
     def _audit(self, scene: Scene) -> dict[str, Any]:
-        items = audit.audit(scene)
+        items = audit.audit(scene, audit_items.ITEMS)
         self._show(screen.audit_screen, items)
         return {
             "changed": False,

@@ -25,7 +25,7 @@ options:
     description: A context in it, its current one by default.
     type: str
   audit:
-    description: Whether to ask, too, who may do what (C(bindings)).
+    description: Whether to ask, too, for what an audit judges, such as kubelets' configurations and roles (C(audit)).
     type: bool
     default: false
 attributes:
@@ -53,7 +53,7 @@ cluster:
   description:
     - C(reachable), and if it is not, C(outcome) (one of no_kubeconfig, untrusted, unauthorized, forbidden, silent,
       failed) and what was C(said).
-    - Else C(version), C(nodes), C(pods), C(workloads), C(tokens), C(requests), and C(bindings) with O(audit=true).
+    - Else C(version), C(nodes), C(pods), C(workloads), C(tokens), C(requests), and C(audit) with O(audit=true).
     - C(server) is the address that was asked, C(client_certificate) and C(ca) are the kubeconfig's, as PEM text.
   returned: always
   type: dict

@@ -88,7 +88,8 @@ troubles:
   type: list
   elements: str
 audited:
-  description: The audited items, each with C(id), C(title), C(verdict) (V(pass), V(fail), V(accepted)), C(found).
+  description: The audited items, each with C(id), C(title), C(verdict) (V(pass), V(fail), V(explained), V(unknown),
+    V(not checked)), C(found), C(reason).
   returned: with O(audit=true)
   type: list
   elements: dict

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from marks import as_shown
 
-from ansible_collections.bramble.kube.plugins.module_utils.status import audit, diagnosis
+from ansible_collections.bramble.kube.plugins.module_utils.status import audit_items, diagnosis
 from ansible_collections.bramble.kube.plugins.module_utils.status.screen import WORDS
 
 
@@ -27,5 +27,5 @@ def checks() -> str:
 def audited() -> str:
     """Write all audited items, and why a deviation is accepted, as a Markdown table."""
     lines = ["| item | wanted | why it may be otherwise |", "|---|---|---|"]
-    lines += [f"| {item.id} | {item.title} | {item.reason} |" for item in audit.ITEMS_IN_ORDER]
+    lines += [f"| {item.id} | {item.title} | {item.reason} |" for item in audit_items.ITEMS]
     return "\n".join(lines)

@@ -105,6 +105,13 @@ def signed_by(certificate: Certificate, cas: Iterable[x509.Certificate]) -> bool
     return False
 
 
+def groups(certificate: Certificate) -> set[str]:
+    """The groups of whoever proves itself by the certificate: its organizations."""
+    return {
+        str(entry.value) for entry in certificate.raw.subject.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)
+    }
+
+
 def key_of(certificate: x509.Certificate) -> bytes:
     """The certificate's public key, by which a CA stays the same when its certificate is renewed."""
     return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -17,6 +17,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.tokens import
 )
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
+from ansible_collections.bramble.kube.plugins.module_utils.status import gather_audit
 from ansible_collections.bramble.kube.plugins.module_utils.status.log_tail import LINES, last_words
 
 #: Kinds of which a component's health is read: path, and where its counts are (wanted, ready).
@@ -47,6 +48,7 @@ def node(item: dict) -> dict[str, Any]:
         "roles": sorted(label[len(prefix) :] for label in labels if label.startswith(prefix)),
         "kubelet": info.get("kubeletVersion", "").removeprefix("v"),
         "runtime": info.get("containerRuntimeVersion", ""),
+        "system": info.get("operatingSystem", ""),
         "architecture": info.get("architecture", ""),
         "os": info.get("osImage", ""),
         "kernel": info.get("kernelVersion", ""),
@@ -172,23 +174,13 @@ def _unreachable(error: Exception, outcome: str) -> dict[str, Any]:
     return {"reachable": False, "outcome": outcome, "said": redact(str(error)).rstrip(".")}
 
 
-def binding(kind: str, item: dict) -> dict[str, Any]:
-    """A RoleBinding or ClusterRoleBinding: which role, and to whom."""
-    return {
-        "kind": kind,
-        "name": _meta(item)["name"],
-        "role": (item.get("roleRef") or {}).get("name", ""),
-        "subjects": [{"kind": s.get("kind"), "name": s.get("name")} for s in item.get("subjects") or []],
-    }
-
-
 def ask(client: Client, audit: bool = False) -> dict[str, Any]:
     """Ask for everything.
 
-    :param audit: whether to ask for role bindings, too.
+    :param audit: whether to ask, too, for what an audit judges.
 
     :returns: ``reachable`` and, when it is not, ``outcome`` (untrusted, unauthorized, forbidden, silent) and what was
-        ``said``; else version, nodes, pods, workloads, tokens, requests.
+        ``said``; else version, nodes, pods, workloads, tokens, requests, and ``audit`` as gather_audit.ask tells.
     """
     try:
         version = client.get("/version").get("gitVersion", "").removeprefix("v")
@@ -212,12 +204,7 @@ def ask(client: Client, audit: bool = False) -> dict[str, Any]:
         requests = _items(client, "/apis/certificates.k8s.io/v1/certificatesigningrequests")
         answer["requests"] = [request_for_certificate(item) for item in requests]
         if audit:
-            rbac = "/apis/rbac.authorization.k8s.io/v1"
-            answer["bindings"] = [
-                binding(kind, item)
-                for kind, plural in (("ClusterRoleBinding", "clusterrolebindings"), ("RoleBinding", "rolebindings"))
-                for item in _items(client, f"{rbac}/{plural}")
-            ]
+            answer["audit"] = gather_audit.ask(client, [entry["name"] for entry in nodes])
         logs = 0
         for entry in answer["pods"]:
             for trouble in entry["troubles"]:

@@ -20,13 +20,21 @@ except ImportError:
     HAS_RICH = False
 
 from ansible_collections.bramble.kube.plugins.module_utils.status import summary
-from ansible_collections.bramble.kube.plugins.module_utils.status.audit import ACCEPTED, FAIL, PASS, UNKNOWN, Result
+from ansible_collections.bramble.kube.plugins.module_utils.status.audit import (
+    EXPLAINED,
+    FAIL,
+    NOT_CHECKED,
+    PASS,
+    UNKNOWN,
+    Result,
+    counts,
+)
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, NOTE, WARN, Finding, Scene
 
 #: Narrower than this a table of Pis cannot be read.
 NARROWEST = 110
 _STYLES = {BAD: "bold red", WARN: "yellow", NOTE: "cyan"}
-_VERDICTS = {PASS: "green", FAIL: "bold red", ACCEPTED: "cyan", UNKNOWN: "yellow"}
+_VERDICTS = {PASS: "green", FAIL: "bold red", EXPLAINED: "cyan", UNKNOWN: "yellow", NOT_CHECKED: "default"}
 WORDS = {BAD: "TROUBLE", WARN: "SOON", NOTE: "note"}
 
 
@@ -113,10 +121,9 @@ def audit_screen(items: Sequence[Result], width: int = NARROWEST, color: bool = 
     for heading in ("item", "wanted", "verdict", "found"):
         table.add_column(heading, overflow="fold")
     for item in items:
-        found = f"{item.found}\n({item.reason})" if item.reason else item.found
+        found = f"{item.found}\n({item.reason})".strip() if item.reason else item.found
         table.add_row(item.id, item.title, Text(item.verdict, style=_VERDICTS[item.verdict]), found)
-    counts = {verdict: sum(1 for item in items if item.verdict == verdict) for verdict in _VERDICTS}
-    console.print(Text("CIS Kubernetes Benchmark 1.12, as far as an installer decides about it", style="bold"))
+    console.print(Text("CIS Kubernetes Benchmark 1.12, and some items of our own (B)", style="bold"))
     console.print(table)
-    console.print(", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count))
+    console.print(", ".join(f"{count} {verdict}" for verdict, count in counts(items).items() if count))
     return console.file.getvalue().rstrip("\n")
