@@ -279,7 +279,10 @@ def no_windows(scene: Scene, seen: Seen) -> None:
     if parts(scene, seen) is None:
         return
     for node in scene.cluster["nodes"]:
-        seen.judge(node["name"], node.get("system") == "linux", f"it runs {node.get('system') or 'an unknown system'}")
+        if node.get("system"):
+            seen.judge(node["name"], node["system"] == "linux", f"it runs {node['system']}")
+        else:
+            seen.unread.append(f"{node['name']}: it does not tell its system")
 
 
 def each_container(right: Callable[[Mapping[str, Any], Mapping[str, Any]], bool], what: str, own: bool = True) -> Check:

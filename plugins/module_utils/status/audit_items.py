@@ -264,7 +264,7 @@ def _others() -> Iterable[Item]:
     yield Item(
         "2.7",
         "etcd has a CA of its own",
-        flag(ETCD, "trusted-ca-file", lambda found: given(found) and found != "/etc/kubernetes/pki/ca.crt"),
+        each(flag(ETCD, "trusted-ca-file", given), on_pis.etcd_ca),
     )
     yield Item(
         "3.1.1",

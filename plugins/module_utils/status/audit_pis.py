@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.wording import short_reason
+from ansible_collections.bramble.kube.plugins.module_utils.status import certificates
 from ansible_collections.bramble.kube.plugins.module_utils.status.audit import Seen
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import Pi, Scene
 
@@ -348,6 +349,21 @@ def audit_policy(scene: Scene, seen: Seen) -> None:
         for verb, group, resource in SECRET_REQUESTS:
             level = audit_level(rules, verb, group, resource)
             seen.judge(pi.name, level not in ("Request", "RequestResponse"), f"the content of {resource} is logged")
+
+
+def etcd_ca(scene: Scene, seen: Seen) -> None:
+    """etcd trusts a CA of its own, which is not the cluster's: compared by their keys."""
+    for pi in pis(scene, seen, masters=True):
+        program = pi.audit["programs"].get("etcd")
+        keys = {entry.file: certificates.key_of(entry.raw) for entry in scene.certificates(pi)}
+        path = program["flags"].get("trusted-ca-file") if program else None
+        if program is None or "/etc/kubernetes/pki/ca.crt" not in keys:
+            seen.unread.append(f"{pi.name}: {'the CA could not be read' if program else 'etcd does not run'}")
+        elif path and path not in keys:
+            seen.unread.append(f"{pi.name}: {path} could not be read")
+        else:
+            right = bool(path) and keys[path] != keys["/etc/kubernetes/pki/ca.crt"]
+            seen.judge(pi.name, right, f"etcd has --trusted-ca-file {path or 'not set'}, no CA of its own")
 
 
 # Kubelets ------------------------------------------------------------------------------------------------------------

@@ -43,9 +43,12 @@ class Authority:
         """The CA's certificate."""
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def sign(self, name: str, days_left: int = 364, begins: datetime = NOW - timedelta(days=30)) -> str:
+    def sign(
+        self, name: str, days_left: int = 364, begins: datetime = NOW - timedelta(days=30), group: str = ""
+    ) -> str:
         """A certificate with so many days left."""
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        groups = [x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, group)] if group else []
+        subject = x509.Name([*groups, x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         life = NOW + timedelta(days=days_left, hours=1) - begins
         made = self._make(subject, ec.generate_private_key(ec.SECP256R1()), life, False, begins)
         return made.public_bytes(serialization.Encoding.PEM).decode()

@@ -8,40 +8,13 @@ import socket
 import struct
 import threading
 import time
-from pathlib import Path
 
 import pytest
+from folders import Folder
 from scenes import ca
 
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.status import gather_pi as pi
 from ansible_collections.bramble.kube.plugins.module_utils.status import security
-
-
-class Folder(System):
-    """A Pi made of files."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(str(root))
-        self.programs: dict[str, str] = {}
-
-    def put(self, path: str, text: str, mode: int = 0o644) -> None:
-        """Write a file of the Pi."""
-        file = Path(self.path(path))
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-        file.chmod(mode)
-
-    def run(self, arguments, timeout: float = 10) -> str:
-        """What the test has put for the program."""
-        command = " ".join(arguments)
-        return next((text for start, text in self.programs.items() if command.startswith(start)), "")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Folder:
-    """A Pi on which nothing is."""
-    return Folder(tmp_path)
 
 
 def kubeconfig(pem: str, user: str) -> str:
@@ -75,7 +48,9 @@ def test_an_empty_machine_gives_empty_answers(folder: Folder) -> None:
     assert state["membership"]["joined"] is False
     assert state["api"]["outcome"] == "none"
     assert state["temperature_c"] is None
-    assert security.gather(folder)["files"] == []
+    read = security.gather(folder)
+    assert [entry["path"] for entry in read["files"]] == []
+    assert (read["programs"], read["encryption"], read["listening"]) == ({}, {}, None)
 
 
 def test_services(folder: Folder) -> None:
@@ -162,25 +137,6 @@ def test_an_unfinished_join_shows_the_tokens_public_half_alone(folder: Folder) -
 def test_reach_tells_how_it_failed() -> None:
     assert pi.reach("https://127.0.0.1:1", ca().pem)["outcome"] == "refused"
     assert pi.reach("", "")["outcome"] == "none"
-
-
-def test_modes_keys_and_arguments(folder: Folder) -> None:
-    folder.put("/etc/kubernetes/pki/ca.key", "-----BEGIN PRIVATE KEY-----", 0o644)
-    manifest = (
-        "spec:\n  containers:\n  - command:\n    - kube-apiserver\n    - --profiling=false\n"
-        "    - --encryption-provider-config=/etc/kubernetes/pki/encryption.json\n    - --allow-privileged=true\n"
-    )
-    folder.put("/etc/kubernetes/manifests/kube-apiserver.yaml", manifest, 0o600)
-    folder.put(
-        "/etc/kubernetes/pki/encryption.json",
-        '{"kind": "EncryptionConfiguration", "resources": [{"providers": [{"secretbox": {}}, {"identity": {}}]}]}',
-    )
-    found = security.gather(folder)
-    key = next(file for file in found["files"] if file["path"].endswith("ca.key"))
-    assert key["mode"] == 0o644
-    assert key["private_key"] is True
-    assert found["arguments"]["kube-apiserver"]["profiling"] == "false"
-    assert found["encryption_providers"] == ["secretbox", "identity"]
 
 
 def test_addresses_that_are_listened_on() -> None:

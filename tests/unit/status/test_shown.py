@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 from scenes import NAMES, Sketch, pod, trouble
 
-from ansible_collections.bramble.kube.plugins.module_utils.status import audit
+from ansible_collections.bramble.kube.plugins.module_utils.status import audit, audit_items
 from ansible_collections.bramble.kube.plugins.module_utils.status.diagnosis import diagnose
 from ansible_collections.bramble.kube.plugins.module_utils.status.report import page
 from ansible_collections.bramble.kube.plugins.module_utils.status.screen import audit_screen, screen
@@ -95,6 +95,8 @@ def test_page_and_screen_without_an_api_server() -> None:
 
 
 def test_without_any_audited_fact_nothing_passes() -> None:
-    items = audit.audit(Sketch().scene())
-    assert {item.verdict for item in items} == {audit.UNKNOWN}
+    sketch = Sketch()
+    sketch.silence()
+    items = audit.audit(sketch.scene(), audit_items.ITEMS)
+    assert {item.verdict for item in items} == {audit.UNKNOWN, audit.NOT_CHECKED}
     assert "could not be read" in audit_screen(items)
