@@ -11,11 +11,11 @@ asked for.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.redact import redact
+from ansible_collections.bramble.kube.plugins.module_utils.common.together import together
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
 
@@ -40,8 +40,6 @@ KUBELET_SETTINGS = (
     "tlsPrivateKeyFile",
 )
 ENFORCE = "pod-security.kubernetes.io/enforce"
-#: Kubelets that are asked at a time.
-AT_A_TIME = 8
 
 
 def _meta(item: dict) -> dict:
@@ -205,13 +203,11 @@ def ask(client: Client, nodes: list[str]) -> dict[str, Any]:
             _items(client, secrets, {"fieldSelector": "type=kubernetes.io/service-account-token"}, METADATA)
         ),
     }
-    answer: dict[str, Any] = {"kubelets": {}, "trouble": {}}
-    with ThreadPoolExecutor(AT_A_TIME) as threads:
-        asked = {name: threads.submit(kubelet, client, name) for name in nodes}
-        for part, read in parts.items():
-            try:
-                answer[part] = read()
-            except (ApiError, Fault) as error:
-                answer["trouble"][part] = redact(str(error)).rstrip(".")[:200]
-        answer["kubelets"] = {name: future.result() for name, future in asked.items()}
+    kubelets = dict(zip(nodes, together(lambda name: kubelet(client, name), nodes)))
+    answer: dict[str, Any] = {"kubelets": kubelets, "trouble": {}}
+    for part, read in parts.items():
+        try:
+            answer[part] = read()
+        except (ApiError, Fault) as error:
+            answer["trouble"][part] = redact(str(error)).rstrip(".")[:200]
     return answer
