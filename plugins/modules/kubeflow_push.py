@@ -86,6 +86,14 @@ options:
   node_address:
     description: Address of a node for what is printed. If not set, the control plane's.
     type: str
+  prune_in_use:
+    description:
+      - Names of CRDs that left a component's manifests and may be deleted although there are objects of their kind that
+        the component did not bring, and that go with them. Any other such CRD fails the component, before anything of
+        it is changed. A CRD that the component's entry names is never deleted while the component is there.
+    type: list
+    elements: str
+    default: []
   force:
     description: Whether to push what does not fit, all the same.
     type: bool

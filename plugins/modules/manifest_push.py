@@ -52,6 +52,13 @@ options:
         O(exclude) that leave nothing, are errors then. Who wants the set to be empty writes C(definition=[]).
     type: bool
     default: false
+  prune_in_use:
+    description:
+      - Names of CRDs that O(prune) may delete although there are objects of their kind that the set did not bring, and
+        that go with them. Any other such CRD is refused with the number of these objects, before anything is changed.
+    type: list
+    elements: str
+    default: []
   method:
     description:
       - How objects are written. V(auto) is server-side apply, or a three-way client-side apply on servers before 1.22.

@@ -51,6 +51,7 @@ class Wishes:
     :ivar wait_timeout: seconds for a component whose entry does not say.
     :ivar timeout: seconds for which faults are answered by another try.
     :ivar people: those who get a password each, where a component has passwords for people.
+    :ivar prune_in_use: CRDs that may go although there are objects that no component brought.
     """
 
     check: bool = False
@@ -61,6 +62,7 @@ class Wishes:
     workers: int = 8
     force_conflicts: bool = False
     people: tuple[str, ...] = ()
+    prune_in_use: tuple[str, ...] = ()
 
 
 @dataclass
@@ -246,6 +248,8 @@ class Delivery:
             apply_set=apply_set.name,
             apply_set_namespace=apply_set.namespace,
             prune=True,
+            prune_in_use=self.wishes.prune_in_use,
+            keep=component.component.crds,
             wait=self.wishes.wait,
             wait_timeout=self._time_limit(component),
             wait_for=list(component.component.ready.wait_for),

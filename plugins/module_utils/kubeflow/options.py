@@ -24,6 +24,7 @@ ARGUMENT_SPEC: dict[str, Any] = dict(
     access={"type": "str", "choices": ["node_port", "load_balancer", "ingress"], "default": "node_port"},
     ingress_class={"type": "str", "default": "traefik"},
     node_address={"type": "str"},
+    prune_in_use={"type": "list", "elements": "str", "default": []},
     force={"type": "bool", "default": False},
     force_conflicts={"type": "bool", "default": False},
     mirrors={"type": "dict", "default": {}},

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..manifests import apply as applying
 from ..manifests import order, prune
-from ..manifests.applyset import PART_OF_LABEL, ApplySet
+from ..manifests.applyset import ApplySet
 from ..manifests.client import JSON, Client
 from ..manifests.discovery import Resource
 from ..manifests.errors import ApiError, ManifestError
@@ -75,7 +75,8 @@ def _divide(get: Get, doomed: list[Any], apply_set: ApplySet, notes: list[str]) 
         if item.kind in _KEPT:
             reason = "it holds data"
         elif item.kind == "CustomResourceDefinition":
-            reason = _used(get, item, apply_set)
+            found = prune.strangers(get, item.name, apply_set)
+            reason = found and f"{found} would be deleted with it"
         if reason:
             stays.append(entry)
             notes.append(f"{item.label} stays, because {reason}; data: delete takes it, too")
@@ -98,26 +99,6 @@ def _keep_passwords(
     for item, _resource, _document in stays:
         notes.append(f"{item.label} stays, because it opens the data that stays; data: delete takes it, too")
     return [entry for entry in doomed if entry not in stays], kept + stays
-
-
-def _used(get: Get, item: Item, apply_set: ApplySet) -> str:
-    """Why a CRD cannot go without taking somebody's objects along; "" when it can."""
-    definition = get(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{item.name}")
-    spec = definition["spec"]
-    version = next(entry["name"] for entry in spec["versions"] if entry.get("served"))
-    path = f"/apis/{spec['group']}/{version}/{spec['names']['plural']}"
-    query = {"limit": 1, "labelSelector": f"{PART_OF_LABEL}!={apply_set.id}"}
-    try:
-        page = get(path, query, prune.METADATA_ONLY)
-    except ApiError as error:
-        if error.status == 404:
-            return ""
-        raise
-    for entry in page.get("items") or []:
-        metadata = entry["metadata"]
-        where = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
-        return f"{spec['names']['kind']} {where}{metadata['name']} is not the component's own"
-    return ""
 
 
 def _claims(get: Get, volumes: Volumes, known: list[Any]) -> list[Any]:

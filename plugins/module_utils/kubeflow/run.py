@@ -101,6 +101,7 @@ class _Run:
             workers=params["workers"],
             force_conflicts=params["force_conflicts"],
             people=tuple(params["people"]),
+            prune_in_use=tuple(params["prune_in_use"]),
         )
 
     def _prepare(self, chosen: list[Chosen], settings: Settings) -> tuple[list[Prepared], list[Chosen]]:

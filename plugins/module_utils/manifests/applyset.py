@@ -20,6 +20,7 @@ ID_LABEL = "applyset.kubernetes.io/id"
 PART_OF_LABEL = "applyset.kubernetes.io/part-of"
 TOOLING = "applyset.kubernetes.io/tooling"
 CONTAINS = "applyset.kubernetes.io/contains-group-kinds"
+CONTAINS_RESOURCES = "applyset.kubernetes.io/contains-group-resources"  # what CONTAINS was called before
 ADDITIONAL = "applyset.kubernetes.io/additional-namespaces"
 OUR_TOOLING = "bramble.kube/v1"
 CONFIG_MAP = Resource("v1", "ConfigMap", "configmaps", True)
@@ -74,10 +75,11 @@ class ApplySet:
         """Path of the parent."""
         return CONFIG_MAP.path(self.name, self.namespace)
 
-    def load(self, get: Callable[[str], Any]) -> None:
-        """Read the parent, and refuse one that is somebody else's.
+    def load(self, get: Callable[[str], Any], kind_of: Callable[[str, str], str]) -> None:
+        """Read the parent, and refuse one that is somebody else's, or of which the members cannot be known.
 
-        :raises ManifestError: naming the owner.
+        :param kind_of: ``kind_of(group, plural)`` → kind, "" where the server does not have it any more.
+        :raises ManifestError: naming the owner, or what is wrong with it.
         """
         try:
             parent = get(self.path)
@@ -85,24 +87,41 @@ class ApplySet:
             if error.status == 404:
                 return
             raise
-        metadata = parent["metadata"]
-        annotations = metadata.get("annotations") or {}
+        labels, annotations = (parent["metadata"].get(part) or {} for part in ("labels", "annotations"))
         tooling = annotations.get(TOOLING)
         where = f"ConfigMap {self.namespace}/{self.name}"
         if not self.takeover:
-            if (metadata.get("labels") or {}).get(ID_LABEL) is None or tooling is None:
+            if labels.get(ID_LABEL) is None or tooling is None:
                 raise ManifestError(
                     f"apply_set {self.name}: {where} exists and is no apply set; choose another name, or set "
                     "apply_set_takeover: true."
                 )
-            if tooling.partition("/")[0] != OUR_TOOLING.partition("/")[0]:
+            if tooling.rpartition("/")[0] != OUR_TOOLING.rpartition("/")[0]:
                 raise ManifestError(
                     f"apply_set {self.name}: {where} belongs to {tooling}; choose another name, or set "
                     "apply_set_takeover: true."
                 )
         self.parent = parent
-        self.group_kinds = parse_group_kinds(annotations.get(CONTAINS) or "")
+        if ID_LABEL not in labels:
+            return  # no apply set yet, so that it has no members
+        if labels[ID_LABEL] != self.id:
+            raise ManifestError(
+                f"apply_set {self.name}: the label {ID_LABEL} of {where} is {labels[ID_LABEL]}, but an object of this "
+                f"name has the id {self.id}: it was copied or changed, so that its members cannot be known. "
+                "Correct the label, or choose another name."
+            )
         self.namespaces = {name for name in (annotations.get(ADDITIONAL) or "").split(",") if name}
+        if CONTAINS in annotations:
+            self.group_kinds = parse_group_kinds(annotations[CONTAINS])
+        elif CONTAINS_RESOURCES in annotations:
+            resources = parse_group_kinds(annotations[CONTAINS_RESOURCES])
+            kinds = {(group, kind_of(group, plural)) for group, plural in resources}
+            self.group_kinds = {(group, kind) for group, kind in kinds if kind}
+        else:
+            raise ManifestError(
+                f"apply_set {self.name}: {where} has no annotation {CONTAINS}, by which its members are found; write "
+                "it again (such as ConfigMap,Deployment.apps), or choose another name."
+            )
 
     def wanted(self, items: Iterable[Item]) -> tuple[set[tuple[str, str]], set[str]]:
         """Group-kinds and additional namespaces of the objects."""

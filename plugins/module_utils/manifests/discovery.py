@@ -84,9 +84,16 @@ class Discovery:
 
     def find(self, api_version: str, kind: str) -> Resource | None:
         """The kind as served, or None."""
+        return self._kinds(api_version).get(kind)
+
+    def kinds(self, api_version: str) -> list[Resource]:
+        """All kinds that are served in a group and version."""
+        return list(self._kinds(api_version).values())
+
+    def _kinds(self, api_version: str) -> dict[str, Resource]:
         if api_version not in self._versions:
             self._versions[api_version] = self._fetch(api_version)
-        return self._versions[api_version].get(kind)
+        return self._versions[api_version]
 
     def forget(self, api_versions: Iterable[str]) -> None:
         """Ask again next time, for instance once a CRD is established."""

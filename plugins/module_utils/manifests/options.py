@@ -40,6 +40,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "apply_set": {"type": "str"},
     "apply_set_takeover": {"type": "bool", "default": False},
     "prune": {"type": "bool", "default": False},
+    "prune_in_use": {"type": "list", "elements": "str", "default": []},
     "method": {"type": "str", "choices": ["auto", "server_side", "client_side"], "default": "auto"},
     "force_conflicts": {"type": "bool", "default": False},
     "modernize": {"type": "bool", "default": True},

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,8 @@ class Options:
     apply_set_namespace: str = ""  # where the set's parent is; by default in `namespace`
     apply_set_takeover: bool = False
     prune: bool = False
+    prune_in_use: Collection[str] = ()  # CRDs that may be pruned although there are objects that the set did not bring
+    keep: Collection[str] = ()  # CRDs that are never pruned
     method: str = AUTO
     force_conflicts: bool = False
     modernize: bool = True
@@ -52,6 +54,7 @@ class Plan:
     :ivar live: ``id(item)`` → the live object, for those that are not as the manifest wants them.
     :ivar verdicts: ``id(item)`` → EQUAL, UNSURE or DIFFERENT, for those that exist.
     :ivar doomed: members of the apply set that are not in the manifests any more.
+    :ivar spared: members of the apply set that are not in the manifests any more, and stay all the same.
     """
 
     def __init__(self, client: Client, items: list[Item], options: Options) -> None:
@@ -66,6 +69,7 @@ class Plan:
         self.rewritten: list[dict[str, Any]] = []
         self.warnings: list[str] = []
         self.doomed: list[tuple[Item, Resource, dict]] = []
+        self.spared: list[Item] = []
         self.apply_set: ApplySet | None = None
         self.method = options.method
         self._listed: set[tuple[str, str, str]] = set()
@@ -154,7 +158,11 @@ class Plan:
                 )
         shape.set_labels(self.items, {PART_OF_LABEL: self.apply_set.id})
         apply_set = self.apply_set
-        self._ask_server(lambda: apply_set.load(self.get))
+        self._ask_server(
+            lambda: apply_set.load(
+                self.get, lambda group, plural: prune.kind_of(self.get, self.discovery, group, plural)
+            )
+        )
 
     def _read_live(self) -> None:
         wanted = [(item, self.resources[id(item)]) for item in self.items if id(item) in self.resources]
@@ -200,6 +208,35 @@ class Plan:
             if resource is not None:
                 resources[group, kind] = resource
         self.doomed.extend(prune.leftovers(self.get, apply_set, resources, self._identities(), self._listed))
+
+    def guard_definitions(self) -> None:
+        """Spare the CRDs that are never pruned, and see that no other takes along what the set did not bring.
+
+        :raises ManifestError: naming the CRD, and how many objects there are.
+        """
+        named = [entry for entry in self.doomed if _is_definition(entry[0]) and entry[0].name in self.options.keep]
+        self.doomed = [entry for entry in self.doomed if entry not in named]
+        self.spared = [item for item, _resource, _found in named]
+        for item in self.spared:
+            self.warnings.append(f"{item.label} stays, because its entry names it, although no manifest has it.")
+        wrong: list[str] = []
+        self._ask_server(lambda: wrong.extend(filter(None, (self.why_not(item) for item, *_rest in self.doomed))))
+        if wrong:
+            raise ManifestError(f"{'; '.join(wrong)}. Nothing was changed.")
+
+    def why_not(self, item: Item) -> str:
+        """Why a member that left the manifests must not be deleted, and the ways out; "" when it may be."""
+        if not _is_definition(item) or item.name in self.options.prune_in_use or self.apply_set is None:
+            return ""
+        found = prune.strangers(
+            self.get, item.name, self.apply_set, {(other.group, other.kind) for other in self.items}
+        )
+        ways = f"put it back, delete them first, or name {item.name} in prune_in_use"
+        return found and f"{item.label} left the manifests, but {found} would be deleted with it: {ways}"
+
+
+def _is_definition(item: Item) -> bool:
+    return item.kind == "CustomResourceDefinition" and item.group == "apiextensions.k8s.io"
 
 
 def method_for(version: dict[str, Any]) -> str:

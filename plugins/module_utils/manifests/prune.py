@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 from ..common.together import together
@@ -21,21 +21,34 @@ PAGE = 500
 
 def preferred(get: Callable[[str], Any], discovery: Discovery, group: str, kind: str) -> Resource | None:
     """The kind in the group's preferred version (or any other that has it); None when the server has it no more."""
-    if group == "":
-        return discovery.find("v1", kind)
-    try:
-        answer = get("/apis/" + group)
-    except ApiError as error:
-        if error.status == 404:
-            return None
-        raise
-    versions = [answer["preferredVersion"]["groupVersion"]]
-    versions += [entry["groupVersion"] for entry in answer["versions"] if entry["groupVersion"] not in versions]
-    for version in versions:
+    for version in _versions(get, group):
         found = discovery.find(version, kind)
         if found is not None:
             return found
     return None
+
+
+def kind_of(get: Callable[[str], Any], discovery: Discovery, group: str, plural: str) -> str:
+    """The kind whose name in paths is `plural`; "" when the server has it no more."""
+    for version in _versions(get, group):
+        for resource in discovery.kinds(version):
+            if resource.plural == plural:
+                return resource.kind
+    return ""
+
+
+def _versions(get: Callable[[str], Any], group: str) -> list[str]:
+    """The versions in which a group is served, the preferred one first."""
+    if group == "":
+        return ["v1"]
+    try:
+        answer = get("/apis/" + group)
+    except ApiError as error:
+        if error.status == 404:
+            return []
+        raise
+    versions = [answer["preferredVersion"]["groupVersion"]]
+    return versions + [entry["groupVersion"] for entry in answer["versions"] if entry["groupVersion"] not in versions]
 
 
 def leftovers(
@@ -60,17 +73,10 @@ def leftovers(
 
     def look(job: tuple[Resource, str]) -> None:
         resource, namespace = job
-        token = ""
-        while True:
-            query = {"limit": PAGE, "continue": token, "labelSelector": apply_set.selector}
-            page = get(resource.collection(namespace), query, METADATA_ONLY)
-            for entry in page.get("items") or []:
-                candidate = member(resource, entry, apply_set, wanted)
-                if candidate is not None:
-                    found.append(candidate)
-            token = page["metadata"].get("continue") or ""
-            if not token:
-                return
+        for entry in _listed(get, resource.collection(namespace), apply_set.selector):
+            candidate = member(resource, entry, apply_set, wanted)
+            if candidate is not None:
+                found.append(candidate)
 
     together(look, jobs)
     return found
@@ -85,6 +91,54 @@ def member(
     document = dict(entry, apiVersion=resource.api_version, kind=resource.kind)
     item = Item(document, "cluster", 0)
     return None if item.identity in wanted else (item, resource, document)
+
+
+def strangers(
+    get: Callable[..., Any], definition: str, apply_set: ApplySet, wanted: Container[tuple[str, str]] = ()
+) -> str:
+    """Whose objects would go with a CRD: "2 Widgets that the set did not bring (such as shop/w)"; "" for nobody's.
+
+    :param get: ``get(path, query, accept)``, retries included.
+    :param definition: name of the CRD.
+    :param wanted: (group, kind) of what is in the manifests.
+    """
+    try:
+        spec = get(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{definition}")["spec"]
+    except ApiError as error:
+        if error.status == 404:
+            return ""
+        raise
+    kind = spec["names"]["kind"]
+    if (spec["group"], kind) in wanted:
+        return f"each {kind} of the manifests"
+    served = [entry["name"] for entry in spec["versions"] if entry.get("served")]
+    if not served:
+        return f"every {kind}, whose number cannot be known since no version of it is served,"
+    number, example = 0, ""
+    try:
+        for entry in _listed(
+            get, f"/apis/{spec['group']}/{served[0]}/{spec['names']['plural']}", f"{PART_OF_LABEL}!={apply_set.id}"
+        ):
+            number += 1
+            metadata = entry["metadata"]
+            example = example or "/".join(filter(None, (metadata.get("namespace"), metadata["name"])))
+    except ApiError as error:
+        if error.status != 404:  # it is not established, so that there cannot be any
+            raise
+    if not number:
+        return ""
+    return f"{number} {kind if number == 1 else kind + 's'} that the set did not bring (such as {example})"
+
+
+def _listed(get: Callable[..., Any], path: str, selector: str) -> Iterator[dict]:
+    """The metadata of all objects of a collection, page by page."""
+    token = ""
+    while True:
+        page = get(path, {"limit": PAGE, "continue": token, "labelSelector": selector}, METADATA_ONLY)
+        yield from page.get("items") or []
+        token = page["metadata"].get("continue") or ""
+        if not token:
+            return
 
 
 def delete(client: Client, item: Item, resource: Resource, dry_run: bool = False) -> None:

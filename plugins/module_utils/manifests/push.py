@@ -40,6 +40,7 @@ def push(client: Client, items: list[Item], options: Options) -> Report:
     """
     plan = Plan(client, items, options)
     plan.make()
+    plan.guard_definitions()
     return _Push(plan).run()
 
 
@@ -242,7 +243,7 @@ class _Push:
         apply_set = self.plan.apply_set
         if apply_set is None:
             return True
-        group_kinds, namespaces = apply_set.wanted(self.plan.items)
+        group_kinds, namespaces = apply_set.wanted([*self.plan.items, *self.plan.spared])
         if before or not self.options.prune:
             group_kinds, namespaces = group_kinds | apply_set.group_kinds, namespaces | apply_set.namespaces
         try:
@@ -274,6 +275,9 @@ class _Push:
     def _prune_wave(self, members: list[tuple[Item, Resource, dict]]) -> None:
         def delete(doomed: tuple[Item, Resource, dict]) -> Entry:
             item, resource, document = doomed
+            reason = self.plan.why_not(item)  # again, since somebody may have made objects in the meantime
+            if reason:
+                return Entry(item, FAILED, reason)
             prune.delete(self.client, item, resource, self.options.check)
             return Entry(item, PRUNED, before=document)
 

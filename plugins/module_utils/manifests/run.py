@@ -66,6 +66,7 @@ def _run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[st
         apply_set=params["apply_set"] or "",
         apply_set_takeover=params["apply_set_takeover"],
         prune=params["prune"],
+        prune_in_use=params["prune_in_use"],
         method=params["method"],
         modernize=params["modernize"],
         wait_for=params["wait_for"],

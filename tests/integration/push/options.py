@@ -11,6 +11,7 @@ DEFAULTS: dict[str, Any] = {
     "apply_set": None,
     "apply_set_takeover": False,
     "prune": False,
+    "prune_in_use": [],
     "method": "auto",
     "force_conflicts": False,
     "modernize": True,

@@ -1,0 +1,130 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a set may delete, and how its members are found, on answers as an API server gives them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import prune
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.applyset import (
+    CONTAINS,
+    CONTAINS_RESOURCES,
+    ID_LABEL,
+    TOOLING,
+    ApplySet,
+)
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.discovery import Discovery
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ManifestError
+
+SET = ApplySet("set", "shop")
+DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.example.org"
+COLLECTION = "/apis/example.org/v1/widgets"
+
+
+def definition(*served: str) -> dict[str, Any]:
+    versions = [{"name": name, "served": name in served} for name in ("v1beta1", "v1")]
+    return {"spec": {"group": "example.org", "names": {"kind": "Widget", "plural": "widgets"}, "versions": versions}}
+
+
+def server(answers: dict[str, Any]):
+    """`get` as a plan has it: a list is a collection, in pages of two."""
+
+    def get(path: str, query: dict[str, Any] | None = None, accept: str = "") -> Any:
+        if path not in answers:
+            raise ApiError(404, {})
+        answer = answers[path]
+        if not isinstance(answer, list):
+            return answer
+        first = int((query or {}).get("continue") or 0)
+        more = str(first + 2) if len(answer) > first + 2 else ""
+        items = [{"metadata": {"name": name, "namespace": "home"}} for name in answer[first : first + 2]]
+        return {"metadata": {"continue": more}, "items": items}
+
+    return get
+
+
+def test_objects_of_others_are_counted_page_by_page() -> None:
+    get = server({DEFINITION: definition("v1"), COLLECTION: ["a", "b", "c", "d", "e"]})
+    found = prune.strangers(get, "widgets.example.org", SET)
+    assert found == "5 Widgets that the set did not bring (such as home/a)"
+    get = server({DEFINITION: definition("v1"), COLLECTION: ["a"]})
+    assert prune.strangers(get, "widgets.example.org", SET).startswith("1 Widget that")
+
+
+def test_a_definition_may_go_when_nobody_has_objects_of_it() -> None:
+    assert not prune.strangers(server({DEFINITION: definition("v1"), COLLECTION: []}), "widgets.example.org", SET)
+    assert not prune.strangers(server({DEFINITION: definition("v1")}), "widgets.example.org", SET)
+    assert not prune.strangers(server({}), "widgets.example.org", SET)
+
+
+def test_what_cannot_be_counted_is_no_zero() -> None:
+    found = prune.strangers(server({DEFINITION: definition()}), "widgets.example.org", SET)
+    assert found == "every Widget, whose number cannot be known since no version of it is served,"
+
+
+def test_objects_that_the_manifests_still_have() -> None:
+    get = server({DEFINITION: definition("v1"), COLLECTION: []})
+    found = prune.strangers(get, "widgets.example.org", SET, {("example.org", "Widget")})
+    assert found == "each Widget of the manifests"
+
+
+# Parents of sets -----------------------------------------------------------------------------------------------------
+
+
+def parent(annotations: dict[str, str], identity: str = SET.id) -> dict[str, Any]:
+    return {"metadata": {"labels": {ID_LABEL: identity}, "annotations": {TOOLING: "bramble.kube/v1", **annotations}}}
+
+
+def loaded(document: dict[str, Any], takeover: bool = False) -> ApplySet:
+    apply_set = ApplySet("set", "shop", takeover)
+    get = server(
+        {
+            apply_set.path: document,
+            "/apis/apps": {"preferredVersion": {"groupVersion": "apps/v1"}, "versions": []},
+            "/apis/apps/v1": {"resources": [{"name": "deployments", "kind": "Deployment", "namespaced": True}]},
+            "/api/v1": {"resources": [{"name": "configmaps", "kind": "ConfigMap", "namespaced": True}]},
+        }
+    )
+    apply_set.load(get, lambda group, plural: prune.kind_of(get, Discovery(get), group, plural))
+    return apply_set
+
+
+def test_kinds_of_a_set() -> None:
+    assert loaded(parent({CONTAINS: "ConfigMap,Deployment.apps"})).group_kinds == {
+        ("", "ConfigMap"),
+        ("apps", "Deployment"),
+    }
+    assert loaded(parent({CONTAINS: ""})).group_kinds == set()
+
+
+def test_the_older_annotation_names_resources_and_kinds_that_are_gone_have_no_members() -> None:
+    document = parent({CONTAINS_RESOURCES: "configmaps,deployments.apps,widgets.example.org", TOOLING: "kubectl/v1.27"})
+    assert loaded(document, takeover=True).group_kinds == {("", "ConfigMap"), ("apps", "Deployment")}
+
+
+@pytest.mark.parametrize("takeover", [False, True])
+def test_another_id_is_refused(takeover: bool) -> None:
+    other = ApplySet("other", "shop").id
+    with pytest.raises(ManifestError, match=f"is {other}, but an object of this name has the id {SET.id}"):
+        loaded(parent({CONTAINS: "ConfigMap"}, identity=other), takeover)
+
+
+@pytest.mark.parametrize("takeover", [False, True])
+def test_a_parent_that_does_not_say_its_kinds_is_refused(takeover: bool) -> None:
+    with pytest.raises(ManifestError, match="has no annotation applyset"):
+        loaded(parent({}), takeover)
+
+
+def test_a_plain_config_map_is_taken_over_as_an_empty_set() -> None:
+    document = {"metadata": {"name": "set"}}
+    with pytest.raises(ManifestError, match="is no apply set"):
+        loaded(document)
+    assert loaded(document, takeover=True).group_kinds == set()
+
+
+def test_a_set_of_another_tool_is_refused_by_its_name() -> None:
+    with pytest.raises(ManifestError, match=r"belongs to bramble\.kubectl/v1"):
+        loaded(parent({CONTAINS: "", TOOLING: "bramble.kubectl/v1"}))
