@@ -43,6 +43,8 @@ options:
         SHA-256, two
         blanks, and its path from the archive's top folder.
       - C(find manifests -type f | LC_ALL=C sort | xargs sha256sum | sha256sum) in an unpacked archive prints it.
+      - Symbolic links are not listed; one that leads out of O(folder), to files that are not listed either, is left
+        out.
     type: str
     required: true
   timeout:
@@ -88,9 +90,11 @@ import hashlib
 import io
 import json
 import os
+import posixpath
 import shutil
 import tarfile
 import tempfile
+from typing import NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
@@ -100,26 +104,67 @@ from ansible_collections.bramble.kube.plugins.module_utils.common.errors import 
 OWN_FOLDER = "bramble"  # where a kustomization of the user's lies
 
 
-def pick(archive: bytes, folder: str) -> dict[str, bytes]:
-    """Read the regular files of one folder of a .tar.gz archive, by their path below the archive's top folder.
+class Folder(NamedTuple):
+    """One folder of an archive, with paths from the archive's top folder on.
 
+    :ivar files: path → content.
+    :ivar links: path → path that a symbolic link in the folder leads to, in the folder, too.
+    :ivar left_out: links that lead out of the folder, whose files no checksum covers.
+    """
+
+    files: dict[str, bytes]
+    links: dict[str, str]
+    left_out: list[str]
+
+
+def pick(archive: bytes, name: str) -> Folder:
+    """Read one folder of a .tar.gz archive.
+
+    :param name: the folder, below the archive's one top folder.
     :raises Stop: when the archive is damaged, has no such folder, or names a file outside of itself.
     """
-    files = {}
+    folder = Folder({}, {}, [])
     try:
         with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
             for member in tar:
-                path = member.name.partition("/")[2]
-                if not member.isfile() or not path.startswith(folder.rstrip("/") + "/"):
+                # tar made with "." names everything ./…
+                path = posixpath.normpath(member.name).partition("/")[2]
+                if not path.startswith(name.strip("/") + "/"):
                     continue
-                if ".." in path.split("/"):
+                if ".." in member.name.split("/") or member.name.startswith("/"):
                     raise Stop(f"the archive names a file outside of itself: {member.name}")
-                files[path] = tar.extractfile(member).read()
-    except (tarfile.TarError, OSError, EOFError) as error:
+                if member.issym():
+                    target = posixpath.normpath(posixpath.join(posixpath.dirname(path), member.linkname))
+                    if f"{target}/".startswith(name.strip("/") + "/"):
+                        folder.links[path] = target
+                    else:
+                        folder.left_out.append(path)
+                elif member.isfile() or member.islnk():
+                    folder.files[path] = tar.extractfile(member).read()  # of a hard link: its file's
+    except (tarfile.TarError, OSError, EOFError, KeyError) as error:
         raise Stop(f"the archive is damaged: {error}") from None
-    if not files:
-        raise Stop(f"the archive has no folder {folder}")
-    return files
+    if not folder.files:
+        raise Stop(f"the archive has no folder {name}")
+    return folder
+
+
+def lay_out(folder: Folder, place: str) -> None:
+    """Write files and links below a new folder; links come last, so that no file is written through one.
+
+    :raises Stop: when a link leads out of `place`, by way of another link.
+    """
+    for path, content in folder.files.items():
+        target = os.path.join(place, path)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with open(target, "wb") as file:
+            file.write(content)
+    for path, target in folder.links.items():
+        link = os.path.join(place, path)
+        os.makedirs(os.path.dirname(link), exist_ok=True)
+        os.symlink(os.path.relpath(os.path.join(place, target), os.path.dirname(link)), link)
+    for path in folder.links:
+        if not os.path.realpath(os.path.join(place, path)).startswith(os.path.realpath(place) + os.sep):
+            raise Stop(f"the archive's link {path} leads out of it")
 
 
 def digest(files: dict[str, bytes]) -> str:
@@ -135,8 +180,8 @@ def build(module: AnsibleModule, kubectl: str) -> str:
         archive = open_url(url, timeout=module.params["timeout"]).read()
     except (OSError, ValueError) as error:
         raise Stop(f"it cannot be fetched: {getattr(error, 'reason', error)}") from None
-    files = pick(archive, module.params["folder"])
-    found = digest(files)
+    folder = pick(archive, module.params["folder"])
+    found = digest(folder.files)
     if found != module.params["files_sha256"]:
         raise Stop(f"its files have the checksum {found}, and not the expected {module.params['files_sha256']}")
     place = tempfile.mkdtemp(dir=module.tmpdir)
@@ -144,18 +189,19 @@ def build(module: AnsibleModule, kubectl: str) -> str:
     if module.params["kustomization"]:
         overlay = OWN_FOLDER
         # kustomize reads JSON, which is YAML, too.
-        files = {**files, f"{overlay}/kustomization.yaml": json.dumps(module.params["kustomization"]).encode()}
+        folder.files[f"{overlay}/kustomization.yaml"] = json.dumps(module.params["kustomization"]).encode()
     try:
-        for path, content in files.items():
-            target = os.path.join(place, path)
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            with open(target, "wb") as file:
-                file.write(content)
+        lay_out(folder, place)
         code, output, error = module.run_command([kubectl, "kustomize", os.path.join(place, overlay)])
+    except OSError as error:
+        raise Stop(f"the archive's files cannot be laid out: {error}") from None
     finally:
         shutil.rmtree(place, ignore_errors=True)
     if code:
-        raise Stop(f"kustomize failed: {error.strip()}")
+        links = f" (links that lead out of its folder were left out: {', '.join(folder.left_out)})"
+        raise Stop(f"kustomize failed: {error.strip()}{links if folder.left_out else ''}")
+    if not any(line.startswith("kind:") for line in output.splitlines()):
+        raise Stop("kustomize built no object from it")
     return output
 
 

@@ -195,6 +195,8 @@ def description(openapi: str, checksum: str, cache_dir: str, keep: bool) -> byte
             with open(kept, "rb") as stream:
                 data = stream.read()
         except OSError:
+            data = b""
+        if _sha256(data) != plain(checksum):  # not kept yet, or damaged since
             data = fetch(openapi)
             if keep and _sha256(data) == plain(checksum):
                 os.makedirs(os.path.dirname(kept), exist_ok=True)
@@ -230,17 +232,17 @@ def _unpack(data: bytes, address: GitHubAddress) -> tuple[dict[str, bytes], str]
             commit = str(archive.pax_headers.get("comment", ""))
             for member in archive:
                 _top, _sep, name = member.name.lstrip("./").partition("/")
-                if not member.isfile() or ".." in name.split("/"):
+                if not (member.isfile() or member.islnk()) or ".." in name.split("/"):
                     continue
                 if address.path and not name.startswith(address.path + "/"):
                     continue
                 total += member.size
                 if total > MAX_REGISTRY:
                     raise KsonnetError(f"{address.uri} holds more than {MAX_REGISTRY // 1024 // 1024} MiB")
-                stream = archive.extractfile(member)
+                stream = archive.extractfile(member)  # of a hard link: its file's
                 if stream is not None:
                     files[name[len(address.path) :].lstrip("/")] = stream.read()
-    except (tarfile.TarError, EOFError, OSError) as exc:
+    except (tarfile.TarError, EOFError, OSError, KeyError) as exc:
         raise KsonnetError(f"the archive of {address.uri} is no readable tar file: {exc}") from exc
     if not files:
         raise KsonnetError(f"{address.org}/{address.repo} at {address.ref} has no folder {address.path!r}")

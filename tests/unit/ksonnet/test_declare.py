@@ -135,7 +135,7 @@ def test_a_package_of_one_environment(build: Builder) -> None:
     assert list(spec["libraries"]) == ["tools"]
 
 
-def archive(files: dict[str, bytes], commit: str = COMMIT) -> bytes:
+def archive(files: dict[str, bytes], commit: str = COMMIT, hard_links: dict[str, str] | None = None) -> bytes:
     """A tar.gz as GitHub makes it: one folder on top, the commit in the head."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w:gz", format=tarfile.PAX_FORMAT, pax_headers={"comment": commit}) as tar:
@@ -143,6 +143,10 @@ def archive(files: dict[str, bytes], commit: str = COMMIT) -> bytes:
             member = tarfile.TarInfo(f"kube-main/{name}")
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
+        for name, other in (hard_links or {}).items():
+            member = tarfile.TarInfo(f"kube-main/{name}")
+            member.type, member.linkname = tarfile.LNKTYPE, f"kube-main/{other}"
+            tar.addfile(member)
         link = tarfile.TarInfo("kube-main/reg/web/link")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tar.addfile(link)
@@ -276,6 +280,20 @@ def test_the_checksum_of_files_is_what_find_and_sha256sum_print(
         build.plan(registries=[wrong])
 
 
+def test_hard_links_are_files(build: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = registry_files()
+    name, other = sorted(files)[:2]
+    content = {**files, name: files[other]}
+    Internet(monkeypatch, {URL: archive(content)})
+    downloads = registry.Downloads(str(build.cache), MIRROR, keep=False)
+    address = registry.parse_github(github()["registries"][0]["uri"])
+    whole = downloads.open(address)
+    del content[name]
+    Internet(monkeypatch, {URL: archive(content, hard_links={name: other})})
+    linked = downloads.open(address)
+    assert linked.files == whole.files and linked.digest() == whole.digest()
+
+
 def test_a_broken_cache_is_not_used(build: Builder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     net = Internet(monkeypatch, {URL: archive(registry_files())})
     build.apply(**github())
@@ -360,6 +378,11 @@ def test_a_description_from_an_address_is_kept(build: Builder, monkeypatch: pyte
     build.apply(libraries=[entry])
     assert build.apply(libraries=[entry]) == []
     assert net.asked == [url]
+    for kept in build.cache.rglob("openapi/*.json"):
+        kept.write_bytes(data[:100])
+    shutil.rmtree(build.root / "lib")
+    assert build.apply(libraries=[entry])
+    assert net.asked == [url, url], "what was damaged is fetched again"
     with pytest.raises(KsonnetError, match="has the checksum"):
         build.plan(libraries=[{**entry, "checksum": "sha256:" + 64 * "0"}])
 
