@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import servers
 from field import IMPATIENT, NAMESPACE, Field, Trouble
-from lab_cluster import ROOT, environment, playbook_command
+from lab_cluster import ROOT, STATE, environment, playbook_command
 from results import failure_of
 
 
@@ -388,6 +388,31 @@ def expired_admin(field: Field) -> str:
 
 
 # Laptop ---------------------------------------------------------------------------------------------------------------
+
+
+@fault("every manifest of Kubeflow's that is kept on the laptop cut at a random byte", stops=False)
+def kept_manifests_cut(field: Field) -> str:
+    """Nothing may be pruned: neither a CRD nor, with it, what somebody made of its kind."""
+    container = {"name": "tensorflow", "image": "docker.io/library/busybox:latest"}
+    worker = {"replicas": 1, "template": {"spec": {"containers": [container]}}}
+    job = {"apiVersion": "kubeflow.org/v1", "kind": "TFJob", "metadata": {"name": "somebodys", "namespace": NAMESPACE}}
+    spec = {"runPolicy": {"suspend": True}, "tfReplicaSpecs": {"Worker": worker}}
+    field.cluster.apply({**job, "spec": spec})
+
+    def uids() -> dict[str, str]:
+        found = field.cluster.objects("customresourcedefinitions,tfjobs", "--all-namespaces")
+        return {f"{item['kind']} {item['metadata']['name']}": item["metadata"]["uid"] for item in found}
+
+    before, chance = uids(), random.Random(field.seed)
+    kept = [path for path in sorted((STATE / "kubeflow").glob("*.json")) if path.stat().st_size]
+    if not kept or "TFJob somebodys" not in before:
+        raise Trouble(f"there is nothing that could be lost: {kept}, {sorted(before)}")
+    for path in kept:
+        os.truncate(path, chance.randrange(path.stat().st_size))
+    said = _said(field.play("site.yml"))
+    if uids() != before:
+        raise Trouble(f"gone or made again: {sorted(set(before.items()) ^ set(uids().items()))}")
+    return said
 
 
 @fault("Ctrl-C while a blank node joins")
