@@ -54,8 +54,9 @@ options:
     default: false
   prune_in_use:
     description:
-      - Names of CRDs that O(prune) may delete although there are objects of their kind that the set did not bring, and
-        that go with them. Any other such CRD is refused with the number of these objects, before anything is changed.
+      - Names of CRDs and namespaces that O(prune) may delete although there are objects of their kind, or in them, that
+        the set did not bring, and that go with them. Any other such CRD or namespace is refused with the number of
+        these objects, before anything is changed.
     type: list
     elements: str
     default: []

@@ -33,7 +33,7 @@ class Options:
     apply_set_namespace: str = ""  # where the set's parent is; by default in `namespace`
     apply_set_takeover: bool = False
     prune: bool = False
-    prune_in_use: Collection[str] = ()  # CRDs that may be pruned although there are objects that the set did not bring
+    prune_in_use: Collection[str] = ()  # CRDs and namespaces that may be pruned with what the set did not bring
     keep: Collection[str] = ()  # CRDs that are never pruned
     method: str = AUTO
     force_conflicts: bool = False
@@ -209,10 +209,10 @@ class Plan:
                 resources[group, kind] = resource
         self.doomed.extend(prune.leftovers(self.get, apply_set, resources, self._identities(), self._listed))
 
-    def guard_definitions(self) -> None:
-        """Spare the CRDs that are never pruned, and see that no other takes along what the set did not bring.
+    def guard(self) -> None:
+        """Spare the CRDs that are never pruned, and see that nothing takes along what the set did not bring.
 
-        :raises ManifestError: naming the CRD, and how many objects there are.
+        :raises ManifestError: naming the CRD or namespace, and how many objects there are.
         """
         named = [entry for entry in self.doomed if _is_definition(entry[0]) and entry[0].name in self.options.keep]
         self.doomed = [entry for entry in self.doomed if entry not in named]
@@ -226,11 +226,15 @@ class Plan:
 
     def why_not(self, item: Item) -> str:
         """Why a member that left the manifests must not be deleted, and the ways out; "" when it may be."""
-        if not _is_definition(item) or item.name in self.options.prune_in_use or self.apply_set is None:
+        if self.apply_set is None or item.name in self.options.prune_in_use:
             return ""
-        found = prune.strangers(
-            self.get, item.name, self.apply_set, {(other.group, other.kind) for other in self.items}
-        )
+        found = ""
+        if _is_definition(item):
+            wanted = {(other.group, other.kind) for other in self.items}
+            found = prune.strangers(self.get, item.name, self.apply_set, wanted)
+        elif item.kind == "Namespace" and item.group == "":
+            wanted_there = next((other.label for other in self.items if other.namespace == item.name), "")
+            found = wanted_there or prune.tenants(self.get, item.name, self.apply_set)
         ways = f"put it back, delete them first, or name {item.name} in prune_in_use"
         return found and f"{item.label} left the manifests, but {found} would be deleted with it: {ways}"
 

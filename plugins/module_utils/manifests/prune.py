@@ -11,7 +11,7 @@ from typing import Any
 from ..common.together import together
 from .applyset import PART_OF_LABEL, ApplySet
 from .client import JSON, Client
-from .discovery import Discovery, Resource
+from .discovery import Discovery, Resource, prefix_of
 from .errors import ApiError
 from .load import Item
 
@@ -128,6 +128,40 @@ def strangers(
     if not number:
         return ""
     return f"{number} {kind if number == 1 else kind + 's'} that the set did not bring (such as {example})"
+
+
+def tenants(get: Callable[..., Any], namespace: str, apply_set: ApplySet) -> str:
+    """What would go with a namespace: "2 objects that the set did not bring (such as Secret key)"; "" for nothing.
+
+    What every namespace has, what owners brought, and events do not count.
+    """
+    groups = [version["preferredVersion"]["groupVersion"] for version in get("/apis").get("groups") or []]
+    found: list[str] = []
+
+    def look(version: str) -> None:
+        for entry in get(prefix_of(version)).get("resources") or []:
+            if (
+                not entry["namespaced"]
+                or not {"list", "delete"} <= set(entry.get("verbs") or ())
+                or "/" in entry["name"]
+            ):
+                continue
+            if entry["kind"] in _PASSING:
+                continue
+            path = f"{prefix_of(version)}/namespaces/{namespace}/{entry['name']}"
+            for document in _listed(get, path, f"{PART_OF_LABEL}!={apply_set.id}"):
+                metadata = document["metadata"]
+                if not metadata.get("ownerReferences") and (entry["kind"], metadata["name"]) not in _IN_EVERY_NAMESPACE:
+                    found.append(f"{entry['kind']} {metadata['name']}")
+
+    together(look, ["v1", *groups])
+    if not found:
+        return ""
+    return f"{len(found)} object{'s' if len(found) > 1 else ''} that the set did not bring (such as {min(found)})"
+
+
+_PASSING = ("Event", "Endpoints", "EndpointSlice", "Lease")
+_IN_EVERY_NAMESPACE = (("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt"))
 
 
 def _listed(get: Callable[..., Any], path: str, selector: str) -> Iterator[dict]:

@@ -40,7 +40,7 @@ def push(client: Client, items: list[Item], options: Options) -> Report:
     """
     plan = Plan(client, items, options)
     plan.make()
-    plan.guard_definitions()
+    plan.guard()
     return _Push(plan).run()
 
 

@@ -150,16 +150,45 @@ def test_objects_made_while_the_push_runs_are_counted_too(push, api, space, monk
     group = "late.example.org"
     options = {"namespace": space, "apply_set": "set", "prune": True}
     push([of_group(group), config("a", space)], **options)
-    guard = Plan.guard_definitions
+    guard = Plan.guard
 
     def then_somebody_comes(plan: Plan) -> None:
         guard(plan)
         api.kubectl("apply", "-f", "-", text=json.dumps(widget(group, "late", space)))
 
-    monkeypatch.setattr(Plan, "guard_definitions", then_somebody_comes)
+    monkeypatch.setattr(Plan, "guard", then_somebody_comes)
     result = push([config("a", space)], **options)
     assert result["failed"] and "1 Widget that the set did not bring" in result["msg"]
     assert "late" in api.kubectl("get", f"widgets.{group}", "-n", space, "-o", "name")
+
+
+def test_a_namespace_with_objects_of_others_is_not_pruned_unless_it_is_named(push, api, space):
+    name = f"{space}-more"
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    options = {"namespace": space, "apply_set": "set", "prune": True}
+    assert not push([namespace, config("own", name), config("a", space)], **options)["failed"]
+    api.kubectl("create", "secret", "generic", "somebodys", "-n", name)
+    refused = push([config("a", space)], **options)
+    sentence = (
+        f"Namespace {name} left the manifests, but 1 object that the set did not bring (such as Secret somebodys)"
+    )
+    assert refused["failed"] and sentence in refused["msg"], refused
+    refused = push([config("own", name), config("a", space)], **options)
+    assert refused["failed"] and f"but ConfigMap {name}/own would be deleted with it" in refused["msg"]
+    assert set(seen(api, name, "secrets")) >= {"ConfigMap/own", "Secret/somebodys"}
+    api.kubectl("delete", "secret", "somebodys", "-n", name)
+    result = push([config("a", space)], **options)
+    assert not result["failed"] and result["counts"]["pruned"] == 2, result
+
+
+def test_a_namespace_that_is_named_goes_with_all_that_is_in_it(push, api, space):
+    name = f"{space}-more"
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    options = {"namespace": space, "apply_set": "set", "prune": True}
+    push([namespace, config("a", space)], **options)
+    api.kubectl("create", "secret", "generic", "somebodys", "-n", name)
+    result = push([config("a", space)], prune_in_use=[name], **options)
+    assert not result["failed"] and result["counts"]["pruned"] == 1, result
 
 
 # Sets of kubectl -----------------------------------------------------------------------------------------------------

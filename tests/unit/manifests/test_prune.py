@@ -71,6 +71,26 @@ def test_objects_that_the_manifests_still_have() -> None:
     assert found == "each Widget of the manifests"
 
 
+CORE = {"name": "secrets", "kind": "Secret", "namespaced": True, "verbs": ["list", "delete"]}
+PASSING = {**CORE, "name": "events", "kind": "Event"}
+MEASURED = {**CORE, "name": "pods", "kind": "PodMetrics", "verbs": ["list"]}
+WIDE = {**CORE, "name": "nodes", "kind": "Node", "namespaced": False}
+
+
+def test_what_is_in_a_namespace() -> None:
+    answers = {
+        "/apis": {"groups": [{"preferredVersion": {"groupVersion": "metrics.k8s.io/v1"}}]},
+        "/api/v1": {"resources": [CORE, PASSING, WIDE, {**CORE, "name": "secrets/status"}]},
+        "/apis/metrics.k8s.io/v1": {"resources": [MEASURED]},
+        "/api/v1/namespaces/home/secrets": ["b", "a", "c"],
+        "/api/v1/namespaces/home/events": ["e"],
+    }
+    found = prune.tenants(server(answers), "home", SET)
+    assert found == "3 objects that the set did not bring (such as Secret a)"
+    answers["/api/v1/namespaces/home/secrets"] = []
+    assert prune.tenants(server(answers), "home", SET) == ""
+
+
 # Parents of sets -----------------------------------------------------------------------------------------------------
 
 
