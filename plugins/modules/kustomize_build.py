@@ -97,10 +97,11 @@ import tempfile
 from typing import NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.urls import open_url
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.http import TransportError, fetch
 
+MOST_ARCHIVE = 256 * 1024 * 1024  # bytes
 OWN_FOLDER = "bramble"  # where a kustomization of the user's lies
 
 
@@ -177,9 +178,9 @@ def build(module: AnsibleModule, kubectl: str) -> str:
     """Download, check, build."""
     url = module.params["url"]
     try:
-        archive = open_url(url, timeout=module.params["timeout"]).read()
-    except (OSError, ValueError) as error:
-        raise Stop(f"it cannot be fetched: {getattr(error, 'reason', error)}") from None
+        archive = fetch(url, MOST_ARCHIVE, silence=module.params["timeout"])
+    except TransportError as error:
+        raise Stop(f"it cannot be fetched: {error}") from None
     folder = pick(archive, module.params["folder"])
     found = digest(folder.files)
     if found != module.params["files_sha256"]:

@@ -121,13 +121,16 @@ sources:
 """
 
 import gzip
+import io
 import re
-import socket
+import zlib
 from multiprocessing.pool import ThreadPool
-from urllib.error import HTTPError, URLError
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.urls import open_url
+
+from ansible_collections.bramble.kube.plugins.module_utils.common.http import TransportError, fetch
+
+MOST_INDEX = 64 * 1024 * 1024  # bytes
 
 
 def packaged_releases(index: str, package: str) -> list[str]:
@@ -143,27 +146,13 @@ def packaged_releases(index: str, package: str) -> list[str]:
     return sorted(found, key=lambda release: [int(number) for number in re.findall(r"\d+", release)])
 
 
-def reason(error: Exception) -> str:
-    """Say in a few words why an address did not answer."""
-    if isinstance(error, HTTPError):
-        return f"the answer is {error.code} {error.reason}"
-    inner = error.reason if isinstance(error, URLError) else error
-    if isinstance(inner, socket.gaierror):
-        return "its name is not known to the name server"
-    if isinstance(inner, (socket.timeout, TimeoutError)) or "timed out" in str(inner):
-        return "no answer in time"
-    if "CERTIFICATE_VERIFY_FAILED" in str(inner):
-        return "its certificate is not trusted; is the clock right?"
-    if isinstance(inner, ConnectionRefusedError):
-        return "connection refused"
-    return str(getattr(inner, "strerror", None) or inner)
-
-
 def read(url: str, timeout: int) -> str:
     """Get a text, unpacked if it is gzip."""
-    with open_url(url, timeout=timeout, http_agent="bramble.kube") as answer:
-        data = answer.read()
-    return (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8", "replace")
+    data = fetch(url, MOST_INDEX, silence=timeout)
+    if data[:2] == b"\x1f\x8b":
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as unpacked:
+            data = unpacked.read(MOST_INDEX)
+    return data.decode("utf-8", "replace")
 
 
 def try_repository(source: dict, timeout: int) -> dict:
@@ -173,9 +162,10 @@ def try_repository(source: dict, timeout: int) -> dict:
         result.update(url=url, trouble="", unknown_release=False)
         try:
             index = read(url, timeout)
-        except (OSError, ValueError, EOFError) as error:
-            missing = isinstance(error, HTTPError) and error.code in (403, 404)
-            result.update(trouble=reason(error), unknown_release=bool(missing and source["version"]))
+        except (TransportError, OSError, EOFError, zlib.error) as error:
+            missing = isinstance(error, TransportError) and error.status in (403, 404)
+            trouble = str(error) if isinstance(error, TransportError) else "its index is damaged"
+            result.update(trouble=trouble, unknown_release=bool(missing and source["version"]))
             if missing:
                 continue
             break
@@ -199,14 +189,11 @@ def try_registry(source: dict, timeout: int) -> dict:
     for url in source["urls"]:
         result.update(url=url, trouble="")
         try:
-            open_url(url.rstrip("/") + "/v2/", timeout=timeout, http_agent="bramble.kube").close()
-        except HTTPError as error:
-            if error.code in (401, 403):
+            fetch(url.rstrip("/") + "/v2/", MOST_INDEX, timeout=timeout)
+        except TransportError as error:
+            if error.status in (401, 403):
                 break
-            result["trouble"] = reason(error)
-            continue
-        except (OSError, ValueError) as error:
-            result["trouble"] = reason(error)
+            result["trouble"] = str(error)
             continue
         break
     return result

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
+from ansible_collections.bramble.kube.plugins.module_utils.common.http import Transport
 from ansible_collections.bramble.kube.plugins.module_utils.images import cache as image_cache
 from ansible_collections.bramble.kube.plugins.module_utils.images import platform as image_platform
 from ansible_collections.bramble.kube.plugins.module_utils.images.credentials import (
@@ -33,7 +34,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.images.registry impor
     endpoints_for,
 )
 from ansible_collections.bramble.kube.plugins.module_utils.images.replacement import Replacements
-from ansible_collections.bramble.kube.plugins.module_utils.images.transport import Transport
 
 
 class InvalidOption(BrambleError, ValueError):

@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
+from ansible_collections.bramble.kube.plugins.module_utils.common.http import Response, Transport, TransportError
 from ansible_collections.bramble.kube.plugins.module_utils.images import cache as image_cache
 from ansible_collections.bramble.kube.plugins.module_utils.images.cache import Cache, Pointer
 from ansible_collections.bramble.kube.plugins.module_utils.images.credentials import CredentialStore
@@ -30,7 +31,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.images.reference impo
     Reference,
     normalize_registry,
 )
-from ansible_collections.bramble.kube.plugins.module_utils.images.transport import Response, Transport, TransportError
 
 INDEX_TYPES = (
     "application/vnd.oci.image.index.v1+json",
@@ -55,6 +55,7 @@ ERROR = "error"
 
 _SERVER_ERROR_TRIES = 3
 _RATE_LIMIT_TRIES = 4
+_LONGEST_WAIT = 366 * 86400.0  # seconds; what a registry asks for beyond that is as good as for ever
 _TOKEN_SLACK = 10.0
 _TOKEN_LIFETIME = 60.0  # what docker's token specification has where the server names none
 
@@ -120,8 +121,12 @@ def endpoints_for(registry: str, mirrors: Mapping[str, Sequence[str]]) -> list[E
 
 
 def _mirror(registry: str, url: str) -> Endpoint:
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or ".." in parts.path.split("/") or re.search(r"[\x00-\x20\x7f]", url):
         raise InvalidMirror(f"mirror {url!r} of {registry} is no address; write one like http://192.168.13.2:5000")
     if parts.username or parts.password:
         raise InvalidMirror(
@@ -306,7 +311,7 @@ class RegistryClient:
             try:
                 response = self._transport.request(method, url, headers, body)
             except TransportError as error:
-                host = urllib.parse.urlsplit(url).netloc
+                host = urllib.parse.urlsplit(url).netloc.rpartition("@")[2]
                 via = "" if host == endpoint.host else f" {host} for its tokens:"
                 raise self._remember(
                     endpoint.url, RegistryError(UNREACHABLE, f"{endpoint.label} cannot be reached:{via} {error}")
@@ -372,8 +377,12 @@ class RegistryClient:
     def _fetch_token(self, endpoint: Endpoint, reference: Reference, parameters: Mapping[str, str]) -> _Token:
         """docker's token specification: GET with Basic, or POST with the refresh token (OAuth 2)."""
         realm = parameters.get("realm", "")
-        parts = urllib.parse.urlsplit(realm)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urllib.parse.urlsplit(realm)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
             raise RegistryError(ERROR, f"{endpoint.label} sends for a token to {realm!r}, which is no address")
         if endpoint.url.startswith("https://") and parts.scheme != "https":
             raise RegistryError(
@@ -439,14 +448,15 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """
     for name in ("retry-after", "x-retry-after"):
         value = headers.get(name, "").strip()
-        if re.match(r"\d+(\.\d+)?\Z", value):
+        if re.match(r"[0-9]{1,12}(\.[0-9]{1,9})?\Z", value):
             seconds = float(value)
             # A number this large is a moment, not a duration.
-            return max(seconds - now, 0.0) if seconds > 1_000_000_000 else seconds
+            return min(max(seconds - now, 0.0) if seconds > 1_000_000_000 else seconds, _LONGEST_WAIT)
         if value:
             try:
-                return max(email.utils.parsedate_to_datetime(value).timestamp() - now, 0.0)
-            except (TypeError, ValueError):
+                moment = email.utils.parsedate_to_datetime(value).timestamp()
+                return min(max(moment - now, 0.0), _LONGEST_WAIT)
+            except (TypeError, ValueError, OverflowError):
                 continue
     return None
 

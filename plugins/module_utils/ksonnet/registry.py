@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from ..common import http
 from . import yamlio
 from .errors import KsonnetError, listed
 
@@ -211,16 +212,10 @@ def description(openapi: str, checksum: str, cache_dir: str, keep: bool) -> byte
 
 def fetch(url: str, limit: int = MAX_ARCHIVE) -> bytes:
     """What an address serves; KsonnetError if it cannot be had or is larger than ``limit`` bytes."""
-    from ansible.module_utils.urls import open_url
-
     try:
-        response = open_url(url, timeout=60, http_agent="bramble.kube")
-        data = response.read(limit + 1)
-    except Exception as exc:  # URLError, HTTPError, ConnectionError, SSLValidationError, ...
+        return http.fetch(url, limit)
+    except http.TransportError as exc:
         raise KsonnetError(f"{url} cannot be downloaded: {exc}") from exc
-    if len(data) > limit:
-        raise KsonnetError(f"{url} is larger than {limit // 1024 // 1024} MiB, which is more than this can be")
-    return data
 
 
 def _unpack(data: bytes, address: GitHubAddress) -> tuple[dict[str, bytes], str]:

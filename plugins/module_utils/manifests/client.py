@@ -18,15 +18,15 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from ..common.errors import BrambleError
+from ..common.http1 import Answer, Connection, Ended, bypasses, field_lines, first_line
 from .auth import Endpoint, _basic
 from .errors import ApiError, ClusterError
-from .wire import Answer, Connection, Ended, field_lines, first_line
 
 JSON = "application/json"
 APPLY_PATCH = "application/apply-patch+yaml"
 USER_AGENT = "bramble.kube manifest_push"
 FIELD_MANAGER = "bramble.kube"
-REQUEST_TIMEOUT = 30.0  # seconds without a sign of life from the server
+REQUEST_TIMEOUT = 30.0  # seconds for a request, from the first byte sent to the last received
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once, for hundreds of objects
 _PAIR = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}")
 LONGEST_WATCH = 60.0  # seconds; then the watch is begun anew, so that a connection that died in silence is noticed
@@ -47,11 +47,15 @@ class Client:
         self._lock = threading.Lock()
         self._fields: dict[tuple[str, str, str], bytes] = {}
         self._authorization = endpoint.authorization
-        address = urlsplit(endpoint.server)
-        if address.scheme not in ("http", "https") or not address.hostname:
-            raise ClusterError(f"{endpoint.server} is no API server address; write https://host:6443.")
+        try:
+            address = urlsplit(endpoint.server)
+            port = address.port
+        except (ValueError, TypeError, AttributeError):
+            address = None
+        if address is None or address.scheme not in ("http", "https") or not address.hostname:
+            raise ClusterError(f"{endpoint.server!r} is no API server address; write https://host:6443.")
         self._host = address.hostname
-        self._port = address.port or (443 if address.scheme == "https" else 80)
+        self._port = port or (443 if address.scheme == "https" else 80)
         self._prefix = address.path.rstrip("/")
         self._authority = f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
         self._tls = _tls_context(endpoint) if address.scheme == "https" else None
@@ -80,11 +84,11 @@ class Client:
         if body is not None:
             data = body if isinstance(body, bytes) else encoded(body)
         answer = self._success(method, path, query, data, content_type, accept)
-        return answer.status, json.loads(answer.content) if parse and answer.content else None
+        return answer.status, self._object(path, answer.content) if parse and answer.content else None
 
     def get(self, path: str, query: dict[str, Any] | None = None, accept: str = JSON) -> Any:
-        """The decoded body of a GET."""
-        return self.request("GET", path, query, accept=accept)[1]
+        """The decoded body of a GET: an object, as all that an API server answers."""
+        return self._object(path, self._success("GET", path, query, None, "", accept).content)
 
     def text(self, path: str, query: dict[str, Any] | None = None) -> str:
         """The body of a GET that is no JSON, such as a log.
@@ -151,6 +155,25 @@ class Client:
             raise _api_error(answer.status, answer.headers, answer.content)
         return answer
 
+    def _object(self, path: str, content: bytes) -> dict[str, Any]:
+        """What an API server says with success; whatever else answers at its address says something else.
+
+        :raises ClusterError: when it is no object, or a list whose items are none.
+        """
+        try:
+            body = json.loads(content)
+        except (ValueError, RecursionError):
+            body = None
+        items = body.get("items") if isinstance(body, dict) else ()
+        if not isinstance(body, dict) or not (
+            items is None or (isinstance(items, list) and all(isinstance(item, dict) for item in items))
+        ):
+            raise ClusterError(
+                f"{self.endpoint.server} answers {path} with success, but with no object of Kubernetes; is this the "
+                "API server's address, or is a proxy or a login page in between?"
+            )
+        return body
+
     def _target(self, path: str, query: dict[str, Any] | None) -> str:
         target = self._prefix + path
         if query:
@@ -186,6 +209,7 @@ class Client:
             if connection is None:
                 connection = self._connect(self.request_timeout)
             try:
+                connection.begin(self.request_timeout)
                 connection.send(request, data)
                 answer = connection.receive()
             except OSError as error:
@@ -203,16 +227,20 @@ class Client:
 
     def _connect(self, timeout: float) -> Connection:
         """Open a connection, through the proxy where there is one."""
-        proxy = self.endpoint.proxy if not _bypasses(self._host, self._port, self.endpoint.no_proxy) else ""
+        proxy = self.endpoint.proxy if not bypasses(self._host, self._port, self.endpoint.no_proxy) else ""
         host, port = self._host, self._port
         if proxy:
-            via = urlsplit(proxy if "//" in proxy else "http://" + proxy)
+            try:
+                via = urlsplit(proxy if "//" in proxy else "http://" + proxy)
+                port = via.port or 80
+            except ValueError:
+                raise ClusterError("The proxy's address is none; http://host:port is right.") from None
             if via.scheme != "http" or not via.hostname:
                 raise ClusterError(
                     f"The proxy {via.scheme}://{via.hostname or ''} is not one that is spoken to by http://; others "
                     "(https, socks5) are not supported."
                 )
-            host, port = via.hostname, via.port or 80
+            host = via.hostname
         connection = None
         try:
             connection = Connection(host, port, timeout)
@@ -290,26 +318,6 @@ def _load_client_certificate(context: ssl.SSLContext, endpoint: Endpoint) -> Non
     finally:
         for name in made:
             os.unlink(name)
-
-
-def _bypasses(host: str, port: int, no_proxy: str) -> bool:
-    """Whether `no_proxy` (hosts, domains, addresses, networks, with or without a port) names this host."""
-    if not no_proxy:
-        return False
-    import ipaddress
-
-    for entry in (part.strip().lower() for part in no_proxy.split(",")):
-        if not entry:
-            continue
-        names = (entry, entry.removesuffix(f":{port}"))
-        if entry == "*" or any(host == name or host.endswith("." + name.lstrip(".")) for name in names):
-            return True
-        try:
-            if ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False):
-                return True
-        except ValueError:
-            continue
-    return False
 
 
 def _fault_sentence(error: Exception, server: str) -> str:

@@ -21,6 +21,7 @@ from ..common import checksum_file
 from .errors import ManifestError, Slips
 from .yamltext import INT64, documents
 
+MOST_DOWNLOAD = 64 * 1024 * 1024  # bytes of a manifest behind an address
 SUFFIXES = (".yaml", ".yml", ".json")
 _CHECKSUM = re.compile(r"^(sha256|sha384|sha512):([0-9a-fA-F]+)$")
 
@@ -396,21 +397,12 @@ def _download(url: str, checksum: Any, validate_certs: bool) -> str:
         raise ManifestError(
             f"src {url} needs a checksum: write {{url: …, checksum: 'sha256:…'}}, so that nothing else is pushed."
         )
-    import ssl
-    import urllib.error
-    import urllib.request
+    from ..common import http  # only here: imports are half of an unchanged push
 
-    context = ssl.create_default_context()
-    if not validate_certs:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
     try:
-        # Not ansible.module_utils.urls: it would be sent and read along with every push, and nearly double it.
-        opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context))
-        with opener.open(url, timeout=60) as answer:
-            content = answer.read()
-    except (OSError, ValueError) as error:
-        raise ManifestError("src {} cannot be fetched: {}.".format(url, getattr(error, "reason", error))) from None
+        content = http.fetch(url, MOST_DOWNLOAD, validate_certs=validate_certs)
+    except http.TransportError as error:
+        raise ManifestError(f"src {url} cannot be fetched: {error}.") from None
     found = hashlib.new(match.group(1), content).hexdigest()
     if found != match.group(2).lower():
         raise ManifestError(f"src {url} has the checksum {match.group(1)}:{found}, not the one asked for.")

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import auth, load, order, push
 from . import transform as shape
-from .client import Client, Fault
+from .client import REQUEST_TIMEOUT, Client, Fault
 from .errors import ClusterError, ManifestError, Unreachable
 from .masking import mask
 from .plan import Options
@@ -79,7 +79,7 @@ def _run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[st
         want_live=diff or params["return_objects"] == "full",
     )
     try:
-        client = Client(auth.endpoint(params))
+        client = Client(auth.endpoint(params), min(REQUEST_TIMEOUT, float(params["timeout"])))
         if check:
             options.timeout = min(options.timeout, 3.0)
         report = push.push(client, items, options)

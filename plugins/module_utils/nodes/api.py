@@ -46,7 +46,7 @@ class Cluster:
 
     def items(self, path: str, **query: str) -> list[dict]:
         """A list's objects."""
-        return self._client.get(path, query)["items"]
+        return self._client.get(path, query).get("items") or []
 
     def pods(self, node: str = "", namespace: str = "") -> list[Pod]:
         """Pods, all or those on a node or in a namespace."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from fake_registry import INDEX, SCHEMA1, FakeRegistry, digest_of, encode
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.http import Transport
 from ansible_collections.bramble.kube.plugins.module_utils.images import registry as client_module
 from ansible_collections.bramble.kube.plugins.module_utils.images.cache import Cache
 from ansible_collections.bramble.kube.plugins.module_utils.images.credentials import Credential, CredentialStore
@@ -24,7 +25,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.images.registry impor
     retry_after,
 )
 from ansible_collections.bramble.kube.plugins.module_utils.images.replacement import Replacements
-from ansible_collections.bramble.kube.plugins.module_utils.images.transport import Transport
 
 ARM64 = platform("linux/arm64")
 AMD64 = platform("linux/amd64")

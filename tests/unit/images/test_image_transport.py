@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import http.client
+import contextlib
+import socket
 import ssl
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fake_registry import FakeRegistry
 
-from ansible_collections.bramble.kube.plugins.module_utils.images.transport import Transport, TransportError
+from ansible_collections.bramble.kube.plugins.module_utils.common.http import Transport, TransportError, fetch
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +80,7 @@ def test_kept_connection_that_the_other_side_closed(registry: FakeRegistry) -> N
     url = f"{registry.url}/v2/a/manifests/1"
     assert transport.request("GET", url).status == 200
     (kept,) = next(iter(transport._idle.values()))
-    assert isinstance(kept, http.client.HTTPConnection)
-    kept.sock.close()
+    kept.close()
     assert transport.request("GET", url).status == 200
     transport.close()
 
@@ -92,3 +94,72 @@ def test_an_answer_without_end(registry: FakeRegistry) -> None:
     registry.add("a", b"x" * (9 * 1024 * 1024), "application/json", "1")
     with pytest.raises(TransportError, match="larger than 8 MiB"):
         get(f"{registry.url}/v2/a/manifests/1")
+
+
+class Answering:
+    """Answers every request with the same bytes, and keeps what was asked; byte by byte if it is to trickle."""
+
+    def __init__(self, answer: bytes, pause: float = 0.0) -> None:
+        self.asked: list[bytes] = []
+        self._answer, self._pause = answer, pause
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            sock, _address = self._listener.accept()
+            with sock, contextlib.suppress(OSError):
+                self.asked.append(sock.recv(65536))
+                for start in range(0, len(self._answer), 1 if self._pause else 65536):
+                    sock.sendall(self._answer[start : start + 1] if self._pause else self._answer)
+                    time.sleep(self._pause)
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+
+
+def redirect(status: int, target: str) -> bytes:
+    return f"HTTP/1.1 {status} Go\r\nLocation: {target}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_login_never_follows_a_redirect_to_another_server(status: int) -> None:
+    other = Answering(OK)
+    first = Answering(redirect(status, f"{other.url}/token"))
+    assert get(f"{first.url}/").status == 200
+    assert b"Bearer t" in first.asked[0]
+    assert len(other.asked) == 1 and b"uthorization" not in other.asked[0]
+
+
+@pytest.mark.parametrize("status", [307, 308])
+def test_what_is_posted_never_follows_a_redirect_to_another_server(status: int) -> None:
+    other = Answering(OK)
+    first = Answering(redirect(status, f"{other.url}/token"))
+    transport = Transport(timeout=5, environment={})
+    with pytest.raises(TransportError, match=r"to which nothing meant for 127\.0\.0\.1 goes"):
+        transport.request("POST", f"{first.url}/token", {}, b"refresh_token=s3cret")
+    assert other.asked == []
+
+
+def test_a_registry_that_trickles_is_given_up_in_time() -> None:
+    begun = time.monotonic()
+    with pytest.raises(TransportError, match=r"no whole answer within 0\.5 s"):
+        Transport(timeout=0.5, environment={}).request("GET", Answering(OK, pause=0.1).url)
+    assert time.monotonic() - begun < 1.5
+
+
+@pytest.mark.parametrize(
+    "target", ["http://[", "http://a:99999/", "ftp://a/", "http://a b/", "http://\u00e9\u00e9..x/"]
+)
+def test_a_redirect_to_nowhere_is_one_sentence(target: str) -> None:
+    with pytest.raises(TransportError):
+        get(Answering(redirect(302, target)).url)
+
+
+def test_a_download_is_bounded_and_says_what_came() -> None:
+    with pytest.raises(TransportError, match="larger than 0 MiB"):
+        fetch(Answering(OK).url, most=1)
+    with pytest.raises(TransportError, match="the answer is 404 Not Found") as caught:
+        fetch(Answering(OK.replace(b"200 OK", b"404 Gone")).url, most=10)
+    assert caught.value.status == 404

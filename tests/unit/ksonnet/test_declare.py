@@ -220,7 +220,7 @@ def test_an_archive_as_git_makes_it_over_http(build: Builder, tmp_path: Path) ->
             port = re.search(r"port (\d+)", server.stdout.readline())[1]
             mirror = f"http://127.0.0.1:{port}"
             build.apply(**github(mirror=mirror))
-            with pytest.raises(KsonnetError, match=r"/tar\.gz/v9 cannot be downloaded: HTTP Error 404"):
+            with pytest.raises(KsonnetError, match=r"/tar\.gz/v9 cannot be downloaded: the answer is 404 Not Found"):
                 build.plan(registries=[{"name": "x", "uri": "github.com/bramble/kube/tree/v9/reg", "mirror": mirror}])
         finally:
             server.terminate()

@@ -323,12 +323,12 @@ def test_no_kubeconfig_at_all_is_no_cluster():
     ],
 )
 def test_no_proxy_names_hosts_domains_and_ports(no_proxy, bypassed):
-    assert client._bypasses("k.example.org", 6443, no_proxy) is bypassed
+    assert client.bypasses("k.example.org", 6443, no_proxy) is bypassed
 
 
 @pytest.mark.parametrize(("no_proxy", "bypassed"), [("10.0.0.0/8", True), ("10.0.0.1", True), ("11.0.0.0/8", False)])
 def test_no_proxy_names_addresses_and_networks(no_proxy, bypassed):
-    assert client._bypasses("10.0.0.1", 6443, no_proxy) is bypassed
+    assert client.bypasses("10.0.0.1", 6443, no_proxy) is bypassed
 
 
 @pytest.mark.parametrize("proxy", ["https://p:1", "socks5://p:1", "http://"])

@@ -13,7 +13,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.bramble.kube.plugins.module_utils.manifests import client, wire
+from ansible_collections.bramble.kube.plugins.module_utils.common import http1 as wire
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import client
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.auth import Endpoint
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
@@ -241,3 +242,60 @@ def test_a_body_is_json_and_yaml_with_the_same_content(text):
 
 def test_letters_above_ffff_are_sent_as_they_are_and_control_characters_are_not():
     assert client.encoded(["🍓\x85\u2028ä"]) == b'["\xf0\x9f\x8d\x93\\u0085\\u2028\\u00e4"]'
+
+
+class Trickle(Listener):
+    """Sends its answer byte by byte, one every tenth of a second."""
+
+    def _serve(self) -> None:
+        for answers in self._connections:
+            sock, _address = self._listener.accept()
+            with sock, contextlib.suppress(OSError):
+                self.heard.append(self._request(sock))
+                for byte in answers[0]:
+                    sock.sendall(bytes([byte]))
+                    time.sleep(0.1)
+
+
+@pytest.mark.parametrize("answer", ["length", "chunks", "to the end"])
+def test_a_server_that_trickles_is_not_waited_for_longer_than_one_that_is_silent(answer):
+    listener = Trickle([ANSWERS[answer][0]])
+    client = Client(Endpoint(f"http://127.0.0.1:{listener.port}"), 0.5)
+    begun = time.monotonic()
+    with pytest.raises(Fault, match="no answer in time"):
+        client.get("/a")
+    assert time.monotonic() - begun < 1.5
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>log in</html>",
+        b"[]",
+        b"null",
+        b"",
+        b'"text"',
+        b'{"items": 7}',
+        b'{"items": [null]}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+    ],
+)
+def test_a_success_that_is_no_object_is_one_sentence_with_the_place(body):
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with pytest.raises(ClusterError, match=r"answers /version with success, but with no object of Kubernetes"):
+        Listener([answer]).client().get("/version")
+
+
+@pytest.mark.parametrize("value", ["²", "soon", "-1", "9" * 400, "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_a_wait_that_is_no_number_is_not_waited_for(value):
+    answer = b"HTTP/1.1 429 Slow\r\nRetry-After: %s\r\nContent-Length: 0\r\n\r\n" % value.encode("latin-1")
+    with pytest.raises(ApiError) as caught:
+        Listener([answer]).client().get("/version")
+    assert caught.value.retry_after is None
+
+
+@pytest.mark.parametrize("server", ["https://[::1", "https://pi:99999", "//pi", "", None, 7, "https://pi:port"])
+def test_an_address_that_is_none(server):
+    with pytest.raises(ClusterError, match="is no API server address"):
+        Client(Endpoint(server))

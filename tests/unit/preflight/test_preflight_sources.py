@@ -125,7 +125,7 @@ def test_registries_answer_by_any_of_their_addresses(probe, server):
         ("second", ""),
         ("broken", "the answer is 500 Internal Server Error"),
         ("closed", "connection refused"),
-        ("nameless", "its name is not known to the name server"),
+        ("nameless", "the name registry.invalid cannot be resolved"),
     ]
 
 

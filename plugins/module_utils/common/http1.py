@@ -1,7 +1,7 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""HTTP/1.1 over one kept-open connection (RFC 9112), as much of it as an API server speaks.
+"""HTTP/1.1 over one kept-open connection (RFC 9112), with one deadline for each request, whatever trickles in.
 
 http.client does the same in four times the processor time, most of it in reading an answer's headers as those of a
 mail; with hundreds of small answers, that is a good part of a push.
@@ -12,13 +12,15 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..common.errors import BrambleError
+from .errors import BrambleError
 
 RECEIVE = 65536  # bytes asked for at a time
 MOST_HEAD = 65536  # bytes of headers, so that a stranger's endless answer does not fill the memory
+MOST_BODY = 512 * 1024 * 1024  # bytes of an answer where the caller knows no bound
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -28,6 +30,10 @@ class Ended(BrambleError, ConnectionError):
 
 class Garbled(BrambleError, OSError):
     """The other side does not speak HTTP/1.1."""
+
+
+class TooLarge(BrambleError, OSError):
+    """The other side sends more than it may."""
 
 
 @dataclass
@@ -73,15 +79,42 @@ def _line_of(text: str) -> bytes:
 class Connection:
     """A socket, plain or with TLS, and what was received from it and not yet used."""
 
-    def __init__(self, host: str, port: int, timeout: float) -> None:
+    def __init__(self, host: str, port: int, timeout: float, silence: float | None = None) -> None:
         """Dial.
 
-        :param timeout: seconds without a sign of life from the other side, here and later.
-        :raises OSError: when nobody answers.
+        :param timeout: seconds for all that follows, up to the next :meth:`begin`.
+        :param silence: seconds without a sign of life from the other side; None for as long as `timeout`.
+        :raises OSError, ValueError: when nobody answers, or the name is none.
         """
-        self._socket: socket.socket | ssl.SSLSocket = socket.create_connection((host, port), timeout)
+        self._silence = silence
+        self.begin(timeout)
+        self._socket: socket.socket | ssl.SSLSocket = self._dial(host, port)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._received = b""
+
+    def begin(self, timeout: float) -> None:
+        """Give a new request its time: seconds until the last byte of its answer."""
+        self._deadline = time.monotonic() + timeout
+
+    def _patience(self) -> float:
+        """Seconds for the next step."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the time for this request is over")
+        return left if self._silence is None else min(left, self._silence)
+
+    def _dial(self, host: str, port: int) -> socket.socket:
+        trouble: OSError = OSError(f"the name {host} has no address")
+        for family, kind, protocol, _name, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            made = socket.socket(family, kind, protocol)
+            try:
+                made.settimeout(self._patience())
+                made.connect(address)
+                return made
+            except OSError as error:
+                made.close()
+                trouble = error
+        raise trouble
 
     def tunnel(self, authority: str, headers: Iterable[tuple[str, str]]) -> None:
         """Ask a proxy for a way through to `authority`, host:port.
@@ -95,6 +128,7 @@ class Connection:
 
     def secure(self, context: ssl.SSLContext, server_name: str) -> None:
         """Speak TLS from here on."""
+        self._socket.settimeout(self._patience())
         self._socket = context.wrap_socket(self._socket, server_hostname=server_name)
 
     def close(self) -> None:
@@ -107,29 +141,35 @@ class Connection:
             request += b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
         else:
             request += b"\r\n\r\n"
+        self._socket.settimeout(self._patience())
         self._socket.sendall(request)
 
-    def receive(self) -> Answer:
+    def receive(self, most: int = MOST_BODY, bodyless: bool = False) -> Answer:
         """Wait for a whole answer.
 
-        :raises Ended, Garbled, OSError: when none comes.
+        :param most: bytes that its body may have.
+        :param bodyless: whether it is the answer to a HEAD request.
+        :raises Ended, Garbled, TooLarge, OSError: when none comes.
         """
         status, fields = self._read_head()
-        if fields.get("transfer-encoding", "").lower() == "chunked":
-            content = b"".join(self._chunks())
-        elif "content-length" in fields:
-            content = self._read(_number(fields["content-length"], 10))
-        elif status in (204, 304):
+        if bodyless or status in (204, 304):
             content = b""
+        elif fields.get("transfer-encoding", "").lower() == "chunked":
+            content = _bounded(self._chunks(most), most)
+        elif "content-length" in fields:
+            size = _number(fields["content-length"], 10)
+            if size > most:
+                raise TooLarge(_TOO_LARGE.format(most // 1024 // 1024))
+            content = self._read(size)
         else:
-            return Answer(status, fields, b"".join(self._rest()), True)
+            return Answer(status, fields, _bounded(self._rest(), most), True)
         return Answer(status, fields, content, fields.get("connection", "").lower() == "close")
 
     def receive_lines(self) -> tuple[int, dict[str, str], Iterator[bytes]]:
         """Wait for the head of an answer; its lines come one by one, as the other side sends them."""
         status, fields = self._read_head()
         if fields.get("transfer-encoding", "").lower() == "chunked":
-            parts = self._chunks()
+            parts = self._chunks(MOST_BODY)
         elif "content-length" in fields:
             parts = iter([self._read(_number(fields["content-length"], 10))])
         else:
@@ -138,8 +178,12 @@ class Connection:
 
     # Inside --------------------------------------------------------------------------------------------------------
 
+    def _receive(self, size: int = RECEIVE) -> bytes:
+        self._socket.settimeout(self._patience())
+        return self._socket.recv(size)
+
     def _more(self) -> None:
-        piece = self._socket.recv(RECEIVE)
+        piece = self._receive()
         if not piece:
             raise Ended("the connection ended in the middle")
         self._received += piece
@@ -154,7 +198,7 @@ class Connection:
             self._received = self._received[end + 4 :]
             first, _end, rest = text.partition("\r\n")
             words = first.split(" ", 2)
-            if not words[0].startswith("HTTP/1.") or len(words) < 2 or not words[1].isdigit():
+            if not words[0].startswith("HTTP/1.") or len(words) < 2 or not re.fullmatch(r"[1-9][0-9]{2}", words[1]):
                 raise Garbled("the answer is not HTTP/1.1")
             status = int(words[1])
             if status < 200:
@@ -172,7 +216,7 @@ class Connection:
         if missing > 0:
             parts = [self._received]
             while missing > 0:
-                piece = self._socket.recv(min(missing, RECEIVE))
+                piece = self._receive(min(missing, RECEIVE))
                 if not piece:
                     raise Ended("the connection ended in the middle")
                 parts.append(piece)
@@ -190,9 +234,11 @@ class Connection:
         line, self._received = self._received[:end], self._received[end + 2 :]
         return line
 
-    def _chunks(self) -> Iterator[bytes]:
+    def _chunks(self, most: int) -> Iterator[bytes]:
         while True:
             size = _number(self._line().split(b";", 1)[0].decode("latin-1"), 16)
+            if size > most:
+                raise TooLarge(_TOO_LARGE.format(most // 1024 // 1024))
             if not size:
                 while self._line():  # trailers
                     pass
@@ -204,18 +250,48 @@ class Connection:
         """Everything up to the end of the connection."""
         yield self._received
         self._received = b""
-        while piece := self._socket.recv(RECEIVE):
+        while piece := self._receive():
             yield piece
 
 
+_TOO_LARGE = "its answer is larger than {} MiB"
+
+
+def _bounded(parts: Iterable[bytes], most: int) -> bytes:
+    kept, size = [], 0
+    for part in parts:
+        size += len(part)
+        if size > most:
+            raise TooLarge(_TOO_LARGE.format(most // 1024 // 1024))
+        kept.append(part)
+    return b"".join(kept)
+
+
 def _number(text: str, base: int) -> int:
-    try:
-        number = int(text.strip(), base)
-    except ValueError:
-        number = -1
-    if number < 0:
+    if not re.fullmatch(r"\s*[0-9a-fA-F]{1,15}\s*" if base == 16 else r"\s*[0-9]{1,15}\s*", text, re.ASCII):
         raise Garbled(f"the answer's length is {text[:20]!r}")
-    return number
+    return int(text, base)
+
+
+def bypasses(host: str, port: int | None, no_proxy: str) -> bool:
+    """Whether `no_proxy` (hosts, domains, addresses, networks, also with a port, comma-separated) names this host."""
+    if not no_proxy:
+        return False
+    import ipaddress  # only here: imports are half of an unchanged push
+
+    host = host.lower()
+    for entry in (part.strip().lower() for part in no_proxy.split(",")):
+        if not entry:
+            continue
+        names = (entry, entry.removesuffix(f":{port}"))
+        if entry == "*" or any(host == name or host.endswith("." + name.lstrip(".")) for name in names):
+            return True
+        try:
+            if ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False):
+                return True
+        except ValueError:
+            continue
+    return False
 
 
 def _lines(parts: Iterable[bytes]) -> Iterator[bytes]:
