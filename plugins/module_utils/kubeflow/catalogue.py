@@ -21,6 +21,8 @@ ENGINES = (KUSTOMIZE, MANIFESTS, KSONNET)
 # How far this project's own tests take a component.
 RUNS, RENDERED, UNTESTED = "runs", "rendered", "untested"
 PROOFS = (RUNS, RENDERED, UNTESTED)
+#: Kubernetes' Pod Security levels, strictest first.
+POD_SECURITY = ("restricted", "baseline", "privileged")
 
 _NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _NAME_RIGHT = "lower-case letters, digits and dashes"
@@ -191,6 +193,8 @@ class Component:
     engine: str
     source: Source
     namespace: str = "kubeflow"
+    # What its own namespace lets Pods do; "" where nobody has tried.
+    pod_security: str = ""
     needs: Needs = Needs()
     images: tuple[Image, ...] = ()
     crds: tuple[str, ...] = ()
@@ -256,6 +260,7 @@ def _entry(number: int, value: Mapping[str, Any], problems: list[str]) -> Compon
         engine=engine,
         source=fields.below("source", lambda inner: _source(inner, engine), required=True) or Source(),
         namespace=fields.text("namespace", pattern=_NAME, right=_NAME_RIGHT) or "kubeflow",
+        pod_security=fields.choice("pod_security", POD_SECURITY) if fields.has("pod_security") else "",
         needs=fields.below("needs", _needs) or Needs(),
         images=fields.each("images", _image),
         crds=fields.texts("crds", _CRD, "a CRD's full name, such as tfjobs.kubeflow.org"),

@@ -11,17 +11,19 @@ from __future__ import annotations
 import base64
 import secrets
 import string
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..images.replacement import Replacements
 from ..manifests.load import Item
-from .catalogue import Access, CatalogueError, Component, Password, Tuning
+from .catalogue import POD_SECURITY, Access, CatalogueError, Component, Password, Tuning
 from .choice import Chosen
 
 NODE_PORT, LOAD_BALANCER, INGRESS = "node_port", "load_balancer", "ingress"
 ACCESSES = (NODE_PORT, LOAD_BALANCER, INGRESS)
+# The label by which a namespace tells the API server which Pods it takes (Kubernetes' Pod Security admission).
+ENFORCE = "pod-security.kubernetes.io/enforce"
 _ALPHABET = string.ascii_letters + string.digits
 
 
@@ -236,7 +238,7 @@ def _need_namespaces(made: Prepared) -> None:
             made.namespaces.append(Item(document, f"component {made.name}", 1))
 
 
-def shared_namespaces(components: Iterable[Prepared]) -> list[Item]:
+def shared_namespaces(components: Collection[Prepared]) -> list[Item]:
     """Each namespace once, with the labels and annotations of all components that bring it."""
     found: dict[str, Item] = {}
     for component in components:
@@ -247,7 +249,21 @@ def shared_namespaces(components: Iterable[Prepared]) -> list[Item]:
                     both = {**(first.object["metadata"].get(part) or {}), **(item.object["metadata"].get(part) or {})}
                     if both:
                         first.object["metadata"][part] = both
+    for name, item in found.items():
+        level = _pod_security(name, components)
+        if level:
+            item.object["metadata"]["labels"] = {ENFORCE: level, **(item.object["metadata"].get("labels") or {})}
     return list(found.values())
+
+
+def _pod_security(namespace: str, components: Collection[Prepared]) -> str:
+    """The strictest level that all components in a namespace pass; "" where one of them does not say."""
+    there = [
+        component.component.pod_security if component.component.namespace == namespace else ""
+        for component in components
+        if any(item.name == namespace for item in component.namespaces)
+    ]
+    return max(there, key=POD_SECURITY.index) if all(there) else ""
 
 
 def twice(components: Iterable[Prepared]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from .namespace import Workplace, last_words
 from .proof import NotProven
-from .training import claim
+from .training import CONTAINER, POD, claim
 
 
 def _pod(name: str, image: str, volume: str, code: str) -> dict[str, Any]:
@@ -18,6 +18,7 @@ def _pod(name: str, image: str, volume: str, code: str) -> dict[str, Any]:
         "image": image,
         "command": ["python", "-c", code],
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
+        "securityContext": CONTAINER,
         "volumeMounts": [{"name": "volume", "mountPath": "/volume"}],
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
@@ -26,7 +27,7 @@ def _pod(name: str, image: str, volume: str, code: str) -> dict[str, Any]:
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name, "labels": {"app": name}},
-        "spec": {"restartPolicy": "Never", "containers": [container], "volumes": volumes},
+        "spec": {**POD, "restartPolicy": "Never", "containers": [container], "volumes": volumes},
     }
 
 

@@ -62,7 +62,10 @@ class Workplace:
                     " in kubeflow_smoke_namespace"
                 )
             self.close()
-        labels = {"app.kubernetes.io/managed-by": "bramble.kube-smoke"}
+        labels = {
+            "app.kubernetes.io/managed-by": "bramble.kube-smoke",
+            "pod-security.kubernetes.io/enforce": "restricted",
+        }
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace, "labels": labels}}
         self._ask("POST", "/api/v1/namespaces", body)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from .namespace import Workplace, told
 from .proof import NotProven
+from .training import CONTAINER, POD
 
 NAME = "smoke-notebook"
 
@@ -30,10 +31,12 @@ def prober(program: str, image: str, hub: dict[str, Any], patience: int) -> list
         "command": ["python3", "/program/notebook.py"],
         "env": env,
         "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
+        "securityContext": CONTAINER,
         "volumeMounts": [{"name": "program", "mountPath": "/program"}],
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
     spec = {
+        **POD,
         "restartPolicy": "Never",
         "containers": [container],
         "volumes": [{"name": "program", "configMap": {"name": NAME}}],

@@ -38,6 +38,17 @@ def copy_of(server: dict[str, Any], volume: str) -> dict[str, Any]:
     }
 
 
+def programs_of(place: Workplace, server: dict[str, Any], namespace: str) -> list[dict[str, Any]]:
+    """The ConfigMaps that a model server mounts, for its copy."""
+    named = [entry.get("configMap") for entry in server["spec"]["template"]["spec"]["volumes"]]
+    found = [place.read("ConfigMap", volume["name"], namespace) for volume in named if volume]
+    return [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": one["metadata"]["name"]}, "data": one["data"]}
+        for one in found
+        if one
+    ]
+
+
 def model_name(server: dict[str, Any]) -> str:
     """The name under which a model server offers its model."""
     for argument in server["spec"]["template"]["spec"]["containers"][0].get("args") or []:
@@ -82,7 +93,7 @@ def prove_serving(place: Workplace, where: dict[str, str], volume: str, examples
     server = place.read("Deployment", where["deployment"], where["namespace"])
     if server is None:
         raise NotProven(f"there is no Deployment {where['deployment']} in the namespace {where['namespace']}")
-    place.make(copy_of(server, volume), service())
+    place.make(*programs_of(place, server, where["namespace"]), copy_of(server, volume), service())
 
     def ready() -> bool:
         status = (place.read("Deployment", NAME) or {}).get("status") or {}

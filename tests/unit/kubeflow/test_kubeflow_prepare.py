@@ -14,6 +14,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.catalogue im
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.choice import Chosen, choose
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.plan import cache_name, plan
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.prepare import (
+    ENFORCE,
     Settings,
     add_password,
     address,
@@ -184,6 +185,31 @@ def test_namespaces_are_shared_and_every_one_that_is_used_is_made():
     )
     shared = {item.name: item.object["metadata"].get("labels") for item in shared_namespaces([one, other])}
     assert shared == {"hub": {"a": "b", "c": "d"}, "elsewhere": None}
+
+
+@pytest.mark.parametrize(
+    ("levels", "label"),
+    [
+        (["restricted"], "restricted"),
+        (["restricted", "baseline"], "baseline"),
+        (["privileged", "restricted"], "privileged"),
+        (["restricted", None], None),  # nobody has tried the other's Pods
+    ],
+)
+def test_a_namespace_is_as_strict_as_the_loosest_of_its_components(levels, label):
+    components = [
+        made(dict(HUB, name=f"c{number}", **({"pod_security": level} if level else {})))[0]
+        for number, level in enumerate(levels)
+    ]
+    (namespace,) = [item for item in shared_namespaces(components) if item.name == "hub"]
+    assert (namespace.object["metadata"].get("labels") or {}).get(ENFORCE) == label
+
+
+def test_a_namespace_that_only_a_strangers_object_names_gets_no_level():
+    stranger = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "elsewhere"}}
+    component, _found = made(dict(HUB, pod_security="restricted", access=None, small=None, passwords=None), [stranger])
+    labels = {item.name: item.object["metadata"].get("labels") or {} for item in shared_namespaces([component])}
+    assert (ENFORCE in labels["hub"], ENFORCE in labels["elsewhere"]) == (True, False)
 
 
 def test_two_components_that_bring_one_object():

@@ -55,6 +55,19 @@ def test_a_v2_question_has_all_pixels_in_its_shape():
     assert asked["data"][64:66] == [1.0, 1.0]
 
 
+def test_the_copy_of_a_model_server_finds_its_programs_in_its_own_namespace():
+    class Place:
+        def read(self, kind, name, namespace):
+            assert (kind, namespace) == ("ConfigMap", "model-server")
+            return {"metadata": {"name": name, "namespace": namespace, "uid": "1"}, "data": {"a.py": "pass"}}
+
+    volumes = [{"name": "code", "configMap": {"name": "programs"}}, {"name": "m", "persistentVolumeClaim": {}}]
+    server = {"spec": {"template": {"spec": {"volumes": volumes}}}}
+    made = serving.programs_of(Place(), server, "model-server")
+    metadata = {"name": "programs"}
+    assert made == [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a.py": "pass"}}]
+
+
 def test_the_right_classes_are_a_proof():
     assert serving.judge(answer(list(range(10))), EXAMPLES).startswith("10 of 10")
     assert serving.judge(answer([0, 1, 2, 3, 4, 9, 6, 7, 8, 9]), EXAMPLES).startswith("9 of 10")
