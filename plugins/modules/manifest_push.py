@@ -140,8 +140,7 @@ options:
 requirements:
   - PyYAML
   - jmespath (for O(select), O(exclude) and O(wait_for))
-  - kubernetes (for exec plugins, auth-providers and several kubeconfigs)
-  - openshift (for servers before 1.22)
+  - kubernetes (for exec plugins, auth-providers and a Pod's own account)
 attributes:
   check_mode:
     support: full

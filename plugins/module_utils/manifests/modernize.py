@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import ManifestError
+from . import form
+from .errors import ManifestError, Slips
 from .load import Item
 
 # (converted object, what was changed beside apiVersion); raises ValueError with the reason when it cannot be done.
@@ -156,34 +157,58 @@ def modernize(
     :returns: the objects, and a report of each rewrite: kind, name, from, to, changes, source.
     :raises ManifestError: naming an object that cannot be converted.
     """
-    result, report = [], []
+    result: list[Item] = []
+    report: list[dict[str, Any]] = []
+    slips = Slips()
     for item in items:
-        rule = TABLE.get((item.api_version, item.kind))
-        if rule is None or not unserved(item):
-            result.append(item)
-            continue
-        if not rule.target:
-            raise ManifestError(
-                f"{item.label} at {item.where} ({item.api_version}) cannot be converted: {rule.refusal}."
-            )
-        if not serves(rule.target, item.kind):
-            raise ManifestError(
-                f"{item.label} at {item.where}: this server serves neither {item.api_version} nor {rule.target}."
-            )
-        try:
-            document, changes = converter(rule.convert)(item.object)
-        except ValueError as error:
-            raise ManifestError(
-                f"{item.label} at {item.where} cannot be converted from {item.api_version} to {rule.target}: {error}."
-            ) from None
-        document["apiVersion"] = rule.target
-        result.append(Item(document, item.source, item.line))
-        entry: dict[str, Any] = {"kind": item.kind, "name": item.name, "from": item.api_version, "to": rule.target}
-        if item.namespace:
-            entry["namespace"] = item.namespace
-        entry.update(changes=changes, source=rule.source)
-        report.append(entry)
+        with slips.noted():
+            _modernize_one(item, unserved, serves, result, report)
+    slips.tell()
     return result, report
+
+
+def _modernize_one(
+    item: Item,
+    unserved: Callable[[Item], bool],
+    serves: Callable[[str, str], bool],
+    result: list[Item],
+    report: list[dict[str, Any]],
+) -> None:
+    rule = TABLE.get((item.api_version, item.kind))
+    if rule is None or not unserved(item):
+        result.append(item)
+        return
+    if not rule.target:
+        raise ManifestError(f"{item.label} at {item.where} ({item.api_version}) cannot be converted: {rule.refusal}.")
+    if not serves(rule.target, item.kind):
+        raise ManifestError(
+            f"{item.label} at {item.where}: this server serves neither {item.api_version} nor {rule.target}."
+        )
+    try:
+        document, changes = _converted(rule, item.object)
+    except ValueError as error:
+        raise ManifestError(
+            f"{item.label} at {item.where} cannot be converted from {item.api_version} to {rule.target}: {error}."
+        ) from None
+    document["apiVersion"] = rule.target
+    result.append(Item(document, item.source, item.line))
+    entry: dict[str, Any] = {"kind": item.kind, "name": item.name, "from": item.api_version, "to": rule.target}
+    if item.namespace:
+        entry["namespace"] = item.namespace
+    entry.update(changes=changes, source=rule.source)
+    report.append(entry)
+
+
+def _converted(rule: Rule, document: dict) -> tuple[dict, list[str]]:
+    """The converted object; ValueError with the reason when it cannot be, also when it is not of its kind's form."""
+    fault = form.fault(document) if rule.convert else ""
+    if fault:
+        raise ValueError(fault)
+    try:
+        return converter(rule.convert)(document)
+    except (TypeError, KeyError, AttributeError, IndexError) as error:
+        missing = f"it has no {error.args[0]}" if isinstance(error, KeyError) else "its form is not that of its kind"
+        raise ValueError(missing) from None
 
 
 def converter(name: str) -> Convert:

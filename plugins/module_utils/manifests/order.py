@@ -163,19 +163,27 @@ def defined_scopes(items: Iterable[Item]) -> dict[tuple[str, str], bool]:
     scopes: dict[tuple[str, str], bool] = {}
     for item in items:
         if item.kind == "CustomResourceDefinition":
-            spec = item.object.get("spec") or {}
-            kind = (spec.get("names") or {}).get("kind")
+            group, kind, spec = _defined(item)
             if kind:
-                scopes[spec.get("group", ""), kind] = spec.get("scope") != "Cluster"
+                scopes[group, kind] = spec.get("scope") != "Cluster"
     return scopes
+
+
+def _defined(item: Item) -> tuple[str, str, dict]:
+    """Group and kind that a CustomResourceDefinition defines, and its spec; what is not of the right form is empty."""
+    spec = item.object.get("spec")
+    spec = spec if isinstance(spec, dict) else {}
+    names = spec.get("names")
+    group, kind = spec.get("group"), names.get("kind") if isinstance(names, dict) else None
+    return group if isinstance(group, str) else "", kind if isinstance(kind, str) else "", spec
 
 
 def defined_kinds(item: Item) -> set[tuple[str, str]]:
     """(apiVersion, kind) of all that a CustomResourceDefinition serves; nothing for other objects."""
     if item.kind != "CustomResourceDefinition":
         return set()
-    spec = item.object.get("spec") or {}
-    kind = (spec.get("names") or {}).get("kind")
+    group, kind, spec = _defined(item)
     versions = spec.get("versions") or [{"name": spec.get("version")}]
-    served = (version.get("name") for version in versions if version.get("served", True))
-    return {("{}/{}".format(spec.get("group", ""), name), kind) for name in served if name and kind}
+    listed = [version for version in versions if isinstance(version, dict)] if isinstance(versions, list) else []
+    served = [version.get("name") for version in listed if version.get("served", True)]
+    return {(f"{group}/{name}", kind) for name in served if isinstance(name, str) and name and kind}

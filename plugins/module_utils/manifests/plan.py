@@ -113,10 +113,8 @@ class Plan:
         answers = self.discovery.load(wanted, ["/version"] if self.method == AUTO else [])
         if self.method == AUTO:
             self.method = method_for(answers.get("/version") or {})
-        if self.method == CLIENT_SIDE:
-            clientside.library()
-            if self.options.apply_set:
-                raise ManifestError("apply_set needs server-side apply, which this push does not use (method).")
+        if self.method == CLIENT_SIDE and self.options.apply_set:
+            raise ManifestError("apply_set needs server-side apply, which this push does not use (method).")
 
     def _modernize(self) -> None:
         def unserved(item: Item) -> bool:

@@ -132,6 +132,9 @@ class _Push:
         before = self.plan.live.get(id(item))
         if self.plan.method == CLIENT_SIDE:
             status, after = clientside.apply(self.client, item, resource, before, self.options.check)
+            lost = clientside.lost(item.object, after)
+            if lost:
+                self.report.warnings.append(f"{item.label}: this server does not know and dropped {', '.join(lost)}.")
             return self._entry(item, status, before, after)
         if self.plan.verdicts.get(id(item)) == UNSURE and not self.options.check:
             # Nobody but the server can tell: ask it, without a write.

@@ -10,7 +10,7 @@ from typing import Any
 from . import auth, load, order, push
 from . import transform as shape
 from .client import REQUEST_TIMEOUT, Client, Fault
-from .errors import ClusterError, ManifestError, Unreachable
+from .errors import ClusterError, ManifestError, Slips, Unreachable
 from .masking import mask
 from .plan import Options
 from .result import FAILED, UNCHANGED, Report
@@ -52,8 +52,11 @@ def _run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[st
         )
     scopes = order.defined_scopes(items)
     shape.refuse_wrong_scopes(items, lambda item: order.known_scope(item.group, item.kind, scopes))
+    slips = Slips()
     for item in items:
-        shape.settle(item)
+        with slips.noted():
+            shape.settle(item)
+    slips.tell()
     shape.set_labels(items, params["labels"])
     shape.set_images(items, params["images"])
     if params["wait_for"]:

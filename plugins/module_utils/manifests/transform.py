@@ -9,8 +9,9 @@ import base64
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from .errors import ManifestError
-from .load import Item
+from .compare import LAST_APPLIED, is_builtin
+from .errors import ManifestError, Slips
+from .load import Item, what
 
 # kind → where its Pod template is
 _TEMPLATES: dict[str, tuple[str, ...]] = {
@@ -40,11 +41,11 @@ def choose(items: list[Item], select: str, exclude: str) -> list[Item]:
         def holds(document: dict) -> bool:
             try:
                 return bool(expression.search(document))
-            except jmespath.exceptions.JMESPathError as error:
+            except (jmespath.exceptions.JMESPathError, TypeError, ValueError, AttributeError, KeyError) as error:
+                # Of values that cannot be compared or merged, jmespath tells by Python's own errors.
                 raise ManifestError(
-                    "{} cannot be evaluated on {} {}: {}.".format(
-                        option, document["kind"], document["metadata"]["name"], str(error).splitlines()[0]
-                    )
+                    f"{option}: {text} cannot be evaluated on {document['kind']} {document['metadata']['name']}: "
+                    f"{str(error).splitlines()[0]}."
                 ) from None
 
         return holds
@@ -73,12 +74,15 @@ def refuse_wrong_scopes(items: Iterable[Item], namespaced: Callable[[Item], bool
     :param namespaced: tells the scope of an object's kind; None where it is not known.
     :raises ManifestError: with file and line.
     """
+    slips = Slips()
     for item in items:
         if item.namespace and namespaced(item) is False:
-            raise ManifestError(
-                f"{item.kind} {item.name} at {item.where} has namespace {item.namespace}, but this kind lives outside "
-                "namespaces; take the namespace out."
-            )
+            with slips.noted():
+                raise ManifestError(
+                    f"{item.kind} {item.name} at {item.where} has namespace {item.namespace}, but this kind lives "
+                    "outside namespaces; take the namespace out."
+                )
+    slips.tell()
 
 
 def set_namespaces(items: Iterable[Item], namespaced: Callable[[Item], bool | None], default: str) -> None:
@@ -96,7 +100,7 @@ def set_namespaces(items: Iterable[Item], namespaced: Callable[[Item], bool | No
 def pod_specs(document: dict) -> Iterator[dict]:
     """The Pod specification inside a workload, if it has one."""
     node: Any = document
-    for key in _TEMPLATES.get(document.get("kind", ""), _TEMPLATE):
+    for key in _TEMPLATES.get(document["kind"], _TEMPLATE) if isinstance(document.get("kind"), str) else _TEMPLATE:
         node = node.get(key) if isinstance(node, dict) else None
     spec = node.get("spec") if isinstance(node, dict) else None
     if isinstance(spec, dict):
@@ -107,7 +111,8 @@ def containers(document: dict) -> Iterator[dict]:
     """Every container of a workload, init and ephemeral ones included."""
     for spec in pod_specs(document):
         for section in ("initContainers", "containers", "ephemeralContainers"):
-            for container in spec.get(section) or []:
+            listed = spec.get(section)
+            for container in listed if isinstance(listed, list) else []:
                 if isinstance(container, dict):
                     yield container
 
@@ -129,43 +134,98 @@ def set_images(items: Iterable[Item], images: dict[str, str]) -> list[tuple[Item
         table = Replacements({str(old): str(new) for old, new in images.items()})
     except InvalidReference as error:
         raise ManifestError(f"images: {error}.") from None
+    slips = Slips()
     for item in items:
         for container in containers(item.object):
             old = container.get("image")
             if not isinstance(old, str):
                 continue
-            try:
-                new = table.apply(old)
-            except InvalidReference as error:
-                raise ManifestError(f"{item.label} at {item.where}: {error}.") from None
+            new = None
+            with slips.noted():
+                try:
+                    new = table.apply(old)
+                except InvalidReference as error:
+                    raise ManifestError(f"{item.label} at {item.where}: {error}.") from None
             if new is not None and new != old:
                 container["image"] = new
                 replaced.append((item, old, new))
+    slips.tell()
     return replaced
+
+
+# What only the server or a controller sets, and what stays in manifests that were saved from a cluster.
+_SERVER_SET = frozenset(
+    [
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "managedFields",
+        "resourceVersion",
+        "uid",
+        "generation",
+        "selfLink",
+    ]
+)
+_TOOLS_ANNOTATIONS = frozenset(
+    [LAST_APPLIED, "deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation"]
+)
 
 
 def settle(item: Item) -> None:
     """Bring an object into the form in which the server keeps it, where an applied form would lie.
 
     ``stringData`` of a Secret is write-only: as ``data`` a removed key is removed on the server too. What only the
-    server sets (status, creationTimestamp, managedFields …) is left out.
+    server or a controller sets (status, creationTimestamp, managedFields, the annotation of client-side apply …) is
+    left out, and so are nulls as Helm writes them: the server would read ``limits: {cpu: null}`` as 0.
     """
     document = item.object
     metadata = document["metadata"]
-    server_set = ("creationTimestamp", "managedFields", "resourceVersion", "uid", "generation", "selfLink")
-    if any(field in metadata for field in server_set):
-        document["metadata"] = {key: value for key, value in metadata.items() if key not in server_set}
+    if not _SERVER_SET.isdisjoint(metadata):
+        metadata = {key: value for key, value in metadata.items() if key not in _SERVER_SET}
+    annotations = metadata.get("annotations")
+    if annotations and not _TOOLS_ANNOTATIONS.isdisjoint(annotations):
+        kept = {key: value for key, value in annotations.items() if key not in _TOOLS_ANNOTATIONS}
+        metadata = {key: value for key, value in metadata.items() if key != "annotations"}
+        if kept:
+            metadata["annotations"] = kept
+    document["metadata"] = _without_nulls(metadata)
     if "status" in document and item.group in _STATUS_IS_SERVERS:
         del document["status"]
+    if is_builtin(item.api_version) and item.kind not in _NULL_COUNTS:
+        for key, value in list(document.items()):
+            if value is None:
+                del document[key]
+            elif key != "metadata":
+                document[key] = _without_nulls(value)
     if document["kind"] == "Secret" and item.group == "" and isinstance(document.get("stringData"), dict):
+        if not isinstance(document.get("data") or {}, dict):
+            raise ManifestError(
+                f"{item.label} at {item.where} has data that is {what(document['data'])}, not a mapping."
+            )
         data = dict(document.get("data") or {})
         for key, value in document.pop("stringData").items():
             if not isinstance(value, str):
                 raise ManifestError(
-                    f"{item.label} at {item.where} has a stringData.{key} that is not text; put it in quotes."
+                    f"{item.label} at {item.where} has a stringData.{key} that is {what(value)}; put it in quotes."
                 )
             data[key] = base64.b64encode(value.encode("utf-8")).decode("ascii")
         document["data"] = data
+
+
+# Kinds in which null may be a value of its own: schemas with `default: null`, and other kinds' objects.
+_NULL_COUNTS = frozenset(["CustomResourceDefinition", "ControllerRevision"])
+
+
+def _without_nulls(value: Any) -> Any:
+    """The value without keys that are null; itself where there are none."""
+    if isinstance(value, dict):
+        result = {key: _without_nulls(entry) for key, entry in value.items() if entry is not None}
+        same = len(result) == len(value) and all(result[key] is value[key] for key in result)
+        return value if same else result
+    if isinstance(value, list):
+        entries = [_without_nulls(entry) for entry in value]
+        return value if all(one is other for one, other in zip(entries, value)) else entries
+    return value
 
 
 # Groups whose kinds keep status as a subresource, so that one in a manifest means nothing.

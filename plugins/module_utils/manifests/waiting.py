@@ -221,7 +221,7 @@ def _holds(expression: str, document: dict) -> bool:
 
     try:
         return bool(jmespath.search(expression, document))
-    except jmespath.exceptions.JMESPathError:
+    except (jmespath.exceptions.JMESPathError, TypeError, ValueError, AttributeError, KeyError):
         return False
 
 
@@ -377,12 +377,19 @@ def _wait_group(
     return {id(wanted[name][0]): why for name, why in {**open_, **hopeless}.items()}
 
 
+def selector_of(item: Item) -> dict[str, str]:
+    """The labels of a workload's own Pods; empty when it has none, or they are not told by labels alone."""
+    if item.kind == "Job":
+        return {"job-name": item.name}
+    spec = item.object.get("spec")
+    selector = spec.get("selector") if isinstance(spec, dict) else None
+    labels = selector.get("matchLabels") if isinstance(selector, dict) else None
+    return labels if isinstance(labels, dict) else {}
+
+
 def explain_pods(client: Client, item: Item) -> str:
     """The last reason of a workload's own Pods, for an object that did not become ready in time."""
-    selector = (item.object.get("spec") or {}).get("selector") or {}
-    labels = selector.get("matchLabels") if isinstance(selector, dict) else None
-    if item.kind == "Job":
-        labels = {"job-name": item.name}
+    labels = selector_of(item)
     if not labels or not item.namespace:
         return ""
     query = {"labelSelector": ",".join(f"{key}={value}" for key, value in sorted(labels.items())), "limit": 50}

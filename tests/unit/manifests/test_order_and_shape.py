@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.bramble.kube.plugins.module_utils.manifests import order
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import load, order
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import transform as shape
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ManifestError
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.load import Item
@@ -116,7 +116,7 @@ def test_select_and_exclude():
     assert [(entry.kind, entry.name) for entry in chosen] == [("ConfigMap", "a")]
     with pytest.raises(ManifestError, match="select is not a JMESPath expression"):
         shape.choose(items, "a ==", "")
-    with pytest.raises(ManifestError, match="exclude cannot be evaluated on ConfigMap a"):
+    with pytest.raises(ManifestError, match=r"exclude: .* cannot be evaluated on ConfigMap a"):
         shape.choose(items, "", "sum(kind)")
 
 
@@ -135,3 +135,52 @@ def test_string_data_becomes_data_and_what_the_server_sets_goes():
     assert "stringData" not in secret.object and set(secret.object["metadata"]) == {"name"}
     with pytest.raises(ManifestError, match="put it in quotes"):
         shape.settle(item("Secret", stringData={"a": 1}))
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["metadata.name > `1`", "merge(metadata.name, kind)", 'sort_by(`[1, "a"]`, &@)'],
+)
+def test_an_expression_that_does_not_fit_the_values_is_named(expression):
+    with pytest.raises(ManifestError, match=r"select: .* cannot be evaluated on ConfigMap a"):
+        shape.choose([item("ConfigMap", name="a")], expression, "")
+
+
+def settled(text: str) -> dict:
+    (found,) = load.parse(text, "f.yaml")
+    shape.settle(found)
+    return found.object
+
+
+def test_what_tools_write_into_saved_objects_is_left_out():
+    document = settled(
+        """
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata:
+          name: a
+          uid: 1-2
+          deletionTimestamp: 2026-01-01T00:00:00Z
+          annotations:
+            kubectl.kubernetes.io/last-applied-configuration: "{}"
+            deployment.kubernetes.io/revision: "3"
+        """
+    )
+    assert document["metadata"] == {"name": "a"}
+
+
+def test_nulls_are_left_out_as_client_side_apply_does_and_kept_where_they_may_count():
+    document = settled(
+        """
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: a, labels: {a: null, b: c}, annotations: null}
+        spec: {containers: [{name: c, resources: {limits: {cpu: null}}, env: null}], nodeName: null}
+        status: null
+        """
+    )
+    assert document["metadata"] == {"name": "a", "labels": {"b": "c"}}
+    assert document["spec"] == {"containers": [{"name": "c", "resources": {"limits": {}}}]}
+    kept = {"x": None}
+    custom = settled("apiVersion: example.org/v1\nkind: X\nmetadata: {name: a, labels: null}\nspec: {x: null}\n")
+    assert custom["spec"] == kept and custom["metadata"] == {"name": "a"}
