@@ -15,10 +15,15 @@ description:
   - Takes a lock on the machine on which it runs, usually the master, and holds it until this run of
     C(ansible-playbook) ends, be it by Ctrl-C, C(kill -9) or a power cut. There is nothing to be cleaned up.
   - Fails when another run has the lock, and names its user, computer, playbook, process and time.
-  - A second use in the same run finds the run's own lock. After a reboot of the machine the lock is taken again.
-  - The lock is C(flock)'s, under an SSH session that a small process on the laptop keeps open. When the laptop itself
-    vanishes without a word, the lock is free once the machine's TCP gives the session up, which takes a quarter of an
-    hour at most.
+  - A second use in the same run finds the run's own lock. What tells it from the lock of every other run is a random
+    key, so that runs in containers with the same host name and process number are two.
+  - The lock is C(flock)'s, under an SSH session that a small process on the laptop keeps open. It outlives this session
+    by 20 seconds, so that a run whose session was cut begins a new one while nobody else gets the lock. After a reboot
+    of the machine the lock is taken again as soon as the machine answers.
+  - A run that has lost its lock and cannot take it back stops at its next task in each play whose C(environment) is
+    the lookup P(bramble.kube.run_lock#lookup).
+  - When the laptop itself vanishes without a word, the lock is free once the machine's TCP gives the session up, which
+    takes a quarter of an hour at most.
 options:
   path:
     description: The file that is locked and that says who holds the lock.
@@ -31,6 +36,9 @@ options:
     type: str
     choices: [fail, go_on]
     default: fail
+seealso:
+  - plugin: bramble.kube.run_lock
+    plugin_type: lookup
 attributes:
   check_mode:
     description: A dry run changes nothing, so it needs no lock and takes none.
