@@ -16,6 +16,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
+from ansible_collections.bramble.kube.plugins.module_utils.common.cluster_nodes import cluster_nodes
 from ansible_collections.bramble.kube.plugins.module_utils.status import (
     audit,
     audit_items,
@@ -40,10 +41,10 @@ def _trouble(result: Mapping[str, Any]) -> str:
 def read_pi(name: str, groups: Mapping[str, Any], variables: Mapping[str, Any]) -> Pi:
     """Collect what is known of one Pi."""
     result = variables.get("status_pi") or {}
-    node_name = variables.get("kubeadm_node_name") or str(variables.get("base_hostname") or name).lower()
+    node = cluster_nodes([name], {name: variables})[name]
     return Pi(
         name=name,
-        node_name=str(node_name),
+        node_name=node["name"],
         role="master" if name in groups.get("master", ()) else "node",
         address=str(variables.get("ansible_host") or name),
         facts=result.get("facts") or {},

@@ -18,7 +18,9 @@ description:
   - No secret is among the facts. Run it as root, or some facts stay empty.
 options:
   packages:
-    description: Debian packages whose version to tell; those that are not installed are left out.
+    description:
+      - Debian packages whose version to tell, beside those of Kubernetes and the container engines; those that are not
+        installed are left out.
     type: list
     elements: str
     default: []
@@ -33,7 +35,9 @@ options:
     elements: str
     default: []
   services:
-    description: Systemd units whose state to tell, as services unless the name has another suffix.
+    description:
+      - Systemd units whose state to tell, beside C(containerd), C(docker) and C(kubelet).
+      - A name without a suffix is a service's.
     type: list
     elements: str
     default: []
@@ -147,6 +151,14 @@ ansible_facts:
     pi_address:
       description: The address with which the machine speaks to others, empty without a default route.
       type: str
+    pi_reached_address:
+      description: >-
+        The machine's address to which Ansible's SSH connection goes; empty if it is of a tunnel or of the link alone,
+        and without SSH.
+      type: str
+    pi_complete:
+      description: Whether all facts were read, not only some (O(only)). Roles look at a Pi that lacks this one.
+      type: bool
     pi_network:
       description: >-
         The C(interface) of the default route, its C(gateway), who manages it (C(manager), one of NetworkManager,
@@ -234,6 +246,8 @@ def main() -> None:
                 msg=f"only: there is no fact {unknown[0]}; known are {', '.join(n[3:] for n in sorted(facts))}."
             )
         facts = {"pi_" + name: facts["pi_" + name] for name in wanted["only"]}
+    else:
+        facts["pi_complete"] = True
     module.exit_json(changed=False, ansible_facts=facts)
 
 

@@ -11,10 +11,11 @@ import binascii
 import contextlib
 import ctypes
 import hashlib
+import ipaddress
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import (
@@ -251,6 +252,36 @@ def interfaces(system: System) -> list[dict[str, Any]]:
     ]
 
 
+#: Networks that the other Pis are not in: tunnels, the network of a USB cable, and those inside the machine.
+_PRIVATE_CARDS = re.compile(r"(lo|tun|tap|wg|tailscale|zt|ppp|usb|docker|br-|cni|flannel|veth)")
+
+
+def reached_address(system: System, cards: Iterable[Mapping[str, Any]]) -> str:
+    """The machine's address to which Ansible's SSH connection goes; "" if the other Pis cannot use it, or without SSH.
+
+    sshd names it in its session's SSH_CONNECTION (ssh(1), ENVIRONMENT). sudo drops that, but the processes above sudo
+    keep it, and root may read theirs.
+
+    :param cards: the machine's network interfaces, as in the fact of that name.
+    """
+    process = "self"
+    while process not in ("", "0"):
+        surroundings = system.read(f"/proc/{process}/environ")
+        found = re.search(r"(?:^|\0)SSH_CONNECTION=\S+ \d+ ([0-9A-Fa-f.:]+)\S* \d+", surroundings)
+        if found:
+            break
+        parent = re.search(r"^PPid:\s*(\d+)", system.read(f"/proc/{process}/status"), re.MULTILINE)
+        process = parent.group(1) if parent else ""
+    else:
+        return ""
+    address = ipaddress.ip_address(found.group(1))
+    for card in cards:
+        own = [entry.partition("/")[0] for entry in card["addresses"]]
+        if str(address) in own and _PRIVATE_CARDS.match(card["name"]):
+            return ""
+    return "" if address.is_link_local or address.is_loopback else str(address)
+
+
 def network_state(system: System, route: network.Route) -> dict[str, Any]:
     """How the machine reaches others: interface, gateway, who manages the interface, name servers."""
     return {
@@ -376,6 +407,15 @@ def kubernetes(system: System) -> dict[str, Any]:
     }
 
 
+#: Packages by whose versions and holds roles and playbooks decide: of the container engine, and of Kubernetes.
+PACKAGES = (
+    *("containerd", "containerd.io", "docker-ce", "docker-ce-cli", "docker-cli", "docker.io"),
+    *("cri-tools", "kubeadm", "kubectl", "kubelet", "kubernetes-cni"),
+)
+#: Services that are to run.
+SERVICES = ("containerd", "docker", "kubelet")
+
+
 def gather(
     system: System,
     packages: Sequence[str] = (),
@@ -387,19 +427,21 @@ def gather(
 ) -> dict[str, Any]:
     """Read every fact.
 
-    :param packages: packages to tell versions of.
+    :param packages: packages to tell versions of, beside PACKAGES.
     :param modules: kernel modules to look for.
     :param settings: kernel settings to read.
-    :param services: systemd units to tell the state of.
+    :param services: systemd units to tell the state of, beside SERVICES.
     :param measure_fsync: whether the disk's write latency is measured, which takes up to 5 seconds: never, always, or
         on a new machine, which is in no cluster.
     :param first_boot_timeout: seconds to wait for the end of the first boot.
     :returns: the facts, each with the prefix ``pi_``.
     """
     wait_for_first_boot(system, first_boot_timeout)
+    packages, services = [*PACKAGES, *packages], [*SERVICES, *services]
     known = parse.dpkg_status(system.read("/var/lib/dpkg/status"))
     states = units(system, [*TIME_UNITS, *services])
     route = network.default_route(system)
+    cards = interfaces(system)
     asked = {name: states.get(name if "." in name else name + ".service", {}) for name in services}
     facts: dict[str, Any] = {
         "model": model(system),
@@ -419,8 +461,9 @@ def gather(
         "swap_manager": swap_manager(system, known),
         "time": clock(system, states),
         "first_boot_done": first_boot_done(system),
-        "interfaces": interfaces(system),
+        "interfaces": cards,
         "address": route.address,
+        "reached_address": reached_address(system, cards),
         "network": network_state(system, route),
         "machine_id_sha256": machine_id_sha256(system),
         "host_key_fingerprints": host_key_fingerprints(system),

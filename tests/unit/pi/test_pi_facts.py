@@ -403,3 +403,38 @@ def test_the_disk_of_a_machine_in_a_cluster_is_measured_on_demand_alone(pi) -> N
     pi.put("/etc/kubernetes/kubelet.conf", "clusters:\n- cluster:\n    server: https://192.168.13.7:6443\n")
     assert "pi_fsync_ms" not in facts.gather(pi, measure_fsync="new")
     assert "pi_fsync_ms" in facts.gather(pi, measure_fsync="always")
+
+
+CARDS = [
+    {"name": "eth0", "addresses": ["192.168.13.8/24", "fe80::1/64", "fd00::8/64"]},
+    {"name": "wlan0", "addresses": ["192.168.14.8/24"]},
+    {"name": "wg0", "addresses": ["10.8.0.2/24"]},
+    {"name": "usb0", "addresses": ["192.168.7.2/24"]},
+]
+
+
+@pytest.mark.parametrize(
+    ("reached", "told"),
+    [
+        ("192.168.13.8", "192.168.13.8"),
+        ("192.168.14.8", "192.168.14.8"),  # the Wi-Fi, although the default route may be the cable's
+        ("fd00::8", "fd00::8"),
+        ("10.8.0.2", ""),
+        ("192.168.7.2", ""),
+        ("fe80::1%eth0", ""),
+        ("127.0.0.1", ""),
+        ("172.20.0.9", "172.20.0.9"),  # no address of a card: behind a forwarded port, for example
+    ],
+)
+def test_the_address_that_ansible_came_by(pi, reached: str, told: str) -> None:
+    pi.put("/proc/self/environ", "LC_ALL=C\0SUDO_USER=pi\0")
+    pi.put("/proc/self/status", "Name:\tpython3\nPPid:\t70\n")
+    pi.put("/proc/70/environ", f"USER=pi\0SSH_CONNECTION=192.168.13.2 50000 {reached} 22\0HOME=/home/pi\0")
+    assert facts.reached_address(pi, CARDS) == told
+
+
+def test_no_ssh_connection_tells_no_address(pi) -> None:
+    pi.put("/proc/self/status", "PPid:\t1\n")
+    pi.put("/proc/1/status", "PPid:\t0\n")
+    assert facts.reached_address(pi, CARDS) == ""
+    assert facts.reached_address(type(pi)(Path(pi.root) / "nothing"), CARDS) == ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.bramble.kube.plugins.module_utils.pi import names, swap
-from ansible_collections.bramble.kube.plugins.module_utils.pi.addresses import host_addresses
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import clock, kernel
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import names as names_step
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import swap as swap_step
@@ -76,23 +75,6 @@ def test_wrong_names_and_addresses_are_refused(hostname: str, addresses: dict, w
 
 def test_right_names_are_not() -> None:
     assert names_step.problem("k8s-node1.local", {"k8s-node1.local": "", "b": "fd00::1"}) is None
-
-
-def test_the_address_for_the_clusters_traffic_counts() -> None:
-    hostvars = {
-        "a": {"ansible_host": "192.168.1.1", "kubeadm_node_ip": "10.0.0.1"},
-        "b": {"ansible_host": "b.local", "ansible_facts": {"pi_address": "10.0.0.2"}},
-        "c": {"ansible_host": "192.168.1.3", "base_hostname": "pi-c"},
-        "d": {},
-        "10.0.0.5": {},
-    }
-    assert host_addresses(hostvars, hostvars) == {
-        "a": "10.0.0.1",
-        "b": "10.0.0.2",
-        "pi-c": "192.168.1.3",
-        "d": "",
-        "10.0.0.5": "10.0.0.5",
-    }
 
 
 @pytest.mark.parametrize(
