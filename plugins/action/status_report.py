@@ -17,6 +17,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
 from ansible_collections.bramble.kube.plugins.module_utils.common.cluster_nodes import cluster_nodes
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign, foreign_values
 from ansible_collections.bramble.kube.plugins.module_utils.status import (
     audit,
     audit_items,
@@ -35,7 +36,7 @@ def _trouble(result: Mapping[str, Any]) -> str:
     if "state" in result:
         return ""
     texts = [str(result.get(key) or "") for key in ("msg", "module_stderr", "module_stdout")]
-    return "\n".join(text for text in texts if text) or "no reason was given"
+    return foreign("\n".join(text for text in texts if text), 2000, lines=True) or "no reason was given"
 
 
 def read_pi(name: str, groups: Mapping[str, Any], variables: Mapping[str, Any]) -> Pi:
@@ -49,7 +50,7 @@ def read_pi(name: str, groups: Mapping[str, Any], variables: Mapping[str, Any]) 
         address=str(variables.get("ansible_host") or name),
         facts=result.get("facts") or {},
         state=result.get("state") or {},
-        audit=result.get("audit") or {},
+        audit=foreign_values(result.get("audit") or {}, 65536),
         reachable=not result.get("unreachable"),
         trouble=_trouble(result),
     )

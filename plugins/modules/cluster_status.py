@@ -61,6 +61,7 @@ cluster:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign_values
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import auth, yamltext
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ClusterError, Unreachable
@@ -93,7 +94,7 @@ def main() -> None:
         answer = {"reachable": False, "outcome": "no_kubeconfig", "said": str(error).rstrip(".")}
     except ClusterError as error:
         answer = {"reachable": False, "outcome": "untrusted", "said": str(error).rstrip(".")}
-    module.exit_json(changed=False, cluster={**known, **answer})
+    module.exit_json(changed=False, cluster={**known, **foreign_values(answer)})
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bramble.kube.plugins.module_utils.common.redact import redact
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign, redact
 from ansible_collections.bramble.kube.plugins.module_utils.nodes.readiness import explain, last_errors
 
 
@@ -73,7 +73,7 @@ def main() -> None:
         last_errors(redact(output)),
         space.f_bavail * space.f_frsize // 2**20,
     )
-    module.exit_json(changed=False, lines=lines)
+    module.exit_json(changed=False, lines=[foreign(line) for line in lines])
 
 
 if __name__ == "__main__":

@@ -87,6 +87,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign, foreign_values
 from ansible_collections.bramble.kube.plugins.module_utils.nodes.readiness import node_states, pod_troubles
 
 
@@ -133,12 +134,12 @@ def main() -> None:
         time.sleep(1)
     if not states:
         reason = (error.strip().splitlines() or ["no answer"])[-1]
-        module.fail_json(msg=f"The API server cannot be asked about the nodes: {reason}.")
+        module.fail_json(msg=f"The API server cannot be asked about the nodes: {foreign(reason)}.")
     module.exit_json(
         changed=False,
         not_ready=[state.name for state in waiting],
-        problems={state.name: list(state.problems) for state in waiting},
-        pods=pods,
+        problems=foreign_values({state.name: list(state.problems) for state in waiting}),
+        pods=foreign_values(pods),
         seconds=round(time.monotonic() - start, 1),
     )
 

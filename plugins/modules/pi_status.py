@@ -60,10 +60,14 @@ audit:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign_values
 from ansible_collections.bramble.kube.plugins.module_utils.pi import facts
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.status import gather_pi as pi
 from ansible_collections.bramble.kube.plugins.module_utils.status import security
+
+#: Characters of one text: a file of certificates is among them.
+MOST = 65536
 
 
 def main() -> None:
@@ -77,7 +81,7 @@ def main() -> None:
     result = {"facts": facts.gather(system, packages=pi.PACKAGES), "state": state}
     if module.params["audit"]:
         result["audit"] = security.gather(system)
-    module.exit_json(changed=False, **result)
+    module.exit_json(changed=False, **foreign_values(result, MOST))
 
 
 if __name__ == "__main__":

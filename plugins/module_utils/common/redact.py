@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,11 +46,22 @@ _PATTERNS = (
         ),
         rf"\1{WITHHELD}",
     ),
+    (re.compile(r"(Set-Cookie: [^;\s=]+=)[^;\s]+", re.IGNORECASE), rf"\1{WITHHELD}"),
+    (re.compile(rf"((?:{_SECRET_KEYS})%3D)[^\s&\"']+", re.IGNORECASE), rf"\1{WITHHELD}"),
+    (re.compile(r"((?<![a-z])secret\\?[\"']?\s*[:=]\s*\\?[\"']?)[A-Za-z0-9+/]{22,43}={1,2}"), rf"\1{WITHHELD}"),
     # A user's password in an address.
     (re.compile(r"(\w://[^\s/@:]*:)[^\s/@]+(?=@)"), rf"\1{WITHHELD}"),
     # What is known by its form: JSON web tokens, crypt(3) hashes, keys of age, GitHub, GitLab, Slack and AWS.
     (re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*)?"), WITHHELD),
     (re.compile(r"\$(?:1|2[abxy]|5|6|7|y|gy|apr1|argon2id?)\$[A-Za-z0-9./$,=+]{16,}"), WITHHELD),
+    # Private keys without their first line: PKCS#8, PKCS#1 and SEC 1 in base64.
+    (
+        re.compile(
+            r"(?<![A-Za-z0-9+/])(?:MII[A-Za-z0-9+/]{2}[QAI]IBA(?:DANBgkqhkiG9w0BAQ|AKC)|MC4CAQAwBQYDK2Vw|"
+            r"MI[GH][A-Za-z0-9+/]AgEAMBMGByqGSM49|MH[cg]CAQEEI)[A-Za-z0-9+/=\s]*"
+        ),
+        WITHHELD,
+    ),
     (re.compile(r"AGE-SECRET-KEY-1[A-Z0-9]{20,}"), WITHHELD),
     (
         re.compile(r"\b(?:gh[oprsu]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abprs]-[\w-]{10,})"),
@@ -95,8 +107,11 @@ def _decoded(word: str) -> str | None:
     word = word.rstrip("=").replace("-", "+").replace("_", "/")
     word = word[: len(word) - (len(word) % 4 == 1)]
     try:
-        text = base64.b64decode(word + "=" * (-len(word) % 4)).decode("ascii")
-    except ValueError:
+        data = base64.b64decode(word + "=" * (-len(word) % 4))
+        if data[:2] == b"\x1f\x8b":
+            data = zlib.decompressobj(31).decompress(data, _MOST)
+        text = data.decode("ascii")
+    except (ValueError, zlib.error):
         return None
     return text if all(character.isprintable() or character in "\t\r\n" for character in text) else None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from ..common.redact import foreign
 from . import apply as applying
 from . import clientside, order, prune, takeover
 from . import transform as shape
@@ -16,6 +17,7 @@ from .compare import EQUAL, UNSURE, client_side_managers
 from .discovery import Resource
 from .errors import ApiError
 from .load import Item
+from .masking import scrub
 from .plan import CLIENT_SIDE, Options, Plan
 from .result import CREATED, FAILED, PRUNED, UNCHANGED, UPDATED, Entry, Report
 from .retry import Wave, call
@@ -305,4 +307,5 @@ class _Push:
         for item, _resource, _predicate in targets:
             if id(item) in left:
                 pods = waiting.explain_pods(self.client, item)
-                self.report.not_ready.append(f"{item.label}: {left[id(item)]}{'; ' + pods if pods else ''}")
+                said = f"{item.label}: {left[id(item)]}{'; ' + pods if pods else ''}"
+                self.report.not_ready.append(foreign(scrub(said, item.object)))

@@ -9,7 +9,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..common.redact import foreign
 from .load import Item
+from .masking import scrub
 
 CREATED, UPDATED, UNCHANGED, PRUNED, FAILED = "created", "updated", "unchanged", "pruned", "failed"
 ACTIONS = (CREATED, UPDATED, UNCHANGED, PRUNED, FAILED)
@@ -29,6 +31,9 @@ class Entry:
     reason: str = ""
     live: dict | None = None
     before: dict | None = None
+
+    def __post_init__(self) -> None:
+        self.reason = foreign(scrub(self.reason, self.item.object))
 
     def summary(self) -> dict[str, Any]:
         """The few fields that name the object and tell what happened."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..common.redact import foreign_values
 from . import auth, load, order, push
 from . import transform as shape
 from .client import REQUEST_TIMEOUT, Client, Fault
@@ -115,7 +116,7 @@ def _result(report: Report, detail: str, check: bool) -> tuple[bool, dict[str, A
         "requests": report.requests,
     }
     if report.warnings:
-        result["warnings"] = report.warnings
+        result["warnings"] = foreign_values(report.warnings)
     for entry in listed:
         fields = entry.summary()
         if detail == "full" and entry.live is not None:
@@ -128,7 +129,7 @@ def _result(report: Report, detail: str, check: bool) -> tuple[bool, dict[str, A
         result["msg"] = f"{len(failures)} of {len(report.entries)} objects were not applied: {_first(failures)}."
     elif report.not_ready:
         result["not_ready"] = report.not_ready
-        result["msg"] = f"{len(report.not_ready)} objects are not ready in time: {_first(report.not_ready)}."
+        result["msg"] = f"{len(report.not_ready)} objects are not ready in time: {_first(result['not_ready'])}."
     else:
         words = "would be " if check else ""
         result["msg"] = ", ".join(f"{number} {words}{action}" for action, number in report.counts.items() if number)

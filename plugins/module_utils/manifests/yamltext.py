@@ -11,7 +11,6 @@ Stricter in two places: a key that is there twice is an error, and so is a key t
 from __future__ import annotations
 
 import base64
-import copy
 import math
 import re
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ try:
 except ImportError:
     HAS_YAML = False
 
+MOST_COPIED = 100_000  # values that a file's aliases stand for
 _TAG = "tag:yaml.org,2002:"
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 for _true, _false in (("true", "false"), ("yes", "no"), ("on", "off"), ("y", "n")):
@@ -106,6 +106,8 @@ def documents(text: str, source: str) -> Iterator[tuple[int, Any]]:
             f"{source}:{mark.line + 1 if mark is not None else 1} is not valid YAML: "
             f"{problem}{f' ({context})' if context else ''}."
         ) from None
+    except RecursionError:
+        raise ManifestError(f"{source} is nested too deep; no manifest needs that.") from None
     finally:
         dispose = getattr(parser, "dispose", None)
         if dispose is not None:
@@ -119,6 +121,7 @@ class _Builder:
         self._next = parser.get_event
         self._source = source
         self._anchors: dict[str, Any] = {}
+        self._copied = 0
         self._scalars: dict[str, Any] = {}
 
     def documents(self) -> Iterator[tuple[int, Any]]:
@@ -148,9 +151,23 @@ class _Builder:
             if event.anchor not in self._anchors:
                 raise ManifestError(f"{self._at(event)} refers to *{event.anchor}, which is not defined before.")
             # A copy: the parts of an object are changed apart from each other later.
-            return copy.deepcopy(self._anchors[event.anchor])
+            return self._copy(self._anchors[event.anchor], event)
         if event.anchor:
             self._anchors[event.anchor] = value
+        return value
+
+    def _copy(self, value: Any, event: Any) -> Any:
+        """A value again; not without a bound, since aliases of aliases grow with their power."""
+        self._copied += 1
+        if self._copied > MOST_COPIED:
+            raise ManifestError(
+                f"{self._at(event)} stands for more than {MOST_COPIED} values by its aliases (*{event.anchor}), "
+                "more than any manifest needs; write out what is meant."
+            )
+        if isinstance(value, dict):
+            return {key: self._copy(entry, event) for key, entry in value.items()}
+        if isinstance(value, list):
+            return [self._copy(entry, event) for entry in value]
         return value
 
     def _mapping(self, start: Any) -> dict:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..common.errors import BrambleError
+from ..common.redact import foreign
 
 
 class NotProven(BrambleError):
@@ -43,7 +44,7 @@ def attempt(proof: str, what: str, do: Callable[[], str], clock: Callable[[], fl
     """Carry one proof out; `do` returns what it has seen or raises :class:`NotProven`."""
     begun = clock()
     try:
-        ok, seen = True, do()
+        ok, seen = True, foreign(do())
     except NotProven as error:
         ok, seen = False, str(error)
     return Result(proof, what, ok, seen, round(clock() - begun, 1))

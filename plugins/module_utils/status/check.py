@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign_values
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import Finding, Scene
 
 
@@ -44,9 +45,9 @@ class Check:
         """Look, and say it in words."""
         for told in self.examine(scene):
             outcome = self.outcomes[told.outcome]
-            values = {"subject": told.subject, **told.values}
+            values = foreign_values({"subject": told.subject, **told.values}, lines=False)
             cause, remedy = outcome.cause.format(**values), outcome.remedy.format(**values)
-            yield Finding(self.name, outcome.severity, told.subject, cause, remedy)
+            yield Finding(self.name, outcome.severity, values["subject"], cause, remedy)
 
 
 def check(name: str, looks_for: str, **outcomes: tuple[str, str, str]) -> Callable[[Callable], Check]:

@@ -28,6 +28,7 @@ WORKLOADS = {
 }
 TOKENS = "/api/v1/namespaces/kube-system/secrets"
 MOST_LOGS = 20
+_ODD = ClusterError("the API server answers with objects that are not of their kinds' form")
 #: What the kubelet answers, as if it were the log, when that has been thrown away already.
 _NO_LOG = ("unable to retrieve container logs", "failed to try resolving symlinks")
 
@@ -191,6 +192,8 @@ def ask(client: Client, audit: bool = False) -> dict[str, Any]:
         return _unreachable(error, "silent")
     except ApiError as error:
         return _unreachable(error, {401: "unauthorized", 403: "forbidden"}.get(error.status, "failed"))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return _unreachable(_ODD, "failed")
     answer: dict[str, Any] = {"reachable": True, "outcome": "ok", "said": "", "version": version, "nodes": nodes}
     try:
         answer["pods"] = [pod(item) for item in _items(client, "/api/v1/pods")]
@@ -211,6 +214,8 @@ def ask(client: Client, audit: bool = False) -> dict[str, Any]:
                 if trouble["restarts"] and logs < MOST_LOGS:
                     logs += 1
                     trouble["said"] = _last_words(client, entry, trouble)
-    except (ApiError, Fault) as error:
+    except (ApiError, Fault, ClusterError) as error:
         return {**_unreachable(error, "failed"), "version": version, "nodes": nodes}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return {**_unreachable(_ODD, "failed"), "version": version, "nodes": nodes}
     return answer

@@ -121,3 +121,17 @@ values = st.recursive(
 @given(values)
 def test_reads_back_what_pyyaml_wrote(value):
     assert read(yaml.safe_dump(value)) == [value]
+
+
+def test_aliases_of_aliases_do_not_grow_without_a_bound():
+    text = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcdefgh", "bcdefghi")
+    )
+    with pytest.raises(ManifestError, match=r"f:5 stands for more than 100000 values by its aliases"):
+        list(documents(text, "f"))
+    assert len(next(documents("\n".join(text.splitlines()[:4]), "f"))[1]["d"]) == 10
+
+
+def test_what_is_nested_too_deep_is_one_sentence():
+    with pytest.raises(ManifestError, match="nested too deep"):
+        list(documents("[" * 100_000, "f"))
