@@ -18,6 +18,7 @@ from ansible.utils.display import Display
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
 from ansible_collections.bramble.kube.plugins.module_utils.common.cluster_nodes import cluster_nodes
 from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign, foreign_values
+from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import DEFAULT
 from ansible_collections.bramble.kube.plugins.module_utils.status import (
     audit,
     audit_items,
@@ -27,8 +28,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.status import (
     screen,
 )
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, Pi, Scene
-
-DEFAULT_NETWORK = "flannel"
 
 
 def _trouble(result: Mapping[str, Any]) -> str:
@@ -87,7 +86,7 @@ class ActionModule(ActionBase):
             cluster=options["cluster"],
             kubeconfig=options["kubeconfig"],
             renew_days=options["renew_days"],
-            network=str(first.get("kubeadm_cni") or DEFAULT_NETWORK),
+            network=str(first.get("kubeadm_cni") or DEFAULT),
         )
         return self._audit(scene) if options["audit"] else self._status(scene, options["dest"])
 

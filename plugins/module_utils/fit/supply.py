@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import DEFAULT, NETWORKS
 from ansible_collections.bramble.kube.plugins.module_utils.fit.demand import (
     InvalidObject,
     flatten,
@@ -124,7 +125,7 @@ def _started_by(pod: Mapping[str, object], item: Mapping[str, object], namespace
     return False
 
 
-# What the pods of a fresh cluster request: kubeadm's static pods and CoreDNS, flannel's DaemonSet.
+# What the pods of a fresh cluster request: kubeadm's static pods and CoreDNS, the Pod network's DaemonSet.
 _CONTROL_PLANE = (
     ("kube-apiserver", {"cpu": "250m"}),
     ("kube-controller-manager", {"cpu": "200m"}),
@@ -133,7 +134,8 @@ _CONTROL_PLANE = (
     ("coredns-1", {"cpu": "100m", "memory": "70Mi"}),
     ("coredns-2", {"cpu": "100m", "memory": "70Mi"}),
 )
-_EVERY_NODE = (("kube-proxy", {}), ("kube-flannel", {"cpu": "100m", "memory": "50Mi"}))
+_NETWORK = NETWORKS[DEFAULT]
+_EVERY_NODE = (("kube-proxy", {}), (_NETWORK.container, dict(_NETWORK.requests)))
 # The firmware and the kernel keep some of a Pi's memory; the kubelet keeps its default eviction threshold.
 _KERNEL_SHARE = 0.06
 _EVICTION_MB = 100

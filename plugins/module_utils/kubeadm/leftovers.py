@@ -11,12 +11,15 @@ import os
 import re
 from collections.abc import Iterable
 
-#: Chains of kube-proxy and the kubelet, of flannel, and of the CNI plugins bridge and portmap.
-_CHAIN = re.compile(r"(KUBE-|FLANNEL-|CNI-).+")
-#: nft tables of kube-proxy in its mode nftables, and of the CNI plugins.
-_TABLES = {"kube-proxy", "cni_hostport", "cni_plugins_masquerade", "flannel-ipv4", "flannel-ipv6"}
-#: Links of flannel, the CNI plugin bridge, and kube-proxy in its mode ipvs.
-_LINK = re.compile(r"(flannel(-v6)?\.\d+|cni0|kube-ipvs0|nodelocaldns)")
+from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS
+
+_NETWORKS = tuple(NETWORKS.values())
+#: Chains of kube-proxy and the kubelet, of the CNI plugins bridge and portmap, and of the Pod networks.
+_CHAIN = re.compile("|".join(f"{start}.+" for start in ("KUBE-", "CNI-", *(one.chains for one in _NETWORKS)) if start))
+#: nft tables of kube-proxy in its mode nftables, of the CNI plugins, and of the Pod networks.
+_TABLES = {"kube-proxy", "cni_hostport", "cni_plugins_masquerade", *(name for one in _NETWORKS for name in one.tables)}
+#: Links of the CNI plugin bridge, of kube-proxy in its mode ipvs, and of the Pod networks.
+_LINK = re.compile("|".join(filter(None, ("cni0", "kube-ipvs0", "nodelocaldns", *(one.links for one in _NETWORKS)))))
 #: Folders that belong to the cluster as a whole. Those that are mounts of their own are emptied.
 FOLDERS = (
     "/etc/kubernetes",
@@ -25,10 +28,10 @@ FOLDERS = (
     "/var/lib/cni",
     "/var/lib/bramble.kube/backup",
     "/var/lib/bramble.kube/before-restore",
-    "/run/flannel",
+    *(folder for one in _NETWORKS for folder in one.folders),
 )
-#: Files in folders that are not the cluster's alone: a cut restore leaves the first, flannel's Pods bring the others.
-FILES = ("/var/lib/bramble.kube/restoring", "/etc/cni/net.d/10-flannel.conflist", "/opt/cni/bin/flannel")
+#: Files in folders that are not the cluster's alone: a cut restore leaves the first, Pod networks bring the others.
+FILES = ("/var/lib/bramble.kube/restoring", *(file for one in _NETWORKS for file in one.files))
 
 
 #: Snapshots of etcd, which hold every Secret.

@@ -148,7 +148,7 @@ def explain(
             told.append(f"The service {name} is {state}, not active: 'systemctl status {name}' on this Pi tells why.")
     if not cni:
         told.append(
-            "There is no Pod network on it yet (/etc/cni/net.d is empty): its flannel Pod has not started."
+            "There is no Pod network on it yet (/etc/cni/net.d is empty): the Pod that brings it has not started."
             " 'kubectl get pods -A -o wide' shows it, and 'kubectl describe pod' what it waits for."
         )
     elif any(CNI_NOT_READ in problem for problem in problems):

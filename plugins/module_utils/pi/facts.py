@@ -252,8 +252,8 @@ def interfaces(system: System) -> list[dict[str, Any]]:
     ]
 
 
-#: Networks that the other Pis are not in: tunnels, the network of a USB cable, and those inside the machine.
-_PRIVATE_CARDS = re.compile(r"(lo|tun|tap|wg|tailscale|zt|ppp|usb|docker|br-|cni|flannel|veth)")
+#: Networks that the other Pis are not in: tunnels, and the network of a USB cable.
+_PRIVATE_CARDS = re.compile(r"(lo|tun|tap|wg|tailscale|zt|ppp|usb)")
 
 
 def reached_address(system: System, cards: Iterable[Mapping[str, Any]]) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import pod_network
 from ansible_collections.bramble.kube.plugins.module_utils.common.wording import hosts_named, listing, shown
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import OLDEST_MINOR, parse_version
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.base_values import base_problems
@@ -363,6 +364,12 @@ def _networks(inventory: Inventory) -> Iterator[Fault]:
         for host in inventory.hosts
     }
     for host in inventory.hosts:
+        chosen = inventory.value(host, "kubeadm_cni")
+        if isinstance(chosen, str):
+            try:
+                pod_network(chosen)
+            except ValueError as error:
+                yield Fault(str(error), (host,))
         networks = {}
         for name in ("kubeadm_pod_cidr", "kubeadm_service_cidr"):
             value = inventory.value(host, name)

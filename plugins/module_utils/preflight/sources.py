@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS
+
 Setting = Callable[[str], Any]
 
 
@@ -49,8 +51,8 @@ def repositories(setting: Setting, codename: str) -> list[dict[str, Any]]:
 def registries(setting: Setting) -> list[dict[str, Any]]:
     """List the image registries, each with its mirrors first, as containerd tries them."""
     names = ["registry.k8s.io"]
-    if setting("kubeadm_cni") == "flannel":
-        names.append("ghcr.io")
+    network = NETWORKS.get(setting("kubeadm_cni"))
+    names += network.registries if network else ()
     mirrors = setting("docker_registry_mirrors") or {}
     return [
         {

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS
 from ansible_collections.bramble.kube.plugins.module_utils.status import certificates, powers
 from ansible_collections.bramble.kube.plugins.module_utils.status.audit import Seen
 from ansible_collections.bramble.kube.plugins.module_utils.status.audit_pis import Check, no_answer, off, pis
@@ -179,12 +180,18 @@ def bootstrap_tokens(scene: Scene, seen: Seen) -> None:
 LEVELS = {"privileged": 0, "baseline": 1, "restricted": 2}
 BASELINE, RESTRICTED = 1, 2
 #: Namespaces of the cluster's own parts, in which nobody but administrators makes Pods.
-SYSTEM = ("kube-system", "kube-public", "kube-node-lease", "kube-flannel", "local-path-storage")
-#: Of their Pods those that need the machine itself: static ones of the control plane, kube-proxy, flannel.
+SYSTEM = (
+    "kube-system",
+    "kube-public",
+    "kube-node-lease",
+    "local-path-storage",
+    *(network.namespace for network in NETWORKS.values()),
+)
+#: Of their Pods those that need the machine itself: static ones of the control plane, kube-proxy, the Pod network.
 SYSTEM_PODS = {
     *(f"kube-system/static {name}" for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")),
     "kube-system/DaemonSet kube-proxy",
-    "kube-flannel/DaemonSet kube-flannel-ds",
+    *(f"{network.namespace}/DaemonSet {network.daemonset}" for network in NETWORKS.values()),
 }
 
 

@@ -45,7 +45,7 @@ _NO_SECRET = "the file holds no secret; who may write it is root alone"
 _AUDIT_OFF = "a log of every request wears out a card; switch it on with master_audit_log"
 _OPERATORS = "an operator makes the Pods of what it runs; who may make its objects decides what"
 _LEVELS = (
-    "the cluster's own parts (kube-system, kube-flannel, local-path-storage) work on the machine itself, and only "
+    "the cluster's own parts (kube-system, the Pod network's, local-path-storage) work on the machine itself, and only "
     "administrators make Pods there; kube-public and kube-node-lease have none"
 )
 _STRICT = (
@@ -429,7 +429,7 @@ def _pods() -> Iterable[Item]:
         "5.3.1",
         "the Pod network enforces NetworkPolicies",
         on_pis.policy_engine,
-        "flannel does not; kubeadm_cni: none and another Pod network do",
+        "the default Pod network does not; kubeadm_cni: none and another Pod network do",
     )
     yield Item(
         "5.3.2",

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS
 from ansible_collections.bramble.kube.plugins.module_utils.common.wording import listing, short_reason
 from ansible_collections.bramble.kube.plugins.module_utils.nodes.readiness import CNI_NOT_READ
 from ansible_collections.bramble.kube.plugins.module_utils.status import certificates
@@ -213,40 +214,41 @@ def _flaps(service: Mapping[str, Any]) -> bool:
     plugins=(
         BAD,
         "the CNI plugin {plugins} that {configuration} names is not in /opt/cni/bin, so no Pod can start",
-        "run 'sudo apt-get install --reinstall kubernetes-cni' on it, and restart its flannel Pod",
+        "run 'sudo apt-get install --reinstall kubernetes-cni' on it, and restart its Pod of the Pod network",
     ),
     subnet=(
         BAD,
-        "flannel has no subnet for its Pods (/run/flannel/subnet.env is not there){why}, so no Pod can start",
+        "{network} has no subnet for its Pods ({file} is not there){why}, so no Pod can start",
         "{remedy}",
     ),
 )
 def pod_network(scene: Scene) -> Iterator[Told]:
     """Pis whose Pods get no network."""
-    restart = "see 'kubectl -n kube-flannel get pods -o wide', and delete the Pod of this Pi, so that it starts anew"
+    wanted = NETWORKS.get(scene.network)
     for pi in _read(scene):
         network = pi.get("pod_network", default={})
         if not pi.get("membership", "joined") or not network:
             continue
-        said = _flannel_says(pi)
+        known = NETWORKS.get(network["network"]) or wanted
+        restart = f"see 'kubectl -n {known.namespace} get pods -o wide', and delete the Pod of this Pi" if known else ""
         if not network["configuration"]:
-            remedy = (
-                restart if scene.network == "flannel" else "install the Pod network that you chose (kubeadm_cni: none)"
-            )
+            remedy = restart if wanted else "install the Pod network that you chose (kubeadm_cni: none)"
             yield Told("missing", pi.name, {"remedy": remedy})
         elif network["plugins_missing"]:
             plugins = listing(network["plugins_missing"])
             yield Told("plugins", pi.name, {"plugins": plugins, "configuration": network["configuration"][0]})
         elif _is_unread(scene.node(pi)):
             yield Told("unread", pi.name, {"configuration": network["configuration"][0]})
-        elif network["flannel"] and not network["subnet"]:
+        elif known and network["network"] and known.subnet_file and not network["subnet"]:
+            said = _says(pi, known.container)
             node = scene.node(pi)
             if node is not None and not node["pod_cidr"]:
                 why = ", and the cluster has given its node no podCIDR"
                 remedy = "see that kubeadm_pod_cidr has room for one more node, or that kube-controller-manager runs"
             else:
-                why, remedy = f"; flannel says '{said}'" if said else "", restart
-            yield Told("subnet", pi.name, {"why": why, "remedy": remedy})
+                why, remedy = f"; {known.name} says '{said}'" if said else "", restart
+            names = {"network": known.name, "file": known.subnet_file}
+            yield Told("subnet", pi.name, {**names, "why": why, "remedy": remedy})
 
 
 def _is_unread(node: Mapping[str, Any] | None) -> bool:
@@ -255,9 +257,9 @@ def _is_unread(node: Mapping[str, Any] | None) -> bool:
     return ready.get("status") == "False" and CNI_NOT_READ in ready.get("message", "")
 
 
-def _flannel_says(pi: Pi) -> str:
+def _says(pi: Pi, container: str) -> str:
     entries = pi.get("containers", default=[])
-    return next((entry["said"] for entry in entries if entry["container"] == "kube-flannel"), "")
+    return next((entry["said"] for entry in entries if entry["container"] == container), "")
 
 
 @check(

@@ -20,6 +20,7 @@ import struct
 import time
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS
 from ansible_collections.bramble.kube.plugins.module_utils.common.redact import TOKEN, redact
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
 from ansible_collections.bramble.kube.plugins.module_utils.nodes.readiness import last_errors
@@ -136,15 +137,16 @@ def image_failures(journal: str) -> list[dict[str, str]]:
 
 
 def pod_network(system: System) -> dict[str, Any]:
-    """The Pod network: CNI's configuration, the plugins that it names and that are missing, flannel's subnet."""
+    """The Pod network: CNI's configuration, the plugins that it names and that are missing, and the Pi's subnet."""
     configuration = [name for name in system.names("/etc/cni/net.d") if name.endswith((".conf", ".conflist", ".json"))]
     types: list[str] = []
     if configuration:
         types = re.findall(r'"type"\s*:\s*"([\w.-]+)"', system.read(f"/etc/cni/net.d/{configuration[0]}"))
-    subnet = re.search(r"^FLANNEL_SUBNET=(\S+)", system.read("/run/flannel/subnet.env"), re.MULTILINE)
+    network = next((one for one in NETWORKS.values() if one.plugin in types), None)
+    subnet = network and re.search(network.subnet, system.read(network.subnet_file), re.MULTILINE)
     return {
         "configuration": [f"/etc/cni/net.d/{name}" for name in configuration],
-        "flannel": "flannel" in types,
+        "network": network.name if network else "",
         "plugins_missing": sorted({name for name in types if not system.exists(f"/opt/cni/bin/{name}")}),
         "subnet": subnet.group(1) if subnet else "",
     }

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import DEFAULT
 from ansible_collections.bramble.kube.plugins.module_utils.status import certificates
 
 #: Severities: something does not work; something will stop working or is not as it should be; for information.
@@ -73,7 +74,7 @@ class Scene:
     cluster: Mapping[str, Any]
     kubeconfig: str = ""
     renew_days: int = 30
-    network: str = "flannel"
+    network: str = DEFAULT
     now: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
     @property

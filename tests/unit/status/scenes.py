@@ -101,7 +101,7 @@ def state(name: str) -> dict:
         "image_failures": [],
         "pod_network": {
             "configuration": ["/etc/cni/net.d/10-flannel.conflist"],
-            "flannel": True,
+            "network": "flannel",
             "plugins_missing": [],
             "subnet": "10.244.1.1/24",
         },

@@ -106,7 +106,7 @@ def test_pod_network(folder: Folder) -> None:
     folder.put("/opt/cni/bin/flannel", "")
     folder.put("/run/flannel/subnet.env", "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\n")
     found = pi.pod_network(folder)
-    assert found["flannel"] is True
+    assert found["network"] == "flannel"
     assert found["plugins_missing"] == ["portmap"]
     assert found["subnet"] == "10.244.1.1/24"
 

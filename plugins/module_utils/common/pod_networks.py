@@ -1,0 +1,96 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The Pod networks that role master can bring: all that differs between them, for every role, check and page.
+
+Another one is an entry here and its manifest, roles/master/templates/NAME.yaml.j2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+#: The value of kubeadm_cni of those who bring a Pod network themselves.
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class PodNetwork:
+    """How Pods on different Pis reach each other.
+
+    :ivar name: as in the variable kubeadm_cni.
+    :ivar namespace: where its Pods run.
+    :ivar daemonset: which of them runs on every Pi.
+    :ivar container: the container of it whose log tells what keeps the network from working.
+    :ivar images: what every Pi pulls: names of role master's variables, or image references.
+    :ivar registries: where these images come from.
+    :ivar plugin: the CNI plugin in its configuration, by which it is recognised on a Pi.
+    :ivar subnet_file: the file with the Pi's share of the Pod network; "" when it keeps none.
+    :ivar subnet: the regular expression that finds the share in that file.
+    :ivar requests: resources that its Pod asks for on every Pi.
+    :ivar enforces_policies: whether NetworkPolicies hold with it alone.
+    :ivar chains: a regular expression for the beginning of its iptables chains.
+    :ivar tables: its nftables tables.
+    :ivar links: a regular expression for its network interfaces.
+    :ivar folders: folders that are its own.
+    :ivar files: its files in folders of others.
+    """
+
+    name: str
+    namespace: str
+    daemonset: str
+    container: str
+    images: tuple[str, ...]
+    registries: tuple[str, ...]
+    plugin: str
+    subnet_file: str = ""
+    subnet: str = ""
+    requests: Mapping[str, str] = field(default_factory=dict)
+    enforces_policies: bool = False
+    chains: str = ""
+    tables: tuple[str, ...] = ()
+    links: str = ""
+    folders: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+NETWORKS = {
+    network.name: network
+    for network in (
+        PodNetwork(
+            name="flannel",
+            namespace="kube-flannel",
+            daemonset="kube-flannel-ds",
+            container="kube-flannel",
+            images=("master_flannel_image", "master_flannel_cni_plugin_image"),
+            registries=("ghcr.io",),
+            plugin="flannel",
+            subnet_file="/run/flannel/subnet.env",
+            subnet=r"^FLANNEL_SUBNET=(\S+)",
+            requests={"cpu": "100m", "memory": "50Mi"},
+            chains="FLANNEL-",
+            tables=("flannel-ipv4", "flannel-ipv6"),
+            links=r"flannel(-v6)?\.\d+",
+            folders=("/run/flannel",),
+            files=("/etc/cni/net.d/10-flannel.conflist", "/opt/cni/bin/flannel"),
+        ),
+    )
+}
+DEFAULT = "flannel"
+
+
+def pod_network(name: str) -> dict[str, Any]:
+    """What roles have to know of a Pod network: its namespaces and images; nothing of one that the user brings.
+
+    :param name: the value of kubeadm_cni.
+    :raises ValueError: when it is none of NETWORKS, with the sentence for the user.
+    """
+    if name == NONE:
+        return {"name": NONE, "namespaces": [], "images": []}
+    if name not in NETWORKS:
+        raise ValueError(f"kubeadm_cni is {name!r}; {', '.join(NETWORKS)} or {NONE} is right")
+    network = NETWORKS[name]
+    return {**asdict(network), "namespaces": [network.namespace], "images": list(network.images)}
