@@ -17,8 +17,8 @@ from ansible.utils.display import Display
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
 from ansible_collections.bramble.kube.plugins.module_utils.common.cluster_nodes import cluster_nodes
-from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign, foreign_values
 from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import DEFAULT
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign, foreign_values
 from ansible_collections.bramble.kube.plugins.module_utils.status import (
     audit,
     audit_items,
