@@ -72,6 +72,7 @@ class ActionModule(ActionBase):
                 "cluster": {"type": "dict", "required": True},
                 "kubeconfig": {"type": "path", "default": ""},
                 "renew_days": {"type": "int", "default": 30},
+                "drill_days": {"type": "int", "default": 30},
                 "dest": {"type": "path"},
                 "audit": {"type": "bool", "default": False},
             }
@@ -86,6 +87,7 @@ class ActionModule(ActionBase):
             cluster=options["cluster"],
             kubeconfig=options["kubeconfig"],
             renew_days=options["renew_days"],
+            drill_days=options["drill_days"],
             network=str(first.get("kubeadm_cni") or DEFAULT),
         )
         return self._audit(scene) if options["audit"] else self._status(scene, options["dest"])

@@ -33,6 +33,12 @@ options:
     description: A certificate with fewer days left is told.
     type: int
     default: 30
+  drill_days:
+    description:
+      - After so many days without a drill with a backup, which M(bramble.kube.control_plane_drill) holds, that is told.
+      - V(0) tells it never.
+    type: int
+    default: 30
   dest:
     description: Where to write the page, in HTML with pictures.
     type: path

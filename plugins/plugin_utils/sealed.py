@@ -16,6 +16,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from ansible.parsing.vault import (
     match_encrypt_secret,
     parse_vaulttext_envelope,
 )
+from ansible.plugins.action import ActionBase
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup import archive, rotation
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file
@@ -284,6 +286,76 @@ class Stream:
     def remove(self, path: str) -> None:
         """Remove a file on the Pi."""
         self._action._low_level_execute_command(f"rm -f {path}", sudoable=True)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A backup that was decrypted and verified.
+
+    :ivar path: of its file on the laptop.
+    :ivar content: the archive.
+    :ivar arguments: of the module that is to work with it.
+    """
+
+    path: Path
+    content: bytes
+    description: archive.Description
+    arguments: dict[str, Any]
+
+
+class OpeningAction(ActionBase):
+    """What action plugins have in common that bring a backup to a Pi: the module of the same name is asked first, in
+    check mode, and nothing is sent when it refuses.
+
+    :cvar REQUIRED: arguments that must be there.
+    :cvar REFUSED: how the sentence begins by which a backup is refused.
+    """
+
+    _supports_check_mode = True
+    REQUIRED: tuple[str, ...] = ()
+    REFUSED = ""
+
+    def go_on(self, opened: Opened, task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        """Do the work, when the module has not refused the backup.
+
+        :raises SealedError: when it cannot be brought to the Pi.
+        """
+        raise NotImplementedError
+
+    def filled_in(self, content: bytes) -> dict[str, Any]:
+        """Further arguments of the module, which only the archive tells."""
+        return {}
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Choose, decrypt, verify, ask, go on."""
+        super().run(tmp, task_vars)
+        arguments = dict(self._task.args)
+        missing = [name for name in self.REQUIRED if not arguments.get(name)]
+        if missing:
+            return {"failed": True, "msg": f"missing required arguments: {', '.join(missing)}"}
+        try:
+            path = choose(
+                str(arguments["src"]),
+                str(arguments["node_name"]),
+                lambda: str(self._ask(arguments, task_vars).get("cluster_ca_sha256") or ""),
+            )
+            content, description = read(self._loader, path)
+            arguments.update(src=str(path), backup=asdict(description), sha256=hashlib.sha256(content).hexdigest())
+            arguments.update(self.filled_in(content))
+            result = self._ask(arguments, task_vars)
+            if not result.get("failed") and not self._task.check_mode:
+                result = self.go_on(Opened(path, content, description, arguments), task_vars)
+        except SealedError as error:
+            return {"failed": True, "msg": f"{self.REFUSED}: {error}."}
+        return {**result, "path": str(path), "backup": asdict(description)}
+
+    def _ask(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        """Run the module in check mode."""
+        given, self._task.check_mode = self._task.check_mode, True
+        try:
+            return self._execute_module(module_args=dict(arguments), task_vars=task_vars)
+        finally:
+            self._task.check_mode = given
 
 
 def _last_line(result: dict[str, Any]) -> str:

@@ -81,17 +81,21 @@ def parse_pod(manifest: str) -> EtcdPod:
 
 
 def tool_command(
-    image: str, arguments: Sequence[str], mounts: Mapping[str, bool], name: str | None = None
+    image: str, arguments: Sequence[str], mounts: Mapping[str, bool], name: str | None = None, log_file: str = ""
 ) -> list[str]:
-    """The command that runs a program of etcd's image in a container of its own, with the machine's network.
+    """The command that runs a program of an image in a container of its own, with the machine's network.
 
     :param arguments: the program and its arguments.
-    :param mounts: folders of the machine that it sees under the same path, and whether it may write there.
+    :param mounts: folders of the machine that it sees under the same path, and whether it may write there; "here:there"
+        is seen under another one.
     :param name: of the container; by default one that no other has.
+    :param log_file: what it prints goes there, and the command does not wait for its end; empty: it does.
     """
-    command = [*_CTR, "run", "--rm", "--net-host"]
+    command = [*_CTR, "run", *(["--detach", "--log-uri", f"file://{log_file}"] if log_file else ["--rm"]), "--net-host"]
     for folder, writable in mounts.items():
-        command += ["--mount", f"type=bind,src={folder},dst={folder},options=rbind:{'rw' if writable else 'ro'}"]
+        here, _colon, there = folder.partition(":")
+        options = f"options=rbind:{'rw' if writable else 'ro'}"
+        command += ["--mount", f"type=bind,src={here},dst={there or here},{options}"]
     return [*command, image, name or f"{TOOL_PREFIX}{os.getpid()}-{time.monotonic_ns()}", *arguments]
 
 

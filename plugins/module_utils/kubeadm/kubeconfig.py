@@ -111,6 +111,24 @@ def _named(entries: Any, name: str, kind: str) -> dict[str, Any]:
     raise KubeconfigError(f"it has no {kind} named {name!r}")
 
 
+def client_certificate(text: str) -> tuple[str, str]:
+    """Certificate and key of the user of the current context, as kubeadm embeds them, both PEM.
+
+    :raises KubeconfigError: when the text is no kubeconfig, or has none.
+    """
+    document = load_plain_yaml(text)
+    if not isinstance(document, dict):
+        raise KubeconfigError("it is not a kubeconfig")
+    context = _named(document.get("contexts"), document.get("current-context") or "", "context")
+    user = _named(document.get("users"), context.get("user", ""), "user")
+    try:
+        texts = (user[f"client-{part}-data"] for part in ("certificate", "key"))
+        certificate, key = (base64.b64decode(text, validate=True).decode("ascii") for text in texts)
+    except (KeyError, TypeError, binascii.Error, ValueError):
+        raise KubeconfigError("its user has no certificate and key in it") from None
+    return certificate, key
+
+
 def parse_kubeconfig(text: str) -> Cluster:
     """Read the cluster of the current context; of the only cluster when there is no context (cluster-info).
 

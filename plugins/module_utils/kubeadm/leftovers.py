@@ -28,10 +28,15 @@ FOLDERS = (
     "/var/lib/cni",
     "/var/lib/bramble.kube/backup",
     "/var/lib/bramble.kube/before-restore",
+    "/var/lib/bramble.kube/drill",
     *(folder for one in _NETWORKS for folder in one.folders),
 )
 #: Files in folders that are not the cluster's alone: a cut restore leaves the first, Pod networks bring the others.
-FILES = ("/var/lib/bramble.kube/restoring", *(file for one in _NETWORKS for file in one.files))
+FILES = (
+    "/var/lib/bramble.kube/restoring",
+    "/var/lib/bramble.kube/last-drill.json",
+    *(file for one in _NETWORKS for file in one.files),
+)
 
 
 #: Snapshots of etcd, which hold every Secret.

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.wording import listing
-from ansible_collections.bramble.kube.plugins.module_utils.status import certificates
+from ansible_collections.bramble.kube.plugins.module_utils.status import certificates, summary
 from ansible_collections.bramble.kube.plugins.module_utils.status.check import Told, check
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, NOTE, WARN, Pi, Scene, ready
 
@@ -523,6 +523,44 @@ def etcd(scene: Scene) -> Iterator[Told]:
 
 
 @check(
+    "backup",
+    "a backup has been restored in a drill lately",
+    failed=(
+        WARN,
+        "the drill on {day} with the backup {backup} failed: {reason}",
+        "mend what that names, make a new backup with backup.yml, and hold a drill with it (backup.yml --tags drill)",
+    ),
+    old=(
+        WARN,
+        "the last drill with a backup was {days} days ago",
+        "hold one with the newest backup (backup.yml --tags drill)",
+    ),
+    none=(
+        WARN,
+        "the cluster is {days} days old, and no drill has shown yet that a backup of it can be restored",
+        "make one with backup.yml, and hold a drill with it (backup.yml --tags drill)",
+    ),
+)
+def backup(scene: Scene) -> Iterator[Told]:
+    """A drill that failed, is long ago, or has never been held."""
+    master = scene.master
+    if not scene.drill_days or not master or not master.get("membership", "joined"):
+        return
+    found = master.get("drill", default={})
+    if not found:
+        authority = next((c for c in scene.certificates(master) if c.file == "/etc/kubernetes/pki/ca.crt"), None)
+        days = (scene.now - authority.begins).days if authority else 0
+        if days > scene.drill_days:
+            yield Told("none", master.name, {"days": days})
+    elif found["reason"]:
+        yield Told("failed", master.name, {"day": summary.when(found["at"]), **found})
+    else:
+        days = int(scene.now.timestamp() - found["at"]) // 86400
+        if days > scene.drill_days:
+            yield Told("old", master.name, {"days": days})
+
+
+@check(
     "certificate requests",
     "no kubelet waits for its serving certificate",
     waiting=(
@@ -543,4 +581,4 @@ def requests(scene: Scene) -> Iterator[Told]:
         yield Told("waiting", pi.name if pi else name, {"count": count, "s": "s"[: count > 1], "by": by})
 
 
-CHECKS = (api_server, control_plane, way, nodes, pressure, images, pods, etcd, requests)
+CHECKS = (api_server, control_plane, way, nodes, pressure, images, pods, etcd, backup, requests)

@@ -20,8 +20,10 @@ import struct
 import time
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.backup import drill
 from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS
 from ansible_collections.bramble.kube.plugins.module_utils.common.redact import TOKEN, redact
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
 from ansible_collections.bramble.kube.plugins.module_utils.nodes.readiness import last_errors
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
@@ -352,6 +354,14 @@ def etcd(system: System) -> dict[str, int]:
     return found
 
 
+def last_drill(system: System, ca_pem: str) -> dict[str, Any]:
+    """How the last drill with a backup of this cluster ended; empty when there was none."""
+    try:
+        return drill.record_of(system.read(drill.RECORD), ca_cert_hashes(ca_pem)[0])
+    except CertificateError:
+        return {}
+
+
 def gather(system: System, laptop_time: float | None = None) -> dict[str, Any]:
     """Read all of it.
 
@@ -380,6 +390,7 @@ def gather(system: System, laptop_time: float | None = None) -> dict[str, Any]:
         "membership": member,
         "api": reach(member["server"], member["ca_pem"]),
         "etcd": etcd(system) if master else {},
+        "drill": last_drill(system, member["ca_pem"]) if master else {},
         "time_server": {"address": server, "ahead_s": ahead_of(server) if server else None},
     }
     if laptop_time is not None:

@@ -67,6 +67,7 @@ class Scene:
     :ivar cluster: what the module cluster_status returned.
     :ivar kubeconfig: where the laptop's kubeconfig is.
     :ivar renew_days: with fewer days left, a certificate is told.
+    :ivar drill_days: a drill with a backup that is longer ago is told; 0: never.
     :ivar network: the Pod network that the inventory wants (kubeadm_cni).
     """
 
@@ -74,6 +75,7 @@ class Scene:
     cluster: Mapping[str, Any]
     kubeconfig: str = ""
     renew_days: int = 30
+    drill_days: int = 30
     network: str = DEFAULT
     now: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 

@@ -140,7 +140,11 @@ def page(scene: Scene, findings: Sequence[Finding]) -> str:
         sections.append(("Pods", _pods(scene)))
     sections += [
         ("Kubeflow", _components(scene)),
-        ("etcd", f"<p>{escape(summary.etcd_size(scene))}</p>\n"),
+        (
+            "etcd",
+            f"<p>{escape(summary.etcd_size(scene))}</p>\n"
+            f"<p>Last drill with a backup: {escape(summary.drill(scene))}</p>\n",
+        ),
         ("Certificates", _certificates(scene)),
     ]
     body = "".join(f"<h2>{heading}</h2>\n{text}" for heading, text in sections)

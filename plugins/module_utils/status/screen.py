@@ -95,7 +95,7 @@ def screen(scene: Scene, findings: Sequence[Finding], width: int = NARROWEST, co
     troubles = sum(1 for finding in findings if finding.severity == BAD)
     console.print(Text(summary.headline(scene, len(findings)), style="bold red" if troubles else "bold green"))
     console.print(_pis(scene))
-    console.print(f"etcd: {summary.etcd_size(scene)}")
+    console.print(f"etcd: {summary.etcd_size(scene)}; last drill with a backup: {summary.drill(scene)}")
     components = _components(scene)
     if components is not None:
         console.print(components)

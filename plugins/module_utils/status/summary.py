@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import Pi, Scene, ready
@@ -191,6 +192,22 @@ def etcd_size(scene: Scene) -> str:
         text += f" ({found['in_use'] / 2**20:.1f} in use"
         text += f", {found['quota'] / 2**30:.0f} GiB allowed)" if found.get("quota") else ")"
     return text
+
+
+def drill(scene: Scene) -> str:
+    """When the last drill with a backup was, and how it ended."""
+    if not scene.master or not scene.master.read:
+        return UNKNOWN
+    found = scene.master.get("drill", default={})
+    if not found:
+        return "none yet"
+    text = f"{when(found['at'])} with {found['backup']}"
+    return f"{text}, failed" if found["reason"] else f"{text}, {found['objects']} objects in {found['seconds']:.0f} s"
+
+
+def when(seconds: float) -> str:
+    """A day, from seconds since 1970."""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d")
 
 
 def headline(scene: Scene, troubles: int) -> str:

@@ -80,6 +80,12 @@ def facts(name: str) -> dict:
     }
 
 
+def drill(days: int = 5, reason: str = "") -> dict:
+    """What the last drill with a backup noted."""
+    held = {"backup": "kept-1", "backup_created": 1, "cluster_ca_sha256": "", "objects": 1234, "seconds": 35.2}
+    return {"at": (NOW - timedelta(days=days)).timestamp(), "reason": reason, **held}
+
+
 def state(name: str) -> dict:
     """What pi_status reads on one healthy Pi."""
     master = name == NAMES[0]
@@ -118,6 +124,7 @@ def state(name: str) -> dict:
         },
         "api": {"outcome": "ok", "said": ""},
         "etcd": {"size": 20 * 2**20, "in_use": 5 * 2**20, "quota": 2 * 2**30} if master else {},
+        "drill": drill() if master else {},
         "time_server": {"address": "192.168.13.2", "ahead_s": 0.001},
         "ahead_of_laptop_s": 0.8,
     }
@@ -185,6 +192,7 @@ class Sketch:
         self.facts = {name: facts(name) for name in NAMES}
         self.state = {name: copy.deepcopy(state(name)) for name in NAMES}
         self.unreachable: dict[str, str] = {}
+        self.now = NOW
         self.cluster: dict = {
             "reachable": True,
             "outcome": "ok",
@@ -221,4 +229,4 @@ class Sketch:
             )
             for name in NAMES
         ]
-        return Scene(pis=pis, cluster=self.cluster, kubeconfig="/home/me/kubeconfig", now=NOW)
+        return Scene(pis=pis, cluster=self.cluster, kubeconfig="/home/me/kubeconfig", now=self.now)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from scenes import NAMES, NOW, Sketch, ca, node, other_ca, pod, trouble
+from scenes import NAMES, NOW, Sketch, ca, drill, node, other_ca, pod, trouble
 
 from ansible_collections.bramble.kube.plugins.module_utils.status.diagnosis import CHECKS, diagnose
 
@@ -25,6 +26,19 @@ def condition(sketch: Sketch, name: str, kind: str, status: str, message: str = 
 
 def test_nothing_is_said_about_a_healthy_cluster() -> None:
     assert told(Sketch()) == []
+
+
+def _drill_old(s: Sketch) -> None:
+    s.state[MASTER]["drill"] = drill(31)
+
+
+def _drill_failed(s: Sketch) -> None:
+    s.state[MASTER]["drill"] = drill(1, "no etcd")
+
+
+def _drill_none(s: Sketch) -> None:
+    s.state[MASTER]["drill"] = {}
+    s.now = NOW + timedelta(days=30)
 
 
 def _kubelet_stopped(s: Sketch) -> None:
@@ -375,6 +389,9 @@ TROUBLES = [
     (_hot, "heat and power", "84.0 °C", "fan"),
     (_power, "heat and power", "under-voltage and throttling", "power supply"),
     (_etcd_full, "etcd", "1900 MiB of 2048 MiB", "defragment"),
+    (_drill_old, "backup", "k8s-master: the last drill with a backup was 31 days ago", "backup.yml --tags drill"),
+    (_drill_failed, "backup", "the drill on 2026-05-31 with the backup kept-1 failed: no etcd", "make a new backup"),
+    (_drill_none, "backup", "the cluster is 31 days old, and no drill has shown yet", "make one with backup.yml"),
     (_serving, "certificate requests", "1 request for a serving certificate", "site.yml"),
 ]
 
@@ -387,6 +404,19 @@ def test_a_trouble_is_told_with_cause_and_remedy(hurt, check: str, cause: str, r
     assert found, told(sketch)
     assert cause in found[0]
     assert remedy in found[0]
+
+
+@pytest.mark.parametrize("days", [0, 40])
+def test_a_drill_is_asked_for_when_it_is_time(days: int) -> None:
+    sketch = Sketch()
+    _drill_old(sketch)
+    assert [f.check for f in diagnose(replace(sketch.scene(), drill_days=days))] == []
+
+
+def test_a_young_cluster_needs_no_drill_yet() -> None:
+    sketch = Sketch()
+    sketch.state[MASTER]["drill"] = {}
+    assert told(sketch) == []
 
 
 #: Troubles of which another one is told by right, too.

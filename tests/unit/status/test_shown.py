@@ -72,6 +72,7 @@ def test_a_healthy_cluster_fits_on_one_screen() -> None:
     drawn = screen(scene, [], width=120)
     assert len(drawn.splitlines()) <= 24
     assert "3 of 3 Pis Ready, all is well" in drawn
+    assert "last drill with a backup: 2026-05-27 with kept-1, 1234 objects in 35 s" in " ".join(drawn.split())
 
 
 def test_the_page_is_whole_and_needs_nothing_else() -> None:
