@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import servers
+from cuts import verify_newest_backup
 from field import IMPATIENT, NAMESPACE, Field, Trouble
 from lab_cluster import ROOT, STATE, environment, playbook_command
 from results import failure_of
@@ -243,12 +244,12 @@ def disk_full_node(field: Field) -> str:
 def disk_full_master(field: Field) -> str:
     """A small disk of the master's own where the snapshot is taken; no half backup may come to the laptop."""
     spool = "/var/lib/bramble.kube/backup"
-    before = sorted(path.name for path in field.backups.glob("*"))
+    before = field.backup_names()
     with _while(
         field, field.master, f"mkdir -p {spool} && mount -t tmpfs -o size=1m tmpfs {spool}", f"umount -l {spool}"
     ):
         said = _said(field.play("playbooks/backup.yml"))
-    if sorted(path.name for path in field.backups.glob("*")) != before:
+    if field.backup_names() != before:
         raise Trouble("a backup came to the laptop although there was no room for it")
     return said
 
@@ -385,6 +386,30 @@ def expired_admin(field: Field) -> str:
             f"{expired}END\nrm -f /root/admin.conf",
             check=False,
         )
+
+
+@fault("power cut of laptop and master between “written” and “rotated” of a backup", playbook="playbooks/backup.yml")
+def power_cut_before_rotation(field: Field) -> str:
+    """The new backup is whole and has its name, the older ones are all there, and the next run removes what is due."""
+    two = ("playbooks/backup.yml", "-e", "backup_keep=2")
+    for _backup in range(2):
+        field.must(*two)
+    before = field.backup_names()
+    playbook, *arguments = two
+    fine, _output = field.broken_play(
+        playbook, field.master, field.power_cut(field.master), *arguments, FAULT_BEFORE="sealed.rotate"
+    )
+    cut = field.backup_names()
+    if fine or not before < cut or len(cut) != len(before) + 1:
+        raise Trouble(f"the run was not cut between the two: {sorted(before)} before, {sorted(cut)} after")
+    field.start()
+    verify_newest_backup(field)
+    field.must(*two)
+    verify_newest_backup(field)
+    after = field.backup_names()
+    if len(after) != 2 or after & before or not after & cut:
+        raise Trouble(f"not the newest two stayed: {sorted(cut)} after the cut, {sorted(after)} after the next run")
+    return ""
 
 
 # Laptop ---------------------------------------------------------------------------------------------------------------

@@ -96,6 +96,10 @@ class Field:
         """Start every Pi that does not run, and wait until all answer SSH."""
         run_playbook(self.inventory, str(ROOT / "lab/playbooks/create.yml"))
 
+    def backup_names(self) -> set[str]:
+        """Names of the backups on the laptop."""
+        return {path.name for path in self.backups.glob("*.bramble-backup")}
+
     # Playbooks ------------------------------------------------------------------------------------------------------
 
     def play(self, playbook: str, *arguments: str, limit_s: float = 1500, **extra: str) -> tuple[bool, str]:

@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -21,7 +24,22 @@ description:
   - Writes the names of the tasks that begin on host FAULT_HOST (any host, if unset), one in a line, into FAULT_TASKS.
   - Runs the shell command FAULT_COMMAND once, FAULT_DELAY seconds (0 by default) after task number FAULT_NUMBER begins
     there, or the first one whose name the pattern FAULT_NAME matches. Without a delay, the task waits for the command.
+  - With FAULT_BEFORE, a function of plugins/plugin_utils as in "sealed.rotate", the command runs when that is called,
+    and then the computer that runs Ansible loses its power, too - ansible-playbook is killed at once.
 """
+
+
+def _cut_before(module: str, function: str) -> None:
+    """Let a function never be called; the processes that do the work are forked off this one and inherit that."""
+    room = importlib.import_module(f"ansible_collections.bramble.kube.plugins.plugin_utils.{module}")
+
+    @functools.wraps(getattr(room, function))
+    def cut(*_arguments, **_more):
+        subprocess.run(["sh", "-c", os.environ["FAULT_COMMAND"]], check=True, stdout=subprocess.DEVNULL)
+        os.kill(os.getppid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(room, function, cut)
 
 
 class CallbackModule(CallbackBase):
@@ -37,6 +55,8 @@ class CallbackModule(CallbackBase):
         self.done = False
         self._tasks = Path(os.environ["FAULT_TASKS"])
         self._tasks.write_text("")
+        if os.environ.get("FAULT_BEFORE"):
+            _cut_before(*os.environ["FAULT_BEFORE"].split("."))
 
     def _is_the_one(self, name: str) -> bool:
         pattern = os.environ.get("FAULT_NAME")
