@@ -26,6 +26,8 @@ _PLACES = {
     "services/endpoints": "endpoints",
     "services/specs": "services",
 }
+#: Made up when it is asked for, and in no etcd.
+_NOWHERE = "componentstatuses"
 #: What API servers note for themselves; no objects.
 _NOTES = ("masterleases", "peerserverleases", "ranges")
 #: Built-in resources that lie in a folder of their group, as custom ones do.
@@ -176,6 +178,8 @@ class Loopback:
         for group, _version, path in versions:
             for resource in self.read(path).get("resources") or ():
                 plural = resource["name"]
-                if "/" not in plural and "list" in resource["verbs"] and (group, plural) not in seen:
+                if "/" in plural or plural == _NOWHERE or "list" not in resource["verbs"]:
+                    continue
+                if (group, plural) not in seen:
                     seen.add((group, plural))
                     yield group, plural, f"{path}/{plural}"

@@ -332,7 +332,10 @@ class Drill:
             if not missing:
                 return
             if time.monotonic() > deadline:
-                raise archive.BackupError(f"{image} does not get ready in {self._seconds} s: {missing}")
+                said = etcd.reason(self._system.read(log))
+                raise archive.BackupError(
+                    f"{image} does not get ready in {self._seconds} s ({missing}); it said last: {said}"
+                )
             time.sleep(0.5)
 
     def _is_running(self, name: str) -> bool:

@@ -84,7 +84,7 @@ API = {
             group("apiextensions.k8s.io", "v1"),
         ]
     },
-    "/api/v1": resources("pods", "pods/log", "services", "events"),
+    "/api/v1": resources("pods", "pods/log", "services", "events", "componentstatuses"),
     "/apis/batch/v1": resources("jobs"),
     "/apis/batch/v1beta1": resources("jobs", "cronjobs"),
     "/apis/serving.knative.dev/v1": resources("services"),
