@@ -56,24 +56,17 @@ def _findings(findings: Sequence[Finding]) -> str:
     return f"<ul>\n{''.join(items)}</ul>\n"
 
 
+def _line(line: summary.Line) -> str:
+    if line.share is not None:
+        return drawing.share_bar(line.share, line.text)
+    level = "" if line.well is None else " good" if line.well else " bad"
+    return f'<span class="whole{level}">{escape(line.text)}</span>'
+
+
 def _pis(rows: Sequence[summary.PiRow]) -> str:
-    headings = ("Pi", "state", "model", "OS", "Kubernetes", "memory", "disk", "heat")
+    headings = [column.heading for column in summary.COLUMNS]
     return _table(
-        headings,
-        (
-            (
-                f"<b>{escape(row.name)}</b><br>{escape(row.address)}",
-                f'<span class="{"good" if row.well else "bad"}">{escape(row.state)}</span><br>'
-                f'<span class="whole">{escape(row.role)}</span>',
-                f'<span class="whole">{escape(row.model)}</span>',
-                f"{escape(row.os)}<br>kernel {escape(row.kernel)}",
-                f"{escape(row.kubelet)}<br>{escape(row.engine)}",
-                drawing.share_bar(row.memory_share, row.memory),
-                drawing.share_bar(row.disk_share, row.disk),
-                escape(row.heat),
-            )
-            for row in rows
-        ),
+        headings, (["<br>".join(map(_line, column.lines(row))) for column in summary.COLUMNS] for row in rows)
     )
 
 

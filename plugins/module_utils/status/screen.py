@@ -53,22 +53,18 @@ def _console(width: int, color: bool) -> Console:
     )
 
 
+def _line(line: summary.Line) -> Text:
+    style = "" if line.well is None else "green" if line.well else _STYLES[BAD]
+    return Text(line.text, style=style)
+
+
 def _pis(scene: Scene) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("Pi", "state", "model, OS", "release, engine", "memory, disk", "heat", "Pods", "certs"):
-        table.add_column(heading, overflow="fold")
+    for column in summary.COLUMNS:
+        table.add_column(column.heading, overflow="fold")
     for pi in scene.pis:
         row = summary.pi_row(scene, pi)
-        table.add_row(
-            f"{row.name}\n{row.address}",
-            Text(row.state, style="green" if row.well else _STYLES[BAD]),
-            f"{row.model}\n{row.os}",
-            f"{row.kubelet}\n{row.engine}",
-            f"{row.memory}\n{row.disk}",
-            row.heat,
-            row.pods,
-            row.certificate,
-        )
+        table.add_row(*(Text("\n").join(map(_line, column.lines(row))) for column in summary.COLUMNS))
     return table
 
 

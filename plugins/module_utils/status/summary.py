@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -40,6 +40,40 @@ class PiRow:
     heat: str
     pods: str
     certificate: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a cell.
+
+    :ivar share: between 0 and 1, what the page draws as a bar.
+    :ivar well: whether it is good or bad, for its colour; None for neither.
+    """
+
+    text: str
+    share: float | None = None
+    well: bool | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table of Pis, the same on the screen and on the page."""
+
+    heading: str
+    lines: Callable[[PiRow], Sequence[Line]]
+
+
+#: The table of Pis. Another column is a line here, and a field of PiRow.
+COLUMNS = (
+    Column("Pi", lambda row: (Line(row.name), Line(row.address))),
+    Column("state", lambda row: (Line(row.state, well=row.well), Line(row.role))),
+    Column("model, OS", lambda row: (Line(row.model), Line(row.os), Line(f"kernel {row.kernel}"))),
+    Column("release, engine", lambda row: (Line(row.kubelet), Line(row.engine))),
+    Column("memory, disk", lambda row: (Line(row.memory, row.memory_share), Line(row.disk, row.disk_share))),
+    Column("heat", lambda row: (Line(row.heat),)),
+    Column("Pods", lambda row: (Line(row.pods),)),
+    Column("certs", lambda row: (Line(row.certificate),)),
+)
 
 
 @dataclass(frozen=True)
