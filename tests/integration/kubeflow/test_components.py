@@ -131,7 +131,7 @@ def test_removal_takes_what_it_put_there_and_nothing_else(api, install, parts):
     for kind, name in (("pvc", "data"), ("deployment", "other"), ("configmap", "mine"), (f"wheels.{group}", "mine")):
         assert exists(api, kind, name, parts.space), f"{kind} {name} is gone"
     notes = " ".join(result["components"][1]["notes"])
-    assert f"CustomResourceDefinition wheels.{group} stays, because Wheel {parts.space}/mine is not the" in notes
+    assert f"CustomResourceDefinition wheels.{group} stays, because 1 Wheel that the set did not bring" in notes
     assert f"PersistentVolumeClaim {parts.space}/data stays, because it holds data" in notes
 
     result = install(parts.entries, [{"name": app, "state": "absent", "data": "delete"}], manifests={})
