@@ -336,10 +336,10 @@ def _network(name: str, value: Any) -> tuple[Any, str]:
         try:
             right = str(ipaddress.ip_network(str(value), strict=False))
         except ValueError:
-            right = "10.244.0.0/16" if "pod" in name else "10.96.0.0/12"
+            right = _SPARE_NETWORKS[0] if "pod" in name else "10.96.0.0/12"
         return None, f"{name} is {shown(value)}, but a network, such as {right}, is right"
     if network.version != 4:
-        return None, f"{name} is {shown(value)}, but an IPv4 network, such as 10.244.0.0/16, is right"
+        return None, f"{name} is {shown(value)}, but an IPv4 network, such as {_SPARE_NETWORKS[0]}, is right"
     return network, ""
 
 
