@@ -27,3 +27,11 @@ def test_packages_and_services_to_look_for_are_named_nowhere_else() -> None:
         for part in text.split(LOOK + ":")[1:]:
             options = part.split("\n\n")[0]
             assert "packages:" not in options and "services:" not in options, path
+
+
+def test_each_file_of_tasks_that_is_named_is_there() -> None:
+    for path in ROLES.glob("*/tasks/*.yml"):
+        for task in yaml.safe_load(path.read_text()) or []:
+            for word in ("import_tasks", "include_tasks"):
+                name = task.get(f"ansible.builtin.{word}")
+                assert not isinstance(name, str) or "{{" in name or (path.parent / name).exists(), f"{path}: {name}"
