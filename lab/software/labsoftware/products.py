@@ -32,8 +32,9 @@ EARLIER = ("containerd-earlier", "debs-docker-earlier", "apt-docker-earlier")
 # For the tests that use them, not for the demo: compiled from libraries of their own, each is a tenth of all work.
 METRICS = ("metrics-server", "image-metrics-server", "manifests-metrics-server")
 INGRESS = ("lego", "traefik", "image-traefik")
+POLICIES = ("kube-router", "layer-policies", "image-kube-router")
 # Built only when asked for by name; so are programs and packages for arm64, but for those that an image needs.
-ON_DEMAND = ("ko", *METRICS, *INGRESS, *EARLIER)
+ON_DEMAND = ("ko", *METRICS, *INGRESS, *POLICIES, *EARLIER)
 
 
 def minor(version: str) -> str:
@@ -246,6 +247,7 @@ def _network_software(go: str) -> list[Product]:
     plugins = "github.com/containernetworking/plugins"
     flannel = "github.com/flannel-io/flannel"
     coredns = "github.com/coredns/coredns"
+    router = "github.com/cloudnativelabs/kube-router/v2"
     made = [
         go_product(
             "flannel",
@@ -274,6 +276,15 @@ def _network_software(go: str) -> list[Product]:
             seconds=60,
             outputs={"version": ("coredns", "-version")},
         ),
+        go_product(
+            "kube-router",
+            MODULES / "kube-router",
+            {f"{router}/cmd/kube-router": "kube-router"},
+            go=go,
+            ldflags=f"-X {router}/pkg/version.Version=v{version_of('kube-router', router)}",
+            seconds=120,
+        ),
+        debian_layer("layer-policies", LAYER_RELEASE, "amd64", ("iptables", "ipset", "iproute2")),
     ]
     for architecture in ("amd64", "arm64"):
         made.append(
@@ -518,6 +529,7 @@ def _docker_debs(runtime: str, build: str, architecture: str) -> tuple[Deb, ...]
 def _network_images() -> list[Product]:
     """Images that no Kubernetes release names."""
     flannel = version_of("flannel", "github.com/flannel-io/flannel")
+    router = version_of("kube-router", "github.com/cloudnativelabs/kube-router/v2")
 
     def busybox(work: Work) -> str:
         packages = work.file("layer-net:packages").read_text(encoding="utf-8")
@@ -551,6 +563,15 @@ def _network_images() -> list[Product]:
                     "/opt/bin/mk-docker-opts.sh": "flannel:mk-docker-opts.sh",
                 },
                 entrypoint=("/opt/bin/flanneld",),
+            )
+        ),
+        image_product(
+            Image(
+                name="image-kube-router",
+                reference=f"docker.io/cloudnativelabs/kube-router:v{router}",
+                bases=("layer-policies",),
+                programs={"/usr/local/bin/kube-router": "kube-router:kube-router"},
+                entrypoint=("/usr/local/bin/kube-router",),
             )
         ),
         image_product(

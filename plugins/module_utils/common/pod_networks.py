@@ -80,6 +80,19 @@ NETWORKS = {
     )
 }
 DEFAULT = "flannel"
+#: What enforces NetworkPolicies beside a network that does not (master_network_policies); it carries no packets itself.
+POLICY_ENGINE = PodNetwork(
+    name="kube-router",
+    namespace="kube-system",
+    daemonset="kube-router",
+    container="kube-router",
+    images=("master_network_policy_image",),
+    registries=("docker.io",),
+    plugin="",
+    requests={"cpu": "20m", "memory": "48Mi"},
+    enforces_policies=True,
+    chains="KUBE-(ROUTER|POD-FW|NWPLCY)-",
+)
 
 
 def pod_network(name: str) -> dict[str, Any]:

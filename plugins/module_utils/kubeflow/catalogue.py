@@ -80,13 +80,17 @@ class Image:
 
 @dataclass(frozen=True)
 class Workload:
-    """Pods that the component starts, as its manifests say: number, CPU (thousandths of a core), memory (bytes)."""
+    """Pods that the component starts, as its manifests say: number, CPU (thousandths of a core), memory (bytes).
+
+    :ivar private: whether only Pods of its own namespace may reach it, as a database.
+    """
 
     name: str
     kind: str = "Deployment"
     pods: int = 1
     cpu: int = 0
     memory: int = 0
+    private: bool = False
 
 
 @dataclass(frozen=True)
@@ -341,6 +345,7 @@ def _workload(fields: Fields) -> Workload:
         pods=fields.number("pods", 1),
         cpu=fields.quantity("cpu", "cpu"),
         memory=fields.quantity("memory", "memory"),
+        private=fields.truth("private"),
     )
 
 

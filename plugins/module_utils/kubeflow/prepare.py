@@ -17,7 +17,7 @@ from typing import Any
 
 from ..images.replacement import Replacements
 from ..manifests.load import Item
-from .catalogue import POD_SECURITY, Access, CatalogueError, Component, Password, Tuning
+from .catalogue import POD_SECURITY, Access, CatalogueError, Component, Password, Tuning, Workload
 from .choice import Chosen
 
 NODE_PORT, LOAD_BALANCER, INGRESS = "node_port", "load_balancer", "ingress"
@@ -91,6 +91,9 @@ def prepare(chosen: Chosen, items: Iterable[Item], settings: Settings) -> Prepar
         _replace_images(item.object, settings.images)
     if component.access is not None:
         _make_reachable(made, component.access, settings)
+    for workload in component.workloads:
+        if workload.private:
+            made.items.append(_wall(made, workload))
     _need_namespaces(made)
     return made
 
@@ -201,6 +204,27 @@ def _ingress(name: str, namespace: str, access: Access, ingress_class: str) -> I
         "spec": {"ingressClassName": ingress_class, "rules": [rule]},
     }
     return Item(document, "access", 1)
+
+
+def _wall(made: Prepared, workload: Workload) -> Item:
+    """The NetworkPolicy by which only Pods of its own namespace reach a workload."""
+    found = next((item for item in made.items if (item.kind, item.name) == (workload.kind, workload.name)), None)
+    if found is None:
+        raise CatalogueError(
+            f"catalogue entry {made.name}: workloads names {workload.kind} {workload.name}, which is to be private and"
+            " which its manifests do not have."
+        )
+    document = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": f"{workload.name}-private", "namespace": found.namespace or made.component.namespace},
+        "spec": {
+            "podSelector": found.object["spec"]["selector"],
+            "policyTypes": ["Ingress"],
+            "ingress": [{"from": [{"podSelector": {}}]}],
+        },
+    }
+    return Item(document, "private workloads", 1)
 
 
 def address(access: Access, how: str, node: str, service: Mapping[str, Any], ingress_port: int = 0) -> str:

@@ -212,6 +212,27 @@ def test_a_namespace_that_only_a_strangers_object_names_gets_no_level():
     assert (ENFORCE in labels["hub"], ENFORCE in labels["elsewhere"]) == (True, False)
 
 
+def test_only_pods_of_its_own_namespace_reach_a_private_workload():
+    database = {"kind": "StatefulSet", "name": "db", "private": True}
+    own = {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "db", "namespace": "elsewhere"},
+        "spec": {"selector": {"matchLabels": {"app": "db"}}},
+    }
+    entry = dict(HUB, workloads=[database], access=None, small=None, passwords=None)
+    component, _found = made(entry, [own])
+    (wall,) = [item.object for item in component.items if item.kind == "NetworkPolicy"]
+    assert wall["metadata"] == {"name": "db-private", "namespace": "elsewhere"}
+    assert wall["spec"] == {
+        "podSelector": {"matchLabels": {"app": "db"}},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"from": [{"podSelector": {}}]}],
+    }
+    with pytest.raises(CatalogueError, match="StatefulSet db, which is to be private"):
+        made(entry, [])
+
+
 def test_two_components_that_bring_one_object():
     one, _found = made()
     other, _found = made(dict(HUB, name="other"))
