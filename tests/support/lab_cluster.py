@@ -102,8 +102,7 @@ class Cluster:
     def __init__(self, instance: str) -> None:
         self.kubeconfig = STATE / f"{instance}-kubeconfig"
 
-    def kubectl(self, *arguments: str, given: str | None = None, check: bool = True) -> str:
-        """What kubectl printed; a test fails with its error."""
+    def _run(self, *arguments: str, given: str | None, check: bool) -> subprocess.CompletedProcess[str]:
         result = subprocess.run(
             [CACHE / "bin" / "kubectl", "--kubeconfig", self.kubeconfig, *arguments],
             input=given,
@@ -114,7 +113,16 @@ class Cluster:
         )
         if check and result.returncode:
             pytest.fail(f"kubectl {' '.join(arguments)}: {result.stderr.strip()}")
-        return result.stdout
+        return result
+
+    def kubectl(self, *arguments: str, given: str | None = None, check: bool = True) -> str:
+        """What kubectl printed; a test fails with its error."""
+        return self._run(*arguments, given=given, check=check).stdout
+
+    def warnings(self, *arguments: str) -> list[str]:
+        """What the API server warned of when kubectl asked it this."""
+        lines = self._run(*arguments, given=None, check=True).stderr.splitlines()
+        return [line.removeprefix("Warning: ") for line in lines if line.startswith("Warning: ")]
 
     def objects(self, *arguments: str) -> list[dict]:
         """The items of `kubectl get`."""

@@ -1,0 +1,93 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How far somebody gets who has no business here: in the home network, in a Pod, and on the master's card."""
+
+from __future__ import annotations
+
+import http.cookiejar
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import pytest
+from lab_cluster import Cluster
+
+CLUSTER = Cluster("cluster")
+MASTER = "http://192.168.15.7"
+HUB, MODELS = MASTER + ":30088/jupyterhub/hub", MASTER + ":30082/v2"
+
+
+def ask(request: urllib.request.Request | str, opener: urllib.request.OpenerDirector | None = None) -> tuple[int, str]:
+    """Status and text of an answer."""
+    try:
+        with (opener or urllib.request.build_opener()).open(request, timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def log_in(name: str, password: str) -> tuple[int, str]:
+    """What JupyterHub's form answers, in a browser of its own."""
+    cookies = http.cookiejar.CookieJar()
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(cookies))
+    assert ask(HUB + "/login", browser)[0] == 200
+    form = {"username": name, "password": password, "_xsrf": next(c.value for c in cookies if c.name == "_xsrf")}
+    return ask(urllib.request.Request(HUB + "/login", urllib.parse.urlencode(form).encode()), browser)
+
+
+def test_nobody_unloads_the_model() -> None:
+    for action in ("unload", "load"):
+        request = urllib.request.Request(f"{MODELS}/repository/models/digits/{action}", b"", method="POST")
+        assert ask(request)[0] == 403
+    status, text = ask(MODELS + "/models/digits/ready")
+    assert (status, json.loads(text)["ready"]) == (200, True)
+
+
+def test_wrong_passwords_have_to_wait() -> None:
+    answers = [log_in("nobody", f"guess {number}") for number in range(9)]
+    assert {status for status, _text in answers[:5]} == {403}
+    assert answers[-1][0] == 429 and "Too many wrong passwords" in answers[-1][1]
+
+
+def test_the_masters_card_holds_no_credential_beyond_rbac(pis) -> None:
+    with pis["k8s-master"].sudo():
+        assert pis["k8s-master"].file("/etc/kubernetes/admin.conf").exists
+        assert not pis["k8s-master"].file("/etc/kubernetes/super-admin.conf").exists
+
+
+@pytest.mark.parametrize(
+    ("namespace", "level"),
+    [
+        ("jupyterhub", "restricted"),
+        ("model-server", "restricted"),
+        ("jobset-system", "restricted"),
+        ("kubeflow-system", "restricted"),
+        ("kubeflow", "baseline"),
+        ("local-path-storage", "privileged"),
+    ],
+)
+def test_a_namespace_enforces_what_its_own_pods_pass(namespace: str, level: str) -> None:
+    label = "pod-security.kubernetes.io/enforce"
+    found = json.loads(CLUSTER.kubectl("get", "namespace", namespace, "--output=json"))
+    assert found["metadata"]["labels"].get(label) == level
+    assert CLUSTER.objects("pods", "--namespace", namespace)
+    # A label that is there already is not judged again: the version makes it another one.
+    given = (f"{label}={level}", f"{label}-version=v1.30")
+    assert CLUSTER.warnings("label", "--dry-run=server", "--overwrite", "namespace", namespace, *given) == []
+
+
+def test_pods_that_need_no_account_have_none() -> None:
+    pods = [pod for space in ("jupyterhub", "model-server") for pod in CLUSTER.objects("pods", "--namespace", space)]
+    mounted = {
+        pod["metadata"]["labels"].get("component", "")
+        for pod in pods
+        if any("serviceAccountToken" in json.dumps(volume) for volume in pod["spec"]["volumes"])
+    }
+    assert mounted == {"hub"}
+
+
+def test_kubelets_give_containers_the_usual_system_calls() -> None:
+    for node in CLUSTER.objects("nodes"):
+        config = CLUSTER.kubectl("get", "--raw", f"/api/v1/nodes/{node['metadata']['name']}/proxy/configz")
+        assert json.loads(config)["kubeletconfig"]["seccompDefault"] is True
