@@ -15,14 +15,26 @@ description:
   - Installs packages and brings all packages up to date, on a machine on which other programs install packages too, and
     whose power may have been cut while dpkg was working.
   - Waits for whoever is installing now, such as the unattended upgrade after a boot, and finishes what dpkg was
-    interrupted at. Held packages are never touched, changed configuration files are kept.
+    interrupted at. An upgrade never touches held packages, changed configuration files are kept.
   - Reads dpkg's own files, and starts apt only when there is something to do.
 options:
   names:
-    description: Packages that have to be installed, in whatever version.
+    description:
+      - Packages that have to be installed, in whatever version, or in one that is written as apt does - V(name=1.2-*).
+      - When another package would have to be removed for them, nothing is installed and the module fails with its name.
     type: list
     elements: str
     default: []
+  newest:
+    description: Bring O(names) to the newest version that can be had, also those that are installed.
+    type: bool
+    default: false
+  hold:
+    description:
+      - Hold O(names), so that no upgrade moves them, also after a power cut between installing and holding them.
+      - O(names) that are held already are installed in the wanted version all the same, and held again.
+    type: bool
+    default: false
   upgrade:
     description: Bring all packages up to date, if that was last done more than O(upgrade_valid) seconds ago.
     type: bool

@@ -70,7 +70,7 @@ reboot:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
-from ansible_collections.bramble.kube.plugins.module_utils.pi import facts, parse, upgrades
+from ansible_collections.bramble.kube.plugins.module_utils.pi import apt_refusals, facts, packages, parse, upgrades
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 #: Cards are slow and others install, too.
@@ -82,11 +82,9 @@ def apt(module: AnsibleModule, *arguments: str) -> str:
     environment = {"LC_ALL": "C", "LANGUAGE": "C", "DEBIAN_FRONTEND": "noninteractive"}
     code, output, error = module.run_command(["apt-get", "-q", *LOCK, *arguments], environ_update=environment)
     if code:
-        lines = [line for line in (error or output).splitlines() if line.startswith(("E:", "W:"))]
-        module.fail_json(
-            msg=f"'apt-get {' '.join(arguments)}' failed: {' / '.join(lines[:3]) or error.strip()[:300]}."
-            " Is the network there, and are the addresses in /etc/apt right?"
-        )
+        both = f"{output}\n{error}"
+        why = apt_refusals.sentences(System(), apt_refusals.refusals(both)) or f"{packages.reason(both)}."
+        module.fail_json(msg=f"'apt-get {' '.join(arguments)}' failed: {why}")
     return output
 
 

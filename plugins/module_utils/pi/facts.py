@@ -409,7 +409,7 @@ def kubernetes(system: System) -> dict[str, Any]:
 
 #: Packages by whose versions and holds roles and playbooks decide: of the container engine, and of Kubernetes.
 PACKAGES = (
-    *("containerd", "containerd.io", "docker-ce", "docker-ce-cli", "docker-cli", "docker.io"),
+    *("containerd", "containerd.io", "docker-ce", "docker-ce-cli", "docker-cli", "docker.io", "runc"),
     *("cri-tools", "kubeadm", "kubectl", "kubelet", "kubernetes-cni"),
 )
 #: Services that are to run.

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import fnmatch
 import os
+import re
 import struct
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file
 from ansible_collections.bramble.kube.plugins.module_utils.pi import parse
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
@@ -21,23 +24,28 @@ from ansible_collections.bramble.kube.plugins.module_utils.pi.system import Syst
 LOCKS = ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock")
 #: Its time tells when everything was last brought up to date.
 STAMP = "/var/lib/bramble.kube/packages-upgraded"
+#: Names the packages that are to stay as they are. Written before they are installed: apt takes the hold off a package
+#: that it changes, and a power cut may come before it is on again.
+HELD = "/var/lib/bramble.kube/packages-held"
 
 
 @dataclass(frozen=True)
 class Due:
     """What has to be done.
 
-    :ivar missing: packages to install.
+    :ivar missing: packages to install, as "name" or "name=version".
     :ivar unfinished: packages that dpkg was interrupted at.
     :ivar upgrade: whether packages have to be brought up to date.
+    :ivar unheld: packages to hold.
     """
 
     missing: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()
     upgrade: bool = False
+    unheld: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.missing or self.unfinished or self.upgrade)
+        return bool(self.missing or self.unfinished or self.upgrade or self.unheld)
 
 
 def lock_holder(path: str) -> int | None:
@@ -78,14 +86,35 @@ def wait_for_locks(system: System, seconds: float, sleep: Callable[[float], None
         sleep(1)
 
 
-def due(system: System, wanted: Iterable[str], upgrade: bool, valid_seconds: float) -> Due:
+def _is_there(packages: Mapping[str, Mapping[str, str]], wanted: str) -> bool:
+    name, _, version = wanted.partition("=")
+    entry = packages.get(name, {})
+    return entry.get("state") == "installed" and fnmatch.fnmatchcase(entry.get("version", ""), version or "*")
+
+
+def names_of(wanted: Iterable[str]) -> list[str]:
+    """Packages without their versions."""
+    return [entry.partition("=")[0] for entry in wanted]
+
+
+def due(
+    system: System, wanted: Iterable[str], upgrade: bool, valid_seconds: float, newest: bool = False, hold: bool = False
+) -> Due:
     """Work out what has to be done, from dpkg's own files.
 
+    :param wanted: packages, as "name" or, as apt writes it, "name=version" with * in the version.
     :param upgrade: whether packages are to be kept up to date.
     :param valid_seconds: how long after an upgrade no other is due.
+    :param newest: whether those that are there may have to be brought to the newest version.
+    :param hold: whether those that are wanted are to be held.
     """
     packages = parse.dpkg_status(system.read("/var/lib/dpkg/status"))
-    missing = tuple(name for name in dict.fromkeys(wanted) if packages.get(name, {}).get("state") != "installed")
+    wanted = list(dict.fromkeys(wanted))
+    missing = tuple(entry for entry in wanted if newest or not _is_there(packages, entry))
+    kept = names_of(wanted) if hold else []
+    if upgrade:
+        kept += [name for name in system.read(HELD).split() if name in packages]
+    unheld = tuple(name for name in dict.fromkeys(kept) if packages.get(name, {}).get("want") != "hold")
     unfinished = tuple(parse.unfinished_packages(packages))
     if not unfinished and [name for name in system.names("/var/lib/dpkg/updates") if name.isdigit()]:
         unfinished = ("dpkg",)
@@ -93,7 +122,7 @@ def due(system: System, wanted: Iterable[str], upgrade: bool, valid_seconds: flo
     with contextlib.suppress(OSError):
         age = time.time() - os.stat(system.path(STAMP)).st_mtime
     # A stamp of the future comes from a clock that was wrong.
-    return Due(missing, unfinished, upgrade and not (age is not None and 0 <= age < valid_seconds))
+    return Due(missing, unfinished, upgrade and not (age is not None and 0 <= age < valid_seconds), unheld)
 
 
 def installed(system: System) -> dict[str, str]:
@@ -115,6 +144,20 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
         else:
             found.append(f"{name} removed")
     return found
+
+
+def note_held(system: System, names: Iterable[str]) -> None:
+    """Note that these packages are to be held, those noted before included."""
+    before = system.read(HELD).split()
+    after = sorted({*before, *names})
+    if after != before:
+        path = system.path(HELD)
+        atomic_file.write(atomic_file.Wanted(path, "".join(f"{name}\n" for name in after).encode()))
+
+
+def removed(simulated: str) -> list[str]:
+    """The packages that apt-get would remove, from what it printed with --simulate."""
+    return sorted(set(re.findall(r"(?m)^(?:Remv|Purg) (\S+)", simulated)))
 
 
 def stamp(system: System) -> None:

@@ -7,16 +7,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
-from ansible_collections.bramble.kube.plugins.module_utils.pi import archive, packages
+from ansible_collections.bramble.kube.plugins.module_utils.pi import apt_refusals, archive, packages
 from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 OPTIONS = {
     "names": {"type": "list", "elements": "str", "default": []},
+    "newest": {"type": "bool", "default": False},
+    "hold": {"type": "bool", "default": False},
     "upgrade": {"type": "bool", "default": False},
     "upgrade_valid": {"type": "int", "default": 86400},
     "lock_timeout": {"type": "int", "default": 300},
@@ -53,7 +55,10 @@ def move_to_archive(system: System, address: str) -> list[str]:
 
 
 def _due(system: System, options: Mapping[str, Any]) -> packages.Due:
-    return packages.due(system, options["names"], options["upgrade"], options["upgrade_valid"])
+    return packages.due(
+        *(system, options["names"], options["upgrade"], options["upgrade_valid"]),
+        *(options.get("newest", False), options.get("hold", False)),
+    )
 
 
 def is_due(system: System, options: Mapping[str, Any]) -> bool:
@@ -69,21 +74,26 @@ def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[st
     return _foreseen(system, due) if check_mode else _Work(system, options, due).done()
 
 
-def _result(changes: list[str], due: packages.Due) -> dict[str, Any]:
+def _result(changes: list[str], due: packages.Due, warned: Sequence[str] = ()) -> dict[str, Any]:
     return {
         "changed": bool(changes or due.unfinished),
         "changes": changes,
         "resumed": list(due.unfinished),
         "diff": {"before": "", "after": "".join(f"{line}\n" for line in changes)},
+        "warned": list(warned),
     }
 
 
 def _foreseen(system: System, due: packages.Due) -> dict[str, Any]:
-    changes = [f"{name} (new)" for name in due.missing]
+    changes = [f"{name} would be installed" for name in due.missing] + _held(due.unheld)
     if due.upgrade:
         output = system.call(["apt-get", "-s", "-q", "upgrade", "--with-new-pkgs"], **_ENVIRONMENT).output
         changes += [f"{name} {old or ''} -> {new}" for name, old, new in _SIMULATED.findall(output)]
     return _result(changes, due)
+
+
+def _held(names: Iterable[str]) -> list[str]:
+    return [f"{name} held" for name in names]
 
 
 class _Work:
@@ -94,6 +104,7 @@ class _Work:
         self.before = packages.installed(system)
         self.moved: list[str] = []
         self.unread = ""
+        self.held: list[str] = []
         self.apt = ["apt-get", "-q", "-y", *_KEEP_CONFIGURATION]
         self.apt += ["-o", f"DPkg::Lock::Timeout={options['lock_timeout']}"]
         if options["ignore_dates"]:
@@ -102,20 +113,15 @@ class _Work:
     def done(self) -> dict[str, Any]:
         """Do everything, and tell what became of it."""
         self.wait()
+        if self.options["hold"]:
+            packages.note_held(self.system, packages.names_of(self.options["names"]))
         if self.due.unfinished:
             self.resume()
+        self.hold(name for name in self.due.unheld if name in self.before)
         if self.due.missing or self.due.upgrade:
             self.update()
         if self.due.missing:
-            self.wait()
-            trouble = self.try_to([*self.apt, "install", "--no-install-recommends", *self.due.missing])
-            if trouble:
-                unread = f"; not all package lists could be read: {self.unread}" if self.unread else ""
-                self.fail(
-                    f"{', '.join(self.due.missing)} cannot be installed",
-                    trouble + unread,
-                    "'sudo apt update' and 'sudo apt install' on the machine show more.",
-                )
+            self.install()
         if self.due.upgrade:
             self.wait()
             trouble = self.try_to([*self.apt, "upgrade", "--with-new-pkgs"])
@@ -124,12 +130,48 @@ class _Work:
                     "Packages cannot be brought up to date", trouble, "'sudo apt upgrade' on the machine shows more."
                 )
             packages.stamp(self.system)
-        return _result(self.changes(), self.due)
+        return _result(self.changes(), self.due, [self.unread] if self.unread else [])
+
+    def install(self) -> None:
+        """Install what is missing, if nothing else has to go for it, and hold it."""
+        self.wait()
+        arguments = [*self.apt, "install", "--no-install-recommends"]
+        if self.options["hold"]:
+            arguments.append("--allow-change-held-packages")
+        gone = packages.removed(self.system.call([*arguments, "--simulate", *self.due.missing], **_ENVIRONMENT).output)
+        if gone:
+            raise Stop(
+                f"Installing {', '.join(self.due.missing)} would remove {', '.join(gone)}, so nothing was installed."
+                f" Remove {'it' if len(gone) == 1 else 'them'} yourself first if nothing needs"
+                f" {'it' if len(gone) == 1 else 'them'} any more.",
+                changes=self.changes(),
+                resumed=[],
+            )
+        trouble = self.try_to([*arguments, "--no-remove", *self.due.missing])
+        if trouble:
+            unread = f"Not all package lists could be read: {self.unread}" if self.unread else ""
+            self.fail(
+                f"{', '.join(self.due.missing)} cannot be installed",
+                trouble,
+                unread or "'sudo apt update' and 'sudo apt install' on the machine show more.",
+            )
+        if self.options["hold"]:
+            self.hold(packages.names_of(self.options["names"]))
+
+    def hold(self, names: Iterable[str]) -> None:
+        """Hold packages, which apt has taken the hold off when it changed them."""
+        names = list(names)
+        if not names:
+            return
+        trouble = self.try_to(["apt-mark", "hold", *names])
+        if trouble:
+            self.fail(f"{', '.join(names)} cannot be held", trouble, "'apt-mark showhold' on the machine shows more.")
+        self.held = [name for name in self.due.unheld if name in names or name in self.held]
 
     def changes(self) -> list[str]:
         """What has become of package sources and packages so far."""
         moved = [f"{path} names the archive" for path in self.moved]
-        return moved + packages.changes(self.before, packages.installed(self.system))
+        return moved + packages.changes(self.before, packages.installed(self.system)) + _held(self.held)
 
     def try_to(self, arguments: list[str]) -> str:
         """Run apt or dpkg; the reason when it fails."""
@@ -168,15 +210,23 @@ class _Work:
 
         What is wanted may be had although some list cannot be read; if not, that is the reason to tell.
         """
-        trouble = ""
         for attempt in range(3):
             self.wait()
-            trouble = self.try_to([*self.apt, "update", "--error-on=any"] if attempt < 2 else [*self.apt, "update"])
-            if not trouble:
-                if attempt < 2:
-                    self.unread = ""
+            last = attempt == 2
+            done = self.system.call([*self.apt, "update", *([] if last else ["--error-on=any"])], **_ENVIRONMENT)
+            output = f"{done.output}\n{done.errors}"
+            if done.code == 0 and not last:
+                self.unread = ""
                 return
-            self.unread = trouble
-            if self.options["archive"] and archive.is_gone(trouble):
+            found = apt_refusals.refusals(output)
+            self.unread = apt_refusals.sentences(self.system, found) or self.unread or packages.reason(output)
+            if done.code == 0:
+                return
+            if self.options["archive"] and archive.is_gone(output):
                 self.moved = move_to_archive(self.system, self.options["archive"])
-        self.fail("The package lists cannot be read", trouble, "Is the network there, and the clock right?")
+            elif found and all(refusal.lasting for refusal in found) and not last:
+                # Trying again is of no use; the other lists may do.
+                if self.system.call([*self.apt, "update"], **_ENVIRONMENT).code == 0:
+                    return
+                break
+        raise Stop(f"The package lists cannot be read: {self.unread}", changes=self.changes(), resumed=[])
