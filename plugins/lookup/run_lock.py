@@ -6,14 +6,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ansible import constants
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
-
-from ansible_collections.bramble.kube.plugins.plugin_utils.lock_keeper import Slate
-
 DOCUMENTATION = r"""
 name: run_lock
 short_description: Stops a task when the run has lost its lock
@@ -43,6 +35,14 @@ _raw:
   type: list
   elements: dict
 """
+
+from typing import Any
+
+from ansible import constants
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.bramble.kube.plugins.plugin_utils.lock_keeper import Slate
 
 
 class LookupModule(LookupBase):
