@@ -48,19 +48,27 @@ _value:
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ansible.errors import AnsibleError, AnsibleFilterError
 from jinja2 import Undefined
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.choice import near
+from ansible_collections.bramble.kube.plugins.module_utils.preflight import unknown
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.inventory import (
     CLUSTER_WIDE,
     LOOKED_AT,
     Inventory,
     inventory_errors,
 )
-from ansible_collections.bramble.kube.plugins.module_utils.preflight.settings import role_defaults, role_options
+from ansible_collections.bramble.kube.plugins.module_utils.preflight.settings import (
+    catalogue_names,
+    role_defaults,
+    role_options,
+)
 
 _UNDEFINED = re.compile(r"'(\w+)' is undefined")
 
@@ -100,7 +108,8 @@ def read_inventory(groups: Mapping[str, Any], hostvars: Mapping[str, Any]) -> In
                 # A value may be made of another variable's default, which only the roles themselves bring along.
                 if not (missing and missing.group(1) in options):
                     unresolved[host][name] = str(error).splitlines()[0]
-    return Inventory(plain_groups, values, options, role_defaults(), unresolved)
+    slips = {host: unknown.slips(hostvars[host]) for host in inventory.hosts}
+    return Inventory(plain_groups, values, options, role_defaults(), unresolved, slips)
 
 
 def filter_inventory_errors(
@@ -111,8 +120,25 @@ def filter_inventory_errors(
         raise AnsibleFilterError("bramble.kube.inventory_errors: the input is not the inventory's groups")
     inventory = read_inventory(groups, hostvars)
     if not facts_known:
-        inventory = Inventory(inventory.groups, inventory.values, inventory.options, inventory.defaults)
-    return inventory_errors(inventory)
+        inventory = replace(inventory, unresolved={})
+    return inventory_errors(inventory) + [sentence for sentence in _component_slips(inventory) if sentence]
+
+
+def _component_slips(inventory: Inventory) -> list[str]:
+    """Components that the catalogue does not have; what else can be wrong with them the role's own check says."""
+    sentences: dict[str, None] = {}
+    for host in inventory.hosts:
+        extra = inventory.value(host, "kubeflow_catalogue_extra") or []
+        known = [*catalogue_names(), *(entry.get("name") for entry in extra if isinstance(entry, Mapping))]
+        for variable in ("kubeflow_components", "kubeflow_provided"):
+            wanted = inventory.value(host, variable)
+            for entry in wanted if isinstance(wanted, list) else ():
+                name = entry.get("name") if isinstance(entry, Mapping) else entry
+                if isinstance(name, str) and name not in known:
+                    sentences[
+                        f"{variable} names {foreign(name, 60)}, which the catalogue does not have{near(name, known)}."
+                    ] = None
+    return list(sentences)
 
 
 class FilterModule:

@@ -42,7 +42,7 @@ def choose(catalogue: Mapping[str, Component], wanted: object, provided: Iterabl
     for name in provided:
         if name not in catalogue:
             problems.append(
-                f"kubeflow_provided names {name}, which the catalogue does not have{_near(name, catalogue)}."
+                f"kubeflow_provided names {name}, which the catalogue does not have{near(name, catalogue)}."
             )
     if problems:
         raise CatalogueError("\n".join(problems))
@@ -79,7 +79,7 @@ def _read(catalogue: Mapping[str, Component], wanted: object, problems: list[str
         fields.done()
         if name and name not in catalogue:
             problems.append(
-                f"kubeflow_components names {name}, which the catalogue does not have{_near(name, catalogue)}."
+                f"kubeflow_components names {name}, which the catalogue does not have{near(name, catalogue)}."
             )
         elif name in named:
             problems.append(f"kubeflow_components names {name} twice.")
@@ -88,9 +88,10 @@ def _read(catalogue: Mapping[str, Component], wanted: object, problems: list[str
     return named
 
 
-def _near(name: str, catalogue: Mapping[str, Component]) -> str:
-    near = difflib.get_close_matches(name, catalogue, n=1)
-    return f"; did you mean {near[0]}" if near else f"; it has {', '.join(catalogue)}"
+def near(name: str, catalogue: Iterable[str]) -> str:
+    """The end of a sentence about an unknown component: which one was probably meant."""
+    alike = difflib.get_close_matches(name, catalogue, n=1)
+    return f"; did you mean {alike[0]}" if alike else f"; it has {', '.join(catalogue)}"
 
 
 def _visit(

@@ -64,6 +64,7 @@ class Inventory:
     :param unresolved: host name to the variables whose templates fail, with the reason.
     :param options: the roles' argument specs.
     :param defaults: the roles' plain defaults.
+    :param slips: host name to the variables that are none, each with what was probably meant.
     """
 
     groups: Mapping[str, Sequence[str]]
@@ -71,6 +72,7 @@ class Inventory:
     options: Mapping[str, Mapping[str, Any]]
     defaults: Mapping[str, Any]
     unresolved: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    slips: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def hosts(self) -> list[str]:
@@ -132,6 +134,7 @@ def inventory_errors(inventory: Inventory) -> list[str]:
     faults: list[Fault] = []
     for find in (
         _groups,
+        _slips,
         _names,
         _addresses,
         _values,
@@ -185,6 +188,12 @@ def _groups(inventory: Inventory) -> Iterator[Fault]:
                 "it is in no group; put it into master or node, or, if it is not for the cluster, into another group",
                 (host,),
             )
+
+
+def _slips(inventory: Inventory) -> Iterator[Fault]:
+    for host, slips in inventory.slips.items():
+        for name, meant in slips.items():
+            yield Fault(f"unknown variable {name}: did you mean {meant}", (host,))
 
 
 def _proposed_name(name: str) -> str:

@@ -14,7 +14,9 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.yaml import yaml_load
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign
 from ansible_collections.bramble.kube.plugins.module_utils.common.wording import listing, shown
+from ansible_collections.bramble.kube.plugins.module_utils.preflight import shapes
 
 ROLES_FOLDER = Path(__file__).resolve().parents[3] / "roles"
 
@@ -55,6 +57,13 @@ def role_defaults(folder: Path = ROLES_FOLDER) -> dict[str, Any]:
     return defaults
 
 
+@cache
+def catalogue_names(folder: Path = ROLES_FOLDER) -> tuple[str, ...]:
+    """Names of the components that the role kubeflow has."""
+    text = (folder / "kubeflow/vars/main/catalogue.yml").read_text(encoding="utf-8")
+    return tuple(entry["name"] for entry in yaml_load(text)["kubeflow_catalogue"])
+
+
 def _wanted(option: Mapping[str, Any]) -> str:
     if option.get("choices"):
         return f"one of {listing((shown(choice) for choice in option['choices']), 'or')}"
@@ -79,19 +88,22 @@ def value_problem(name: str, value: Any, option: Mapping[str, Any]) -> str | Non
     kind = option.get("type", "str")
     if value is None:
         return f"{name} is empty, but {_wanted(option)} is right (without the line, the default holds)"
+    slip = shapes.slip(name, value, kind, option.get("choices"))
+    if slip:
+        return slip
     # Ansible would convert "a,b" to a list and a list to a text, but a role sees what the inventory says.
     expected = _CONTAINERS.get(kind)
     misfit = (
         not isinstance(value, expected) if expected else kind in ("str", "path") and isinstance(value, (Mapping, list))
     )
     if misfit:
-        return f"{name} is {shown(value)}, but {_wanted(option)} is right"
+        return f"{name} is {shapes.quoted(name, value)}, but {_wanted(option)} is right"
     try:
         errors = ArgumentSpecValidator({name: _without_demands(option)}).validate({name: value}).error_messages
     except OverflowError:  # of an infinite number
         errors = ["no whole number"]
     if not errors:
-        return None
+        return shapes.form(name, value)
     if option.get("options"):
-        return f"{name}: {errors[0]}"
-    return f"{name} is {shown(value)}, but {_wanted(option)} is right"
+        return f"{name}: {foreign(errors[0], 300)}"
+    return f"{name} is {shapes.quoted(name, value)}, but {_wanted(option)} is right"
