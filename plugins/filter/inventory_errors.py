@@ -128,16 +128,16 @@ def _component_slips(inventory: Inventory) -> list[str]:
     """Components that the catalogue does not have; what else can be wrong with them the role's own check says."""
     sentences: dict[str, None] = {}
     for host in inventory.hosts:
-        extra = inventory.value(host, "kubeflow_catalogue_extra") or []
-        known = [*catalogue_names(), *(entry.get("name") for entry in extra if isinstance(entry, Mapping))]
+        extra = inventory.value(host, "kubeflow_catalogue_extra")
+        own = [entry.get("name") for entry in (extra if isinstance(extra, list) else ()) if isinstance(entry, Mapping)]
+        known = [*catalogue_names(), *(name for name in own if isinstance(name, str))]
         for variable in ("kubeflow_components", "kubeflow_provided"):
             wanted = inventory.value(host, variable)
             for entry in wanted if isinstance(wanted, list) else ():
                 name = entry.get("name") if isinstance(entry, Mapping) else entry
                 if isinstance(name, str) and name not in known:
-                    sentences[
-                        f"{variable} names {foreign(name, 60)}, which the catalogue does not have{near(name, known)}."
-                    ] = None
+                    said = f"{variable} names {foreign(name, 60)}, which the catalogue does not have"
+                    sentences[f"{said}{near(name, known)}."] = None
     return list(sentences)
 
 

@@ -127,10 +127,8 @@ def _mirrors(mirrors: Mapping[Any, Any]) -> Iterator[str]:
     """Names become folders of containerd, addresses lines of its files."""
     for registry, addresses in mirrors.items():
         if not re.fullmatch(_REGISTRY, str(registry)) or ".." in str(registry):
-            yield (
-                f"docker_registry_mirrors has the registry {quoted('', str(registry))}, but a name such as docker.io is "
-                "right"
-            )
+            said = f"docker_registry_mirrors has the registry {quoted('', str(registry))}"
+            yield f"{said}, but a name such as docker.io is right"
         for address in addresses if isinstance(addresses, list) else [addresses]:
             if not isinstance(address, str) or not re.fullmatch(_URL[0][:-1], address) or "/.." in address:
                 yield (

@@ -1,0 +1,89 @@
+"""Values that would be read as something else, and variables that are none, are refused by name."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+from ansible_collections.bramble.kube.plugins.filter.inventory_errors import filter_inventory_errors
+from ansible_collections.bramble.kube.plugins.module_utils.preflight.settings import (
+    role_defaults,
+    role_options,
+    value_problem,
+)
+from ansible_collections.bramble.kube.plugins.module_utils.preflight.unknown import meant
+
+GROUPS = {"all": ["k8s-master"], "bramble": ["k8s-master"], "master": ["k8s-master"], "node": [], "ungrouped": []}
+
+
+def errors(**variables) -> list[str]:
+    return filter_inventory_errors(GROUPS, {"k8s-master": {"ansible_host": "192.168.13.7", **variables}})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("docker_registry_mirrors", {"../../etc": ["http://192.168.13.2:5000"]}, "a name such as docker.io is right"),
+        ("docker_registry_mirrors", {"docker.io": ["http://a/../b"]}, "but an address such as"),
+        ("docker_registry_mirrors", {"docker.io": ['http://a"]\n[x]']}, "but an address such as"),
+        ("docker_registry_mirrors", {"docker.io": "ftp://a"}, "but an address such as"),
+        ("docker_registry_mirrors", {"docker.io": [None]}, "but an address such as"),
+        ("docker_apt_repository", "https://a.example/\ndeb http://b.example", "a line break or another control"),
+        ("kubeadm_apt_repository", "https://a.example/ main", "but an address such as"),
+        ("kubeflow_model_server_model", "di'gits", "small letters, digits and hyphens are right"),
+        ("kubeflow_smoke_namespace", "a/../b", "small letters"),
+        ("base_kernel_modules", ["-r"], "a kernel module, such as br_netfilter, is right"),
+        ("docker_pod_cidr", "10.244.0.0/16; reboot", "but a network, such as 10.244.0.0/16, is right"),
+        ("kubeadm_ignore_preflight_errors", ["--config=/x"], "the name of a check"),
+        ("master_api_server_names", ["a b"], "a name or an address is right"),
+        ("node_token_ttl", "30m --print", "a duration such as 30m is right"),
+        ("base_wifi_password", 12345670123, "has become a number"),
+        ("base_wifi_ssid", 83, "has become a number"),
+        ("base_wifi_country", False, "has become true or false, as YAML reads yes, no, on and off"),
+        ("base_locale", 1.10, "has become a number"),
+        ("node_token_ttl", datetime.date(2024, 1, 1), "has become a date"),
+    ],
+)
+def test_a_value_that_would_be_read_as_something_else_is_refused_by_name(name, value, words):
+    found = [error for error in errors(**{name: value}) if name in error]
+    assert len(found) == 1 and words in found[0]
+    assert "\n" not in found[0] and "\x1b" not in found[0] and len(found[0]) <= 600
+
+
+@pytest.mark.parametrize("value", ["hunter2\nhunter2", ["hunter2"], {"hunter2": 1}])
+def test_a_password_is_not_repeated_in_the_refusal(value):
+    found = errors(base_wifi_password=value)
+    assert found and "hunter2" not in "".join(found)
+
+
+def test_the_roles_own_defaults_are_right():
+    defaults, options = role_defaults(), role_options()
+    assert [problem for name in defaults if (problem := value_problem(name, defaults[name], options[name]))] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("kubeadm_verison", "kubeadm_version"),
+        ("master_schedulabel", "master_schedulable"),
+        ("base_wifi_passwort", "base_wifi_password"),
+        ("kubflow_components", "kubeflow_components"),
+        ("node_exporter_version", None),
+        ("docker_users", None),
+        ("base_url", None),
+        ("my_own_variable", None),
+    ],
+)
+def test_a_variable_that_looks_like_one_of_ours(name, right):
+    assert meant(name) == right
+    said = f"unknown variable {name}: did you mean {right}."
+    assert [said in error for error in errors(**{name: "x"})] == ([True] if right else [])
+
+
+def test_a_component_that_the_catalogue_does_not_have():
+    assert errors(kubeflow_components=["jupiterhub"]) == [
+        "kubeflow_components names jupiterhub, which the catalogue does not have; did you mean jupyterhub."
+    ]
+    extra = [{"name": "own", "version": "1"}]
+    assert errors(kubeflow_components=["own", {"name": "trainer"}], kubeflow_catalogue_extra=extra) == []
