@@ -287,9 +287,18 @@ def _child(work: Callable[[], Any], limits: Limits, writer: int, noise: int) -> 
         os._exit(code)
 
 
+def _data_in_use() -> int:
+    """Bytes that count against RLIMIT_DATA already: a child begins with all that its parent has (proc(5), statm)."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[5]) * resource.getpagesize()
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
 def _set_limits(limits: Limits) -> None:
     """RLIMIT_DATA rather than RLIMIT_AS: Go's runtime reserves far more addresses than it uses."""
-    size = limits.memory_mb * 1024 * 1024
+    size = _data_in_use() + limits.memory_mb * 1024 * 1024
     for name, value in (("RLIMIT_DATA", size), ("RLIMIT_CORE", 0), ("RLIMIT_CPU", int(limits.seconds) + 1)):
         kind = getattr(resource, name, None)
         if kind is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,13 @@ def test_memory_is_limited(evaluator: str) -> None:
     code = 'std.length(std.foldl(function(a, i) a + a, std.range(0, 40), "0123456789"))'
     with pytest.raises(KsonnetError, match=r"more than 200 MiB of memory.*limits\.memory_mb"):
         e.evaluate_text(code, e.Limits(memory_mb=200, seconds=30), [evaluator])
+
+
+@pytest.mark.parametrize("evaluator", BINDINGS)
+def test_what_the_process_holds_already_does_not_count(evaluator: str) -> None:
+    ballast = bytearray(300 * 2**20)
+    assert json.loads(e.evaluate_text("1 + 1", e.Limits(memory_mb=200, seconds=30), [evaluator])) == 2
+    del ballast
 
 
 def test_no_evaluator_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
