@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -73,7 +72,7 @@ def test_memory_is_limited(evaluator: str) -> None:
 @pytest.mark.parametrize("evaluator", BINDINGS)
 def test_what_the_process_holds_already_does_not_count(evaluator: str) -> None:
     ballast = bytearray(300 * 2**20)
-    assert json.loads(e.evaluate_text("1 + 1", e.Limits(memory_mb=200, seconds=30), [evaluator])) == 2
+    assert e.evaluate_text("1 + 1", e.Limits(memory_mb=200, seconds=30), [evaluator]) == 2
     del ballast
 
 
