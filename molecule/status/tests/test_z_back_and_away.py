@@ -13,7 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tests" / "support"))
 
 from lab_cluster import changes, network_test_image
-from troubles import MASTER, NODE, OTHER, Lab, wait
+from troubles import MASTER, NODE, OTHER, Lab, shown, wait
 
 ALL = (MASTER, NODE, OTHER)
 #: What kubeadm, the kubelet and the Pod network leave on a machine; each line printed is one thing too much.
@@ -61,6 +61,28 @@ def uid(lab: Lab, node: str) -> str:
     return lab.kubectl("get", "node", node, "--output=jsonpath={.metadata.uid}")
 
 
+def revision(lab: Lab) -> int:
+    """etcd's, as the API server tells it."""
+    return int(lab.kubectl("get", "configmaps", "--namespace=default", "--output=jsonpath={.metadata.resourceVersion}"))
+
+
+def test_a_backup_is_tried_in_a_drill_of_which_nothing_stays(lab: Lab, vault: list[str]) -> None:
+    lab.kubectl("create", "secret", "generic", "tried", "--from-literal=word=encrypted")
+    must(lab, "playbooks/backup.yml", *vault)
+    lab.kubectl("delete", "secret", "tried")
+    assert "it is whole, and there is room for it" in " ".join(
+        must(lab, "playbooks/backup.yml", "--tags", "drill", "--check", *vault).split()
+    )
+    said = " ".join(must(lab, "playbooks/backup.yml", "--tags", "drill", *vault).split())
+    assert "can be restored:" in said
+    assert "secrets: " in said
+    assert lab.on(MASTER, "ls -d /var/lib/bramble.kube/drill /etc/tmpfiles.d/bramble-drill.conf", check=False) == ""
+    assert lab.on(MASTER, "ctr -n k8s.io containers list -q | grep bramble-", check=False) == ""
+    assert lab.on(MASTER, "systemctl list-timers --all | grep bramble-drill", check=False) == ""
+    assert lab.kubectl("get", "secret", "tried", "--ignore-not-found") == "", "the drill has touched the cluster"
+    assert "last drill with a backup: 20" in shown(lab.status())
+
+
 def test_the_same_master_goes_back_to_its_backup(lab: Lab, vault: list[str]) -> None:
     lab.kubectl("create", "configmap", "before", "--from-literal=word=kept")
     nodes = {node: uid(lab, node) for node in ALL}
@@ -68,6 +90,9 @@ def test_the_same_master_goes_back_to_its_backup(lab: Lab, vault: list[str]) -> 
     lab.kubectl("delete", "configmap", "before")
     lab.kubectl("create", "configmap", "after", "--from-literal=word=lost")
     must(lab, "playbooks/restore.yml", *vault)
+    first = revision(lab)
+    must(lab, "playbooks/restore.yml", *vault)
+    assert revision(lab) > first + 10**8, "a second restore does not begin above the first"
     assert lab.kubectl("get", "configmap", "before", "--output=jsonpath={.data.word}") == "kept"
     assert lab.kubectl("get", "configmap", "after", "--ignore-not-found") == ""
     assert {node: uid(lab, node) for node in ALL} == nodes, "a node joined anew"
