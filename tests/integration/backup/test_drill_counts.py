@@ -6,14 +6,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "push"))
-
 from apiserver import ApiServer, program
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import BackupError
