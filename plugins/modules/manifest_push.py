@@ -70,6 +70,25 @@ options:
     description: Whether to take over fields that another manager (a person with C(kubectl edit), another tool) holds.
     type: bool
     default: false
+  take_over:
+    description:
+      - Names of field managers (C(kubectl-create), C(kubectl-edit), C(OpenAPI-Generator) …) whose fields in objects of
+        the set become the set's own, so that what is not in the manifests is taken out.
+    type: list
+    elements: str
+    default: []
+  recreate:
+    description:
+      - Whether to delete and make again an object of which a changed field cannot be changed, such as the template of
+        a Job. Never done with PersistentVolumeClaims, PersistentVolumes, Namespaces and CustomResourceDefinitions.
+    type: bool
+    default: false
+  drop_unknown_fields:
+    description:
+      - Whether to leave out fields that an object's kind does not have, with a warning that names them, instead of
+        failing.
+    type: bool
+    default: false
   modernize:
     description: Whether to rewrite objects of API versions that this server does not serve any more.
     type: bool

@@ -206,7 +206,10 @@ class Connection:
             fields = {}
             for line in rest.split("\r\n") if rest else []:
                 name, _colon, value = line.partition(":")
-                fields[name.lower()] = value.strip()
+                name = name.lower()
+                if name == "warning" and name in fields:  # the one header of which there may be several
+                    value = f"{fields[name]}\n{value.strip()}"
+                fields[name] = value.strip()
             if words[0] == "HTTP/1.0":
                 fields.setdefault("connection", "close")
             return status, fields

@@ -151,7 +151,7 @@ def _delete(client: Client, doomed: list[Any], options: Options) -> list[Entry]:
             if outcome.error is None:
                 entries.append(outcome.value)
             else:
-                entries.append(Entry(outcome.task[0], FAILED, applying.sentence(outcome.error)))
+                entries.append(Entry(outcome.task[0], FAILED, applying.sentence(outcome.error, outcome.task[0])))
         if any(entry.action == FAILED for entry in entries):
             break
     return entries

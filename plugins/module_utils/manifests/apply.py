@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from . import refusal
 from .client import APPLY_PATCH, FIELD_MANAGER, Client
 from .discovery import Resource
 from .errors import ApiError
@@ -44,7 +45,7 @@ def conflicts(error: ApiError) -> list[tuple[str, str]]:
     return found
 
 
-def sentence(error: Exception) -> str:
+def sentence(error: Exception, item: Item) -> str:
     """Why an object was not applied, and what to do where that is known."""
     if isinstance(error, ApiError):
         fields = conflicts(error)
@@ -52,9 +53,9 @@ def sentence(error: Exception) -> str:
             return "others manage {}; set force_conflicts: true to take over, or leave them out of the manifest".format(
                 ", ".join("{} ({})".format(*pair) for pair in fields)
             )
-        if error.status == 403 and error.reason == "Forbidden":
+        if error.status == 403 and error.reason == "Forbidden" and not refusal.is_denied(error):
             return "not allowed: " + error.message
-        return error.message
+        return refusal.sentence(error, item.kind, item.label, item.api_version)
     return str(error)
 
 

@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from ..common.errors import BrambleError
 from ..common.http1 import Answer, Connection, Ended, bypasses, field_lines, first_line
+from ..common.redact import foreign
 from .auth import Endpoint, _basic
 from .errors import ApiError, ClusterError
 
@@ -28,6 +29,7 @@ USER_AGENT = "bramble.kube manifest_push"
 FIELD_MANAGER = "bramble.kube"
 REQUEST_TIMEOUT = 30.0  # seconds for a request, from the first byte sent to the last received
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once, for hundreds of objects
+_WARNING = re.compile(r'^\d+ \S+ "((?:[^"\\]|\\.)*)"', re.MULTILINE)  # RFC 7234, 5.5
 _PAIR = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}")
 LONGEST_WATCH = 60.0  # seconds; then the watch is begun anew, so that a connection that died in silence is noticed
 
@@ -45,6 +47,7 @@ class Client:
         self.requests = 0
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
+        self._local = threading.local()
         self._fields: dict[tuple[str, str, str], bytes] = {}
         self._authorization = endpoint.authorization
         try:
@@ -151,9 +154,17 @@ class Client:
             self._authorization = self.endpoint.refresh() or used
             if self._authorization != used:
                 answer = ask()
+        if data is not None and "warning" in answer.headers:
+            self._local.warnings = [*self.take_warnings(), *_WARNING.findall(answer.headers["warning"])]
         if answer.status >= 300:
             raise _api_error(answer.status, answer.headers, answer.content)
         return answer
+
+    def take_warnings(self) -> list[str]:
+        """What the server warned of in answer to this thread's writes, since it was asked for last."""
+        found = getattr(self._local, "warnings", [])
+        self._local.warnings = []
+        return [foreign(text.replace('\\"', '"').replace("\\\\", "\\")) for text in found]
 
     def _object(self, path: str, content: bytes) -> dict[str, Any]:
         """What an API server says with success; whatever else answers at its address says something else.

@@ -66,13 +66,16 @@ def annotated(document: dict) -> dict:
     return merge_patch(document, {"metadata": {"annotations": {LAST_APPLIED: last_applied(document)}}})
 
 
-def apply(client: Client, item: Item, resource: Resource, live: dict | None, dry_run: bool) -> tuple[int, dict]:
+def apply(
+    client: Client, item: Item, resource: Resource, live: dict | None, dry_run: bool, strict: bool = True
+) -> tuple[int, dict]:
     """Create or patch one object.
 
+    :param strict: whether a field that the kind does not have is an error; else the server drops it.
     :returns: 201 where it was created, 200 where it was there, and the object as it is now.
     :raises ApiError: when the server refuses.
     """
-    query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+    query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict" if strict else "Ignore"}
     if dry_run:
         query["dryRun"] = "All"
     path = resource.path(item.name, item.namespace)

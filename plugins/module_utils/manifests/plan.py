@@ -10,13 +10,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import clientside, compare, order, prune
+from . import clientside, compare, order, prune, takeover
 from . import existing as living
 from . import transform as shape
 from .applyset import ID_LABEL, PART_OF_LABEL, ApplySet
 from .client import Client, Fault
 from .discovery import Discovery, Resource
-from .errors import ApiError, ClusterError, ManifestError, Unreachable
+from .errors import ApiError, ClusterError, ManifestError, Slips, Unreachable
 from .load import Item
 from .retry import get
 
@@ -37,6 +37,9 @@ class Options:
     keep: Collection[str] = ()  # CRDs that are never pruned
     method: str = AUTO
     force_conflicts: bool = False
+    take_over: list[str] = field(default_factory=list)
+    recreate: bool = False
+    drop_unknown_fields: bool = False
     modernize: bool = True
     wait: bool = False
     wait_timeout: float = 300.0
@@ -134,15 +137,18 @@ class Plan:
         return resource.namespaced if resource else None
 
     def _find_resources(self) -> None:
+        slips = Slips()
         for item in self.items:
             resource = self.discovery.find(item.api_version, item.kind)
             if resource is not None:
                 self.resources[id(item)] = resource
             elif (item.group, item.kind) not in self.scopes and not self.options.check:
-                raise ManifestError(
-                    f"{item.label} at {item.where} is of a kind and version ({item.api_version}) that this server does "
-                    "not serve, and no CRD in the set defines it."
-                )
+                with slips.noted():
+                    raise ManifestError(
+                        f"{item.label} at {item.where} is of a kind and version ({item.api_version}) that this server "
+                        "does not serve, and no CRD in the set defines it."
+                    )
+        slips.tell()
 
     def _join_apply_set(self, namespace: str) -> None:
         """Read the set's parent, refuse a stranger's, and mark every object as its member."""
@@ -180,6 +186,11 @@ class Plan:
         else:
             verdict = compare.compare(item.object, found)
         self.verdicts[id(item)] = verdict
+        if found["metadata"].get("deletionTimestamp"):
+            # It goes, and has to be made again.
+            verdict = self.verdicts[id(item)] = compare.DIFFERENT
+        elif verdict == compare.EQUAL and takeover.managers_of(found, self.options.take_over):
+            verdict = self.verdicts[id(item)] = compare.DIFFERENT
         if verdict != compare.EQUAL or self.options.want_live:
             self.live[id(item)] = found
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from ..common.redact import foreign
 from . import apply as applying
-from . import clientside, order, prune, takeover
+from . import clientside, order, prune, refusal, takeover
 from . import transform as shape
 from .client import Client, Fault
-from .compare import EQUAL, UNSURE, client_side_managers
+from .compare import EQUAL, UNSURE, client_side_managers, compare
 from .discovery import Resource
 from .errors import ApiError
 from .load import Item
@@ -21,6 +21,9 @@ from .masking import scrub
 from .plan import CLIENT_SIDE, Options, Plan
 from .result import CREATED, FAILED, PRUNED, UNCHANGED, UPDATED, Entry, Report
 from .retry import Wave, call
+
+AFTER_DENIAL = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds, after which a webhook that reads from a cache is asked again
+MOST_UNKNOWN = 50  # fields of one object that are left out one by one
 
 
 def would_create_all(items: list[Item], options: Options, why: str) -> Report:
@@ -53,6 +56,7 @@ class _Push:
         self.options = plan.options
         self.report = Report(rewritten=plan.rewritten, warnings=plan.warnings)
         self.created: set[int] = set()
+        self._denied: list[tuple[Item, ApiError]] = []  # by webhooks, perhaps for what is still to come
 
     def run(self) -> Report:
         waves = order.waves(self.plan.items)
@@ -60,11 +64,13 @@ class _Push:
         for wave, items in waves:
             if not self._push_wave(wave, items):
                 break
+            self._try_denied(more=True)
             if not parent_written:
                 parent_written = self._write_parent(before=True)
+        self._try_denied(more=False)
         if self.plan.apply_set is not None and parent_written:
             self._prune()
-        if self.options.wait and not self.options.check:
+        if self.options.wait and not self.options.check and not self.report.failures:
             self._wait_for_ready()
         self.report.requests = self.client.requests
         position = {id(item): index for index, item in enumerate(self.plan.items)}
@@ -86,6 +92,9 @@ class _Push:
                 self.report.entries.append(entry)
         gone = False
         for outcome in Wave(self._apply, self.options.workers, self.options.timeout).run(todo):
+            if refusal.is_denied(outcome.error) and not self.options.check:
+                self._denied.append((outcome.task, outcome.error))
+                continue
             gone = self._record(outcome.task, outcome.value, outcome.error) or gone
         if gone:
             self._fail_rest()
@@ -93,6 +102,28 @@ class _Push:
         if wave == order.DEFINITIONS and not self.options.check:
             self._wait_for_definitions(items)
         return True
+
+    def _try_denied(self, more: bool) -> None:
+        """Try again what a webhook denied, as long as this set goes on to bring something.
+
+        :param more: whether further waves come; after the last, webhooks get a moment to see what came.
+        """
+        for pause in (0.0,) if more else AFTER_DENIAL:
+            if not self._denied:
+                return
+            if self.report.changed:
+                time.sleep(pause)
+                again, self._denied = self._denied, []
+                for outcome in Wave(self._apply, self.options.workers, self.options.timeout).run(
+                    item for item, _error in again
+                ):
+                    if refusal.is_denied(outcome.error):
+                        self._denied.append((outcome.task, outcome.error))
+                    else:
+                        self._record(outcome.task, outcome.value, outcome.error)
+        if not more:
+            for item, error in self._denied:
+                self._record(item, None, error)
 
     def _record(self, item: Item, entry: Entry | None, error: Exception | None) -> bool:
         """Note what became of one object; True when the server has stopped answering."""
@@ -103,7 +134,8 @@ class _Push:
             self.report.entries.append(Entry(item, CREATED))
         elif error is not None:
             before = self.plan.live.get(id(item))
-            self.report.entries.append(Entry(item, FAILED, applying.sentence(error), before=before))
+            reason = applying.sentence(error, item) + _others(error, before)
+            self.report.entries.append(Entry(item, FAILED, reason, before=before))
         return isinstance(error, Fault)
 
     def _without_request(self, item: Item) -> Entry | None:
@@ -130,20 +162,122 @@ class _Push:
 
     def _apply(self, item: Item) -> Entry:
         """Bring one object to the server; runs in several threads."""
+        try:
+            return self._attempt(item)
+        finally:
+            for text in dict.fromkeys(self.client.take_warnings()):
+                sentence = f"{item.label}: {text}"
+                if sentence not in self.report.warnings:
+                    self.report.warnings.append(sentence)
+
+    def _attempt(self, item: Item) -> Entry:
         resource = self.plan.resources[id(item)]
         before = self.plan.live.get(id(item))
+        if before is not None and before["metadata"].get("deletionTimestamp"):
+            if self.options.check:
+                return Entry(item, CREATED, "once the one that is being deleted is gone")
+            before = self._after_deletion(item, resource)
         if self.plan.method == CLIENT_SIDE:
-            status, after = clientside.apply(self.client, item, resource, before, self.options.check)
-            lost = clientside.lost(item.object, after)
-            if lost:
-                self.report.warnings.append(f"{item.label}: this server does not know and dropped {', '.join(lost)}.")
-            return self._entry(item, status, before, after)
+            return self._client_side(item, resource, before)
+        try:
+            return self._server_side(item, resource, before)
+        except ApiError as error:
+            entry = self._another_way(item, resource, before, error)
+            if entry is None:
+                raise
+            return entry
+
+    def _client_side(self, item: Item, resource: Resource, before: dict | None) -> Entry:
+        strict = not self.options.drop_unknown_fields
+        status, after = clientside.apply(self.client, item, resource, before, self.options.check, strict)
+        lost = clientside.lost(item.object, after)
+        if lost:
+            self.report.warnings.append(f"{item.label}: this server does not know and dropped {', '.join(lost)}.")
+        return self._entry(item, status, before, after)
+
+    def _after_deletion(self, item: Item, resource: Resource) -> dict | None:
+        """The object that took the place of one that is being deleted, or None as soon as that is gone.
+
+        :raises ApiError: 409 while it is still there, which is tried again like other things that pass.
+        """
+        try:
+            found = self.client.get(resource.path(item.name, item.namespace))
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            self.plan.live.pop(id(item), None)
+            self.plan.verdicts.pop(id(item), None)
+            return None
+        if found["metadata"].get("deletionTimestamp"):
+            raise ApiError(409, {"reason": "BeingDeleted", "message": f"is being deleted{_held(found)}"})
+        self.plan.live[id(item)] = found
+        return found
+
+    def _another_way(self, item: Item, resource: Resource, before: dict | None, error: ApiError) -> Entry | None:
+        """What can be done when the server refuses; None when nothing can."""
+        if refusal.unknown_fields(error):
+            return self._without_unknown_fields(item, resource, before, error)
+        if before is None:
+            return None
+        branches = refusal.left_branches(error, item.object, before)
+        if branches:
+            if self.options.check:
+                return Entry(item, UPDATED, before=before)
+            takeover.own(self.client, item, resource, before, branches)
+            _status, after = applying.apply(self.client, item, resource, self.options.force_conflicts)
+            return Entry(item, UPDATED, live=after, before=before)
+        fixed = refusal.fixed_fields(error)
+        if fixed and self.options.recreate and item.kind not in refusal.PRECIOUS:
+            return self._recreate(item, resource, before, fixed)
+        return None
+
+    def _recreate(self, item: Item, resource: Resource, before: dict, fixed: list[str]) -> Entry:
+        """Delete the object, and make it again as soon as it is gone."""
+        reason = f"deleted and made again, because {', '.join(fixed)} cannot be changed"
+        if self.options.check:
+            return Entry(item, UPDATED, reason, before=before)
+        dying = Item(before, item.source, item.line)
+        prune.delete(self.client, dying, resource)
+        self.plan.live[id(item)] = {**before, "metadata": {**before["metadata"], "deletionTimestamp": "now"}}
+        call(lambda: self._after_deletion(item, resource), self.options.timeout)
+        _status, after = applying.apply(self.client, item, resource)
+        return Entry(item, UPDATED, reason, live=after, before=before)
+
+    def _without_unknown_fields(self, item: Item, resource: Resource, before: dict | None, error: ApiError) -> Entry:
+        """Find all fields that the kind does not have, of which the server tells one at a time."""
+        kept, found = item.object, []
+        while len(found) < MOST_UNKNOWN:
+            less = [(path, refusal.without(kept, path)) for path in refusal.unknown_fields(error)[:1]]
+            if not less or less[0][1] is None:
+                break
+            found.append(less[0][0])
+            kept = less[0][1]
+            try:
+                applying.apply(self.client, Item(kept, item.source, item.line), resource, force=True, dry_run=True)
+                break
+            except ApiError as other:
+                error = other
+        if not found:
+            raise error
+        if not self.options.drop_unknown_fields:
+            told = "\n  ".join(f"{path}: field not declared in schema" for path in found)
+            more = refusal.typed_text(error)
+            told += f"\n  {more}" if more else ""
+            raise ApiError(500, {"message": f"failed to create typed patch object (): errors:\n  {told}"})
+        names = ", ".join(path.lstrip(".") for path in found)
+        self.report.warnings.append(f"{item.label} at {item.where}: left out {names}, which the kind does not have.")
+        item.object = kept
+        if before is not None and compare(kept, before) == EQUAL:
+            return Entry(item, UNCHANGED, live=before, before=before)
+        return self._server_side(item, resource, before)
+
+    def _server_side(self, item: Item, resource: Resource, before: dict | None) -> Entry:
         if self.plan.verdicts.get(id(item)) == UNSURE and not self.options.check:
             # Nobody but the server can tell: ask it, without a write.
             _status, after = applying.apply(self.client, item, resource, self.options.force_conflicts, dry_run=True)
             if before is not None and applying.same(before, after):
                 return Entry(item, UNCHANGED, live=after, before=before)
-        if before is not None and client_side_managers(before):
+        if before is not None and self._others_fields(before):
             return self._apply_over_client_side(item, resource, before)
         try:
             status, after = applying.apply(
@@ -171,9 +305,15 @@ class _Push:
             # The server would not write, so the managers cannot be moved first; a forced dry-run shows the same values.
             _status, after = applying.apply(self.client, item, resource, force=True, dry_run=True)
             return self._entry(item, 200, before, after)
-        takeover.take_over(self.client, item, resource, before)
+        names = takeover.managers_of(before, self.options.take_over)
+        whom = ", ".join(names) if names else "client-side apply"
+        takeover.take_over(self.client, item, resource, before, names)
         _status, after = applying.apply(self.client, item, resource, self.options.force_conflicts)
-        return Entry(item, UPDATED, "taken over from client-side apply", live=after, before=before)
+        return Entry(item, UPDATED, f"taken over from {whom}", live=after, before=before)
+
+    def _others_fields(self, live: dict) -> list[str]:
+        """Managers whose fields become ours before the object is applied."""
+        return client_side_managers(live) + takeover.managers_of(live, self.options.take_over)
 
     def _entry(self, item: Item, status: int, before: dict | None, after: dict | None) -> Entry:
         if status == 201:
@@ -290,7 +430,9 @@ class _Push:
             if outcome.error is None:
                 self.report.entries.append(outcome.value)
             else:
-                self.report.entries.append(Entry(outcome.task[0], FAILED, applying.sentence(outcome.error)))
+                self.report.entries.append(
+                    Entry(outcome.task[0], FAILED, applying.sentence(outcome.error, outcome.task[0]))
+                )
 
     # Ready ---------------------------------------------------------------------------------------------------------
 
@@ -307,5 +449,34 @@ class _Push:
         for item, _resource, _predicate in targets:
             if id(item) in left:
                 pods = waiting.explain_pods(self.client, item)
+                if not pods and item.kind in waiting.MAKE_PODS:
+                    pods = waiting.explain_events(self.client, item)
                 said = f"{item.label}: {left[id(item)]}{'; ' + pods if pods else ''}"
                 self.report.not_ready.append(foreign(scrub(said, item.object)))
+
+
+def _others(error: Exception, before: dict | None) -> str:
+    """How to go on where fields that another tool left behind stand beside those of the manifest."""
+    duplicate = isinstance(error, ApiError) and any(c.get("reason") == "FieldValueDuplicate" for c in error.causes)
+    if before is None or not duplicate:
+        return ""
+    entries = before["metadata"].get("managedFields") or []
+    names = [str(e.get("manager")) for e in entries if e.get("operation") == "Update" and not e.get("subresource")]
+    if not names:
+        return ""
+    return (
+        f"; {', '.join(names)} wrote fields that are not in the manifest: take_over: [{', '.join(names)}] removes them"
+    )
+
+
+def _held(document: dict) -> str:
+    """What holds an object that is being deleted."""
+    spec = document.get("spec")
+    finalizers = list(document["metadata"].get("finalizers") or [])
+    if document.get("kind") == "Namespace":
+        conditions = (document.get("status") or {}).get("conditions") or []
+        told = [str(c.get("message")) for c in conditions if c.get("status") == "True" and c.get("message")]
+        if told:
+            return f", and not gone yet: {foreign('; '.join(told))}"
+        finalizers += (spec or {}).get("finalizers") or []
+    return f", and held by the finalizer {', '.join(map(str, finalizers))}" if finalizers else " and not gone yet"

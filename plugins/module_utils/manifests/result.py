@@ -70,4 +70,6 @@ class Report:
     @property
     def failures(self) -> list[str]:
         """One sentence for each object that failed."""
-        return [f"{entry.item.label}: {entry.reason}" for entry in self.entries if entry.action == FAILED]
+        failed = [entry for entry in self.entries if entry.action == FAILED]
+        places = [f" at {entry.item.where}" if entry.item.line else "" for entry in failed]
+        return [f"{entry.item.label}{place}: {entry.reason}" for entry, place in zip(failed, places)]

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from .client import JSON, Client, Fault
 from .errors import ApiError
+from .refusal import is_typed
 
 Result = TypeVar("Result")
 Task = TypeVar("Task")
@@ -30,7 +31,7 @@ def is_transient(error: Exception) -> bool:
 
     Faults of the connection, 429, and answers 5xx (etcd changing its leader, a webhook whose Pod is not up yet) pass.
     409 passes unless it is a conflict between field managers; a namespace that is being deleted goes away in the end.
-    501 and 505 never change, and neither does a 500 for a field that the kind does not have.
+    501 and 505 never change, and neither does a 500 for a manifest that is not of its kind's form.
     """
     if isinstance(error, Fault):
         return True
@@ -40,7 +41,7 @@ def is_transient(error: Exception) -> bool:
         return not any(cause.get("reason") == "FieldManagerConflict" for cause in error.causes)
     if error.status == 403:
         return any(cause.get("reason") == "NamespaceTerminating" for cause in error.causes)
-    if error.status == 500 and "field not declared in schema" in error.message:
+    if is_typed(error):
         return False
     return error.status == 429 or (error.status >= 500 and error.status not in (501, 505))
 

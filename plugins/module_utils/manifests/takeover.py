@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable, Collection
 from typing import Any
 
+from . import refusal
 from .client import APPLY_PATCH, FIELD_MANAGER, Client
-from .compare import LAST_APPLIED, client_side_managers
+from .compare import LAST_APPLIED, client_side_managers, entry_of
 from .discovery import Resource
 from .errors import ApiError
 from .load import Item
@@ -59,24 +61,49 @@ def _union(one: dict, other: dict) -> dict:
     return merged
 
 
-def take_over(client: Client, item: Item, resource: Resource, live: dict) -> None:
-    """Move the fields of client-side apply to our manager.
+def managers_of(live: dict, names: Collection[str]) -> list[str]:
+    """Those of `names` that wrote fields of the object other than by apply: kubectl-create, kubectl-edit …"""
+    if not names:
+        return []
+    entries = live["metadata"].get("managedFields") or []
+    found = [entry.get("manager") for entry in entries if entry.get("operation") == "Update"]
+    return [name for name in names if name in found]
 
-    :param live: the object as it is now, with at least one client-side manager.
+
+def take_over(client: Client, item: Item, resource: Resource, live: dict, names: Collection[str] = ()) -> None:
+    """Move the fields of client-side apply, and of other managers by name, to our manager.
+
+    :param live: the object as it is now, with at least one such manager.
     :raises ApiError: when the server refuses.
     """
-    path = resource.path(item.name, item.namespace)
-    managers = client_side_managers(live)
+    managers = client_side_managers(live) + managers_of(live, names)
     # First, while the annotation still is somebody's: it would be removed together with the client-side manager.
     live = keep_last_applied(client, item, resource, live, always=True)
+    _write_managers(client, item, resource, live, lambda managed: migrated_fields(managed, managers))
+
+
+def own(client: Client, item: Item, resource: Resource, live: dict, paths: list[list[Any]]) -> None:
+    """Make fields of the live object that are nobody's ours, so that an apply without them takes them out."""
+
+    def with_paths(managed: list[dict]) -> list[dict]:
+        entry = entry_of(live, FIELD_MANAGER)
+        if entry is None:
+            new = {"manager": FIELD_MANAGER, "operation": "Apply", "apiVersion": item.api_version}
+            entry = {**new, "fieldsType": "FieldsV1", "fieldsV1": {}}
+        fields = refusal.with_fields(entry.get("fieldsV1") or {}, live, paths)
+        return [one for one in managed if one != entry] + [dict(entry, fieldsV1=fields)]
+
+    _write_managers(client, item, resource, live, with_paths)
+
+
+def _write_managers(
+    client: Client, item: Item, resource: Resource, live: dict, change: Callable[[list[dict]], list[dict]]
+) -> None:
+    path = resource.path(item.name, item.namespace)
     for last in range(_TRIES - 1, -1, -1):
         metadata = live["metadata"]
         patch = [
-            {
-                "op": "replace",
-                "path": "/metadata/managedFields",
-                "value": migrated_fields(metadata["managedFields"], managers),
-            },
+            {"op": "replace", "path": "/metadata/managedFields", "value": change(metadata["managedFields"])},
             # Makes the server refuse the patch if somebody wrote in between.
             {"op": "replace", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
         ]

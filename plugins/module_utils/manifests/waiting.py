@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..common.redact import foreign
 from ..common.together import together
 from .client import Client, Fault
 from .discovery import Resource
@@ -51,12 +52,14 @@ def deployment(document: dict) -> tuple[bool | None, str]:
     if _condition(document, "Progressing").get("reason") == "ProgressDeadlineExceeded":
         return None, _condition(document, "Progressing").get("message") or "its progress deadline is exceeded"
     updated, available, total = (status.get(key) or 0 for key in ("updatedReplicas", "availableReplicas", "replicas"))
+    refused = _condition(document, "ReplicaFailure")
+    why = f"; {foreign(refused.get('message') or refused.get('reason'))}" if refused.get("status") == "True" else ""
     if updated < wanted:
-        return False, f"{updated} of {wanted} replicas updated"
+        return False, f"{updated} of {wanted} replicas updated{why}"
     if total > updated:
         return False, f"{total - updated} old replicas are not gone yet"
     if available < updated:
-        return False, f"{available} of {wanted} replicas available"
+        return False, f"{available} of {wanted} replicas available{why}"
     return True, ""
 
 
@@ -158,6 +161,8 @@ PREDICATES: dict[tuple[str, str], Predicate] = {
     ("", "Namespace"): namespace,
     ("apiregistration.k8s.io", "APIService"): lambda document: _needs(document, "Available"),
 }
+# Kinds of which only events tell why they have no Pods.
+MAKE_PODS = frozenset(["StatefulSet", "DaemonSet", "Job", "ReplicaSet"])
 # Kinds with conditions that say nothing about being ready.
 NEVER_WAITED = frozenset([("policy", "PodDisruptionBudget"), ("autoscaling", "HorizontalPodAutoscaler")])
 
@@ -402,3 +407,17 @@ def explain_pods(client: Client, item: Item) -> str:
         if trouble:
             return f"Pod {document['metadata']['name']}: {trouble}"
     return ""
+
+
+def explain_events(client: Client, item: Item) -> str:
+    """The last warning of an object's controller, such as why it cannot make its Pods."""
+    selector = f"involvedObject.kind={item.kind},involvedObject.name={item.name},type=Warning"
+    path = f"/api/v1/namespaces/{item.namespace or 'default'}/events"
+    try:
+        events = call(lambda: client.get(path, {"fieldSelector": selector, "limit": 50}), 5.0).get("items") or []
+    except (Fault, ApiError):
+        return ""
+    if not events:
+        return ""
+    last = max(events, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+    return foreign(f"{last.get('reason')}: {last.get('message')}")

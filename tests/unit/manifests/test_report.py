@@ -100,7 +100,7 @@ def conflict(*fields: tuple[str, str]) -> ApiError:
 def test_conflicts_are_told_by_field_and_manager():
     error = conflict((".spec.replicas", "kubectl-edit"), (".data.a", "anna"))
     assert apply.conflicts(error) == [(".spec.replicas", "kubectl-edit"), (".data.a", "anna")]
-    assert "others manage .spec.replicas (kubectl-edit), .data.a (anna)" in apply.sentence(error)
+    assert "others manage .spec.replicas (kubectl-edit), .data.a (anna)" in apply.sentence(error, Item(SECRET, "f", 1))
 
 
 def test_a_write_of_nothing_is_no_change():
@@ -148,4 +148,4 @@ def test_fields_of_client_side_apply_move_to_us():
 def test_a_report_counts():
     item = Item(SECRET, "f", 1)
     report = Report(entries=[Entry(item, CREATED), Entry(item, FAILED, "why")])
-    assert report.changed and report.counts["failed"] == 1 and report.failures == ["Secret s: why"]
+    assert report.changed and report.counts["failed"] == 1 and report.failures == ["Secret s at f:1: why"]

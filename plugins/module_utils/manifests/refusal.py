@@ -1,0 +1,266 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a server's refusal means for a person: which field, what is wrong with it, what to do.
+
+The texts are those of k8s.io/apimachinery (pkg/util/validation/field) and sigs.k8s.io/structured-merge-diff (typed/),
+whose own messages hold whole structures of Go, with the values of environment variables inside.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from typing import Any
+
+from ..common.redact import foreign
+from .errors import ApiError
+
+_TYPED = "failed to create typed "
+_PLACE = re.compile(r"^(\.[^ ]*|\.?[^ ]*\[.*\][^ ]*): (.*)$")
+_WANTED = re.compile(r"^expected (\w+)(?: \([^)]*\))?, got (.*)$", re.DOTALL)
+_VALUE = re.compile(r"^&?(?:value\.valueUnstructured\{Value:(.*)\}|\{(.*)\})$", re.DOTALL)
+_DUPLICATE = re.compile(r"^duplicate entries for key (.*)$")
+_UNKNOWN = "field not declared in schema"
+_FIXED = re.compile(r"immutable|may not change once set|updates to \w+ spec for fields other than")
+_STRUCTURE = re.compile(r"Invalid value: (?:\{.*\}|\[.*\]|[\w.*&]*\{.*\}): ", re.DOTALL)
+_DENIED = re.compile(r'^admission webhook "[^"]*" denied the request')
+_WRITE = {
+    "string": "put it in quotes",
+    "numeric": "write a number, without quotes",
+    "boolean": "write true or false, without quotes",
+    "list": "write a list, each item after a dash",
+    "map": "write a mapping",
+}
+# Kinds whose deletion takes data or other objects with it.
+PRECIOUS = frozenset(["PersistentVolumeClaim", "PersistentVolume", "Namespace", "CustomResourceDefinition"])
+
+
+def is_typed(error: Exception) -> bool:
+    """Whether the object is not of its kind's form: the server says 500, though only the manifest can change it."""
+    return isinstance(error, ApiError) and error.status == 500 and _TYPED in str(error.body.get("message") or "")
+
+
+def is_denied(error: Exception) -> bool:
+    """Whether an admission webhook denied the object, which it may do for something that is still to come."""
+    return isinstance(error, ApiError) and bool(_DENIED.match(str(error.body.get("message") or "")))
+
+
+def fixed_fields(error: Exception) -> list[str]:
+    """The fields that the server does not let change; empty when that is not what it refuses."""
+    if not isinstance(error, ApiError) or error.status != 422:
+        return []
+    found = [str(cause.get("field") or "spec") for cause in error.causes if _FIXED.search(str(cause.get("message")))]
+    return list(dict.fromkeys(found)) if len(found) == len(error.causes) else []
+
+
+def unknown_fields(error: Exception) -> list[str]:
+    """The fields that the kind does not have, as far as this answer tells them."""
+    return [path for path, what in _typed_faults(error) if what == _UNKNOWN]
+
+
+def typed_text(error: Exception) -> str:
+    """The lines of such a refusal, for a message that joins several."""
+    return "\n  ".join(f"{path}: {what}" for path, what in _typed_faults(error) if what != _UNKNOWN)
+
+
+def without(document: dict, path: str) -> dict | None:
+    """A copy of the object without the field at a path such as ``.spec.containers[name="c"].x``; None if not there."""
+    result = copy.deepcopy(document)
+    node: Any = result
+    steps = _steps(path)
+    for step in steps[:-1]:
+        node = _into(node, step)
+    if not steps or not isinstance(node, dict) or steps[-1] not in node:
+        return None
+    del node[steps[-1]]
+    return result
+
+
+def sentence(error: ApiError, kind: str, label: str, api_version: str) -> str:
+    """Why the server refuses an object, and what to do."""
+    typed = _typed_faults(error)
+    if typed:
+        return "; ".join(foreign(_typed(path, what, kind, api_version), 300) for path, what in typed[:10])
+    fixed = fixed_fields(error)
+    if fixed:
+        ways = "delete it or give it another name" if kind in PRECIOUS else _RECREATE
+        return f"{', '.join(fixed)} of {label} cannot be changed: {ways}"
+    if error.status == 422 and error.causes:
+        told = []
+        for cause in error.causes[:10]:
+            what = _STRUCTURE.sub("", str(cause.get("message") or ""))
+            told.append(f"{cause.get('field')}: {what}" if cause.get("field") else what)
+        return foreign("; ".join(dict.fromkeys(told)))
+    return error.message
+
+
+_RECREATE = "delete it, give it another name, or set recreate: true"
+
+
+def _typed_faults(error: Exception) -> list[tuple[str, str]]:
+    """(path, what is wrong) for each place that is not of its kind's form."""
+    if not is_typed(error):
+        return []
+    text = str(error.body["message"])  # type: ignore[attr-defined]
+    text = text[text.index(_TYPED) :].partition("): ")[2]
+    found = []
+    for line in text.removeprefix("errors:").split("\n  "):
+        place, _colon, what = line.strip().rpartition(": ") if line.endswith(_UNKNOWN) else _split(line.strip())
+        if place:
+            found.append((place, what))
+    return found
+
+
+def _split(line: str) -> tuple[str, str, str]:
+    for words in (": expected ", ": duplicate entries", ": element ", ": associative list"):
+        place, colon, what = line.partition(words)
+        if colon:
+            return place, ": ", words[2:] + what
+    return line.partition(": ")
+
+
+def _typed(path: str, what: str, kind: str, api_version: str) -> str:
+    place = path.lstrip(".")
+    if what == _UNKNOWN:
+        return f"{place} is no field of a {kind} of {api_version}: take it out, or set drop_unknown_fields: true"
+    duplicate = _DUPLICATE.match(what)
+    if duplicate:
+        names = duplicate.group(1).strip("[]").replace("=", " ").replace('"', "")
+        return f"{place} has two entries with {names}; keep one"
+    wanted = _WANTED.match(what)
+    if not wanted:
+        return f"{place}: {what}"
+    advice = _WRITE.get(wanted.group(1), f"write a {wanted.group(1)}")
+    return f"{place} is {_named(wanted.group(2), kind)}: {advice}"
+
+
+def _named(text: str, kind: str) -> str:
+    """A value of Go as a person says it; those of Secrets are not repeated."""
+    match = _VALUE.match(text)
+    value = (match.group(1) or match.group(2) or "") if match else text
+    if value.startswith("map["):
+        return "a mapping"
+    if value.startswith(("[]", "[")):
+        return "a list"
+    if value == "<nil>":
+        return "nothing (null)"
+    if value in ("true", "false"):
+        return f"the truth value {value}"
+    if re.fullmatch(r"[-+0-9.e]+", value):
+        return "a number" if kind == "Secret" else f"the number {value}"
+    return "a text" if match or value == "string" else f"a {value}"
+
+
+def _steps(path: str) -> list[Any]:
+    """The parts of a path: names of fields, numbers, and dicts of keys for items of lists."""
+    steps: list[Any] = []
+    for name, inside in re.findall(r'\.([^.\[\]]+)|\[((?:"(?:[^"\\]|\\.)*"|[^\]])*)\]', path):
+        if name:
+            steps.append(name)
+        elif inside.isdigit():
+            steps.append(int(inside))
+        else:
+            steps.append(dict(re.findall(r'(\w+)="?((?:[^",\\]|\\.)*)"?', inside)))
+    return steps
+
+
+def _into(node: Any, step: Any) -> Any:
+    if isinstance(step, dict) and isinstance(node, list):
+        return next((entry for entry in node if _has(entry, step)), None)
+    if isinstance(step, int) and isinstance(node, list):
+        return node[step] if step < len(node) else None
+    return node.get(step) if isinstance(node, dict) and isinstance(step, str) else None
+
+
+def _has(entry: Any, keys: dict[str, str]) -> bool:
+    return isinstance(entry, dict) and all(str(entry.get(key, "TCP")) == value for key, value in keys.items())
+
+
+# Unions ------------------------------------------------------------------------------------------------------------
+
+
+def left_branches(error: Exception, desired: dict, live: dict) -> list[list[Any]]:
+    """Fields that are in the way of what is wanted: live, not in the manifest, and nobody's own.
+
+    The server fills in the branch of a union that nobody chose (a Deployment's ``strategy.rollingUpdate``, a volume's
+    ``emptyDir``). An apply that chooses another branch leaves the first, which it does not own, and is refused.
+
+    :returns: the path of each, from the object's root; list items by their position in the live object.
+    """
+    if not isinstance(error, ApiError) or error.status != 422:
+        return []
+    found = []
+    for cause in error.causes:
+        steps = _steps("." + str(cause.get("field") or ""))
+        if not steps or not isinstance(steps[-1], str):
+            continue
+        parent, wanted = _followed(live, steps[:-1]), _followed_by_name(desired, live, steps[:-1])
+        if not isinstance(parent, dict) or not isinstance(wanted, dict):
+            continue
+        names = [steps[-1]]
+        if steps[-1] in wanted and "more than" in str(cause.get("message")):
+            names = [name for name in parent if name not in wanted]
+        found += [[*steps[:-1], name] for name in names if name in parent and name not in wanted]
+    return [path for path in found if not _owned(live, path)]
+
+
+def _followed(node: Any, steps: list[Any]) -> Any:
+    for step in steps:
+        node = _into(node, step)
+    return node
+
+
+def _followed_by_name(desired: Any, live: Any, steps: list[Any]) -> Any:
+    """The part of the manifest that a path of the live object means: items of lists by their name."""
+    for step in steps:
+        live = _into(live, step)
+        if isinstance(step, int) and isinstance(desired, list) and isinstance(live, dict) and "name" in live:
+            desired = next((one for one in desired if isinstance(one, dict) and one.get("name") == live["name"]), None)
+        else:
+            desired = _into(desired, step)
+    return desired
+
+
+def _field_names(live: dict, path: list[Any]) -> list[str]:
+    """The path as managedFields write it."""
+    names, node = [], live
+    for step in path:
+        child = _into(node, step)
+        if isinstance(step, int):
+            named = isinstance(child, dict) and "name" in child
+            names.append("k:" + json.dumps({"name": child["name"]}, separators=(",", ":")) if named else "?")
+        else:
+            names.append(f"f:{step}")
+        node = child
+    return names
+
+
+def _owned(live: dict, path: list[Any]) -> bool:
+    names = _field_names(live, path)
+    for entry in live["metadata"].get("managedFields") or []:
+        node: Any = entry.get("fieldsV1") or {}
+        for name in names:
+            node = node.get(name) if isinstance(node, dict) else None
+        if node is not None:
+            return True
+    return False
+
+
+def with_fields(own: dict, live: dict, paths: list[list[Any]]) -> dict:
+    """A manager's fieldsV1 with further fields of the live object, whole."""
+    result = copy.deepcopy(own)
+    for path in paths:
+        names = _field_names(live, path)
+        node = result
+        for name in names:
+            node = node.setdefault(name, {})
+        node.update(_all_fields(_followed(live, path)))
+    return result
+
+
+def _all_fields(value: Any) -> dict:
+    if not isinstance(value, dict) or not value:
+        return {}
+    return {f"f:{key}": _all_fields(entry) for key, entry in value.items()}
