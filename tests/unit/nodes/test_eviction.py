@@ -9,8 +9,8 @@ import dataclasses
 import pytest
 
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Fault
+from ansible_collections.bramble.kube.plugins.module_utils.nodes import eviction
 from ansible_collections.bramble.kube.plugins.module_utils.nodes.drain import Owner, Pod
-from ansible_collections.bramble.kube.plugins.modules import node_drain
 
 WEB = Owner("ReplicaSet", "web", "uid-web")
 
@@ -24,6 +24,19 @@ class Played:
         self.coming: dict[str, float] = {}
         self.fewest_ready = len(pods)
         self.outages = 0
+        self.node: dict | None = {"metadata": {}, "spec": {}}
+        self.cordons: list[bool] = []
+        self.listed: list[str] = []
+
+    def patiently(self, ask, seconds: float):
+        return ask()
+
+    def found(self, path: str) -> dict | None:
+        assert path == "/api/v1/nodes/k8s-node1"
+        return self.node
+
+    def set_cordon(self, node: str, cordoned: bool) -> None:
+        self.cordons.append(cordoned)
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -41,6 +54,7 @@ class Played:
         if self.outages:
             self.outages -= 1
             raise Fault("https://192.168.13.7:6443: connection refused")
+        self.listed += [namespace] if namespace else []
         return [pod for pod in self.all if node in ("", pod.node)]
 
     def desired(self, pod: Pod) -> int | None:
@@ -62,10 +76,10 @@ def web(name: str, node: str = "k8s-node1", **more) -> Pod:
 def play(monkeypatch):
     """Let a drain run in played time."""
 
-    def run(cluster: Played, timeout: float = 60) -> tuple[bool, node_drain.Drain]:
-        monkeypatch.setattr(node_drain.time, "monotonic", lambda: cluster.now)
-        monkeypatch.setattr(node_drain.time, "sleep", cluster.sleep)
-        drain = node_drain.Drain(cluster, "k8s-node1")
+    def run(cluster: Played, timeout: float = 60) -> tuple[bool, eviction.Drain]:
+        monkeypatch.setattr(eviction.time, "monotonic", lambda: cluster.now)
+        monkeypatch.setattr(eviction.time, "sleep", cluster.sleep)
+        drain = eviction.Drain(cluster, "k8s-node1")
         return drain.run(timeout), drain
 
     return run
@@ -112,6 +126,78 @@ def test_an_api_server_that_is_being_restarted_is_waited_for(play):
 
 def test_pods_made_by_hand_are_named_before_any_pod_goes():
     shell = Pod("default", "shell", "shell", "k8s-node1")
-    with pytest.raises(node_drain.Stop, match=r"made by hand.*default/shell"):
-        node_drain.made_by_hand([web("a"), shell], "k8s-node1", force=False)
-    node_drain.made_by_hand([shell], "k8s-node1", force=True)
+    with pytest.raises(eviction.Stop, match=r"made by hand.*default/shell"):
+        eviction.made_by_hand([web("a"), shell], "k8s-node1", force=False)
+    eviction.made_by_hand([shell], "k8s-node1", force=True)
+
+
+def test_a_namespace_is_listed_once_in_a_turn_and_again_after_somebody_left(play):
+    cluster = Played([web("a"), web("b"), web("c")], {"uid-web": 3}, guarded="a")
+    cluster.evict = lambda pod, dry_run=False: "a budget"
+    play(cluster, timeout=0)
+    assert cluster.listed == ["default"]
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """The module's work in played time."""
+
+    def run(cluster: Played, check: bool = False, **options) -> dict:
+        monkeypatch.setattr(eviction.time, "monotonic", lambda: cluster.now)
+        monkeypatch.setattr(eviction.time, "sleep", cluster.sleep)
+        return eviction.run(cluster, eviction.Options("k8s-node1", **options), check)
+
+    return run
+
+
+def test_a_drained_node_is_cordoned_and_stays_so(run):
+    cluster = Played([web("a")], {"uid-web": 1})
+    assert run(cluster) == {"changed": True, "evicted": ["default/a"], "blockers": {}}
+    assert cluster.cordons == [True]
+
+
+def test_a_second_run_changes_nothing(run):
+    cluster = Played([], {})
+    cluster.node = {"spec": {"unschedulable": True}}
+    assert run(cluster) == {"changed": False, "evicted": [], "blockers": {}}
+    assert cluster.cordons == []
+
+
+@pytest.mark.parametrize(
+    ("before", "cordons", "words"),
+    [({}, [True, False], "New Pods may come"), ({"unschedulable": True}, [], "stays cordoned")],
+)
+def test_what_blocks_is_named_and_the_node_is_left_as_it_was(run, before, cordons, words):
+    cluster = Played([web("a")], {"uid-web": 1}, guarded="a")
+    cluster.node = {"spec": before}
+    with pytest.raises(eviction.NotDrained, match=words) as error:
+        run(cluster, timeout=5)
+    assert "within 5 seconds. default/a: The disruption budget" in str(error.value)
+    assert (error.value.evicted, list(error.value.blockers)) == ([], ["default/a"])
+    assert cluster.cordons == cordons
+
+
+def test_a_dry_run_tells_who_would_go_and_who_not(run):
+    cluster = Played([web("a"), web("b")], {"uid-web": 2}, guarded="b")
+    cluster.evict = lambda pod, dry_run: "a budget" if pod.name == "b" and dry_run else ""
+    result = run(cluster, check=True)
+    assert result == {"changed": True, "evicted": ["default/a", "default/b"], "blockers": {"default/b": "a budget"}}
+    assert cluster.cordons == []
+
+
+def test_only_our_own_cordon_is_taken_away(run):
+    cluster = Played([], {})
+    cluster.node = {"metadata": {"annotations": {}}, "spec": {"unschedulable": True}}
+    assert run(cluster, state=eviction.SCHEDULABLE)["changed"] is False
+    cluster.node["metadata"]["annotations"][eviction.CORDONED] = "true"
+    assert run(cluster, check=True, state=eviction.SCHEDULABLE)["changed"] is True
+    assert cluster.cordons == []
+    assert run(cluster, state=eviction.SCHEDULABLE)["changed"] is True
+    assert cluster.cordons == [False]
+
+
+def test_a_node_that_the_cluster_does_not_know(run):
+    cluster = Played([], {})
+    cluster.node = None
+    with pytest.raises(eviction.Stop, match="does not know a node k8s-node1"):
+        run(cluster)
