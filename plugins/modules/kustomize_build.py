@@ -19,6 +19,9 @@ description:
     The checksum is of the folder's files and not of the archive, because GitHub promises the same files for a tag,
     but not that it
     will always pack them the same way.
+  - What a C(kustomization.yaml) takes from elsewhere must be pinned to a commit of 40 hexadecimal digits, as
+    C(?ref=COMMIT) or in its path. Anything else may be another thing tomorrow, and is refused by its name. What the
+    kustomization of such a commit takes from elsewhere itself is not looked at.
   - Runs where kubectl is, such as on the master; needs no root.
 options:
   url:
@@ -91,6 +94,7 @@ import io
 import json
 import os
 import posixpath
+import re
 import shutil
 import tarfile
 import tempfile
@@ -102,7 +106,17 @@ from ansible_collections.bramble.kube.plugins.module_utils.common.errors import 
 from ansible_collections.bramble.kube.plugins.module_utils.common.http import TransportError, fetch
 
 MOST_ARCHIVE = 256 * 1024 * 1024  # bytes
+MOST_FILES = 100 * 1024 * 1024  # bytes, unpacked
 OWN_FOLDER = "bramble"  # where a kustomization of the user's lies
+_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+#: What kustomize fetches (api/internal/git/repospec.go, api/internal/loader/fileloader.go), by how it begins.
+_REMOTE = re.compile(
+    r"(?:git::|gh:|(?:https?|ssh|git|file)://|[\w.-]+@[\w.-]+[:/]|(?:www\.)?github\.com[/:]"
+    r"|[\w-]+(?:\.[\w-]+)+/\S*(?://|[?&](?:ref|version)=|\.git\b))\S*"
+)
+_PINNED = re.compile(r"(?:[?&](?:ref|version)=|/)[0-9a-f]{40}(?:[/?&]|$)")
+#: A value in YAML: an item of a list, in either form, or what comes behind "path:".
+_VALUE = re.compile(r"""(?:^\s*(?:-\s+)*|[\[,{]\s*)(?:["']?path["']?:\s*)?["']?([^\s"',\]}]+)""")
 
 
 class Folder(NamedTuple):
@@ -124,7 +138,7 @@ def pick(archive: bytes, name: str) -> Folder:
     :param name: the folder, below the archive's one top folder.
     :raises Stop: when the archive is damaged, has no such folder, or names a file outside of itself.
     """
-    folder = Folder({}, {}, [])
+    folder, size = Folder({}, {}, []), 0
     try:
         with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
             for member in tar:
@@ -141,7 +155,11 @@ def pick(archive: bytes, name: str) -> Folder:
                     else:
                         folder.left_out.append(path)
                 elif member.isfile() or member.islnk():
-                    folder.files[path] = tar.extractfile(member).read()  # of a hard link: its file's
+                    content = tar.extractfile(member).read(MOST_FILES - size + 1)  # of a hard link: its file's
+                    size += len(content)
+                    if size > MOST_FILES:
+                        raise Stop(f"the files of {name} are larger than {MOST_FILES // 1024 // 1024} MiB")
+                    folder.files[path] = content
     except (tarfile.TarError, OSError, EOFError, KeyError) as error:
         raise Stop(f"the archive is damaged: {error}") from None
     if not folder.files:
@@ -168,6 +186,24 @@ def lay_out(folder: Folder, place: str) -> None:
             raise Stop(f"the archive's link {path} leads out of it")
 
 
+def not_pinned(files: dict[str, bytes]) -> list[str]:
+    """What kustomizations among the files would fetch from elsewhere without a pin, as "address in file".
+
+    Read as text: a Pi has no YAML library for certain. A file of the archive by that name is no address.
+    """
+    found = []
+    for path, content in sorted(files.items()):
+        if posixpath.basename(path) not in _NAMES:
+            continue
+        for line in content.decode("utf-8", "replace").splitlines():
+            for value in _VALUE.findall(line.partition(" #")[0]):
+                here = posixpath.normpath(posixpath.join(posixpath.dirname(path), value))
+                is_local = any(f"{name}/".startswith(f"{here}/") for name in files)
+                if _REMOTE.match(value) and not is_local and not _PINNED.search(value):
+                    found.append(f"{value} in {path}")
+    return found
+
+
 def digest(files: dict[str, bytes]) -> str:
     """SHA-256 of the files' list, as the option files_sha256 describes it."""
     lines = [f"{hashlib.sha256(files[path]).hexdigest()}  {path}\n" for path in sorted(files)]
@@ -185,12 +221,18 @@ def build(module: AnsibleModule, kubectl: str) -> str:
     found = digest(folder.files)
     if found != module.params["files_sha256"]:
         raise Stop(f"its files have the checksum {found}, and not the expected {module.params['files_sha256']}")
-    place = tempfile.mkdtemp(dir=module.tmpdir)
     overlay = module.params["overlay"]
     if module.params["kustomization"]:
         overlay = OWN_FOLDER
         # kustomize reads JSON, which is YAML, too.
-        folder.files[f"{overlay}/kustomization.yaml"] = json.dumps(module.params["kustomization"]).encode()
+        folder.files[f"{overlay}/kustomization.yaml"] = json.dumps(module.params["kustomization"], indent=1).encode()
+    loose = not_pinned(folder.files)
+    if loose:
+        raise Stop(
+            f"its kustomization takes {loose[0]}, which may be another thing tomorrow; name a commit there,"
+            " as ?ref= and its 40 digits"
+        )
+    place = tempfile.mkdtemp(dir=module.tmpdir)
     try:
         lay_out(folder, place)
         code, output, error = module.run_command([kubectl, "kustomize", os.path.join(place, overlay)])

@@ -33,7 +33,7 @@ _REASONS = (
         True,
     ),
     (
-        r"SHA-?1 is not considered secure|weak (?:digest )?algorithm",
+        r"SHA-?1 is not considered secure|weak (?:digest )?algorithm|signatures were invalid: [0-9A-F]{40}\b",
         "is signed with SHA-1, which this OS no longer accepts",
         _OLD_OS,
         True,

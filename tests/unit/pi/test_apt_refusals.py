@@ -23,6 +23,7 @@ GPGV = "W: GPG error: http://a/x  InRelease: The following signatures "
         (SQV + "The primary key is not live   because: Expired on 2025-11-29T01:09:59Z", "has expired", True),
         (SQV + "Missing key E63C0900678D9721, which is needed to verify signature.", "another key", True),
         (SQV + "Message has been manipulated", "does not fit its signature", False),
+        (GPGV + "were invalid: 3FFF7DD6218AE73265A3479EC3469DC1180000FC", "SHA-1", True),
         (GPGV + "were invalid: EXPKEYSIG 234654DA9A296436 isv:kubernetes", "has expired", True),
         (GPGV + "couldn't be verified because the public key is not available: NO_PUBKEY 23", "another key", True),
         (GPGV + "were invalid: BADSIG 234654DA9A296436 isv", "does not fit its signature", False),

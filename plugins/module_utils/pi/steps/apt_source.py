@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file
-from ansible_collections.bramble.kube.plugins.module_utils.common.download import DownloadError, download
+from ansible_collections.bramble.kube.plugins.module_utils.common.http import TransportError, fetch
 from ansible_collections.bramble.kube.plugins.module_utils.pi import apt_refusals, openpgp, packages
 from ansible_collections.bramble.kube.plugins.module_utils.pi.apt_entries import Source, is_on, rivals, switched_off
 from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop, file_diff
@@ -71,15 +71,15 @@ def trial(system: System, text: str, key_path: str, key: bytes) -> str:
 def known_key(options: Mapping[str, Any]) -> bytes:
     """Fetch the key.
 
-    :raises DownloadError: when it cannot be had.
+    :raises TransportError: when it cannot be had.
     :raises Stop: when it is another than those that are trusted.
     """
     for attempt in range(1, _TRIES + 1):
         try:
-            key = download(options["key_url"], _KEY_MAX, 60)
+            key = fetch(options["key_url"], _KEY_MAX, timeout=60)
             break
-        except DownloadError as error:
-            if error.code or attempt == _TRIES:
+        except TransportError as error:
+            if error.status or attempt == _TRIES:
                 raise
             time.sleep(_PAUSE_S)
     try:
@@ -122,7 +122,7 @@ def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[st
         return {"changed": False}
     try:
         key = known_key(options)
-    except DownloadError as error:
+    except TransportError as error:
         message = f"The key of {options['label']} cannot be fetched from {options['key_url']}: {error}."
         if renewing:  # what needs it soon says so; the rest of the machine's packages need it not
             return {"changed": False, "warned": [message]}
