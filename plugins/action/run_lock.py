@@ -74,7 +74,7 @@ class ActionModule(ActionBase):
     def execute_alone(self, script: str) -> tuple[int, str]:
         """Run a script by a connection of its own, in a process that outlives this task."""
         Display().verbosity = 0  # what it would show goes through a queue that ends with the run
-        own = {"timeout": 5, "reconnection_retries": 0, "verbosity": 0}
+        own = {"reconnection_retries": 0, "verbosity": 0}
         if self._connection.has_option("ssh_args"):
             arguments = self._connection.get_option("ssh_args") or ""
             if not arguments.startswith(OWN_CONNECTION):

@@ -412,6 +412,76 @@ def power_cut_before_rotation(field: Field) -> str:
     return ""
 
 
+# SSH ------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Session:
+    """A playbook while which all SSH sessions of the master end, among them the one that holds the cluster's lock.
+
+    :ivar seconds: after the lock was taken, at most.
+    :ivar prepare: brings the lab into the state from which the playbook starts.
+    """
+
+    playbook: str
+    seconds: float
+    prepare: Callable[[Field], object] = lambda field: None
+    arguments: Callable[[Field], tuple[str, ...]] = lambda field: ()
+
+    def __call__(self, field: Field) -> str:
+        """Cut them at a random moment, and run the playbook again.
+
+        :raises Trouble: when the playbook cannot be finished by running it again.
+        """
+        moment = random.Random(f"{field.seed}-{self.playbook}").uniform(1, self.seconds)
+        cut = field.folder / "sessions-cut"
+        while True:
+            cut.unlink(missing_ok=True)
+            self.prepare(field)
+            # The listener has no user in its name, and stays.
+            kill = f"docker exec {field.container(field.master)} pkill -KILL -c -f '^sshd[-a-z]*: [^ ]+@'"
+            result = field.broken_play(
+                self.playbook,
+                field.master,
+                f"{kill} >{cut}",
+                *self.arguments(field),
+                FAULT_NAME="Take the cluster's lock|Let nobody else",
+                FAULT_DELAY=f"{2 + moment:.1f}",
+            )
+            if cut.exists():
+                break
+            time.sleep(2 + moment)
+            moment /= 2  # the run was faster
+        if int(cut.read_text() or 0) < 1:
+            raise Trouble("there was no session of the master that could be cut")
+        field.must(self.playbook, *self.arguments(field))
+        return _said(result)
+
+
+def _reboot_due(field: Field) -> None:
+    field.inside(field.master, "touch /run/reboot-required")
+
+
+def _without_victim(field: Field) -> tuple[str, ...]:
+    return "--limit", _victim(field), "-e", f"reset_confirm={field.master}", "-e", "reset_packages=false"
+
+
+SESSIONS = {
+    "site": Session("site.yml", 40),
+    "kubeflow": Session("playbooks/kubeflow.yml", 10),
+    "upgrade": Session("playbooks/upgrade.yml", 60, _reboot_due),
+    "backup": Session("playbooks/backup.yml", 5),
+    "restore": Session("playbooks/restore.yml", 60, lambda field: field.must("playbooks/backup.yml")),
+    "reset": Session("playbooks/reset.yml", 20, lambda field: field.must("site.yml"), _without_victim),
+}
+for _name, _session in SESSIONS.items():
+    FAULTS[f"sessions-cut-{_name}"] = Fault(
+        f"all SSH sessions of the master cut while {_name}.yml holds the cluster's lock",
+        _session,
+        names="ssh|connection|unreachable|lost the cluster's lock",
+    )
+
+
 # Laptop ---------------------------------------------------------------------------------------------------------------
 
 

@@ -39,12 +39,12 @@ class Lab(Cluster):
         }
         super().__init__(self.instance)
 
-    def play(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a playbook of this checkout, whatever comes of it."""
+    def play(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+        """Run a playbook of this checkout, whatever comes of it, with further environment variables."""
         return subprocess.run(
             playbook_command(self.inventory, *arguments),
             cwd=ROOT,
-            env=environment(ANSIBLE_TIMEOUT="5"),
+            env=environment(ANSIBLE_TIMEOUT="5", **extra),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
