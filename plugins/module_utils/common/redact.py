@@ -15,6 +15,8 @@ from typing import Any
 #: A whole bootstrap token, id and secret (k8s.io/cluster-bootstrap/token/api, BootstrapTokenPattern).
 TOKEN = re.compile(r"(?<![a-z0-9])([a-z0-9]{6})\.([a-z0-9]{16})(?![a-z0-9])")
 WITHHELD = "(withheld)"
+#: A token, whole or in part, and what may be one.
+_NEARLY_TOKEN = re.compile(r"[A-Za-z0-9]{4,}[.:,;][A-Za-z0-9]{8,}|(?=[A-Za-z]*[0-9])[A-Za-z0-9]{16,}")
 
 #: Keys whose value is a secret wherever they stand, as they are written in YAML, JSON, INI files and command lines.
 _SECRET_KEYS = (
@@ -135,6 +137,11 @@ def foreign(text: Any, limit: int = 600, lines: bool = False) -> str:
         return shown
     tail = min(limit // 3, 200)
     return f"{shown[: limit - tail - 3]} … {shown[-tail:]}"
+
+
+def quoted(word: str) -> str:
+    """A word of a text with tokens for a message, without what may be one, also one that is cut or glued to others."""
+    return repr(_NEARLY_TOKEN.sub(WITHHELD, foreign(word, 80)))
 
 
 def _escaped(match: re.Match[str]) -> str:

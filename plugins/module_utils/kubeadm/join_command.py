@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
-from ansible_collections.bramble.kube.plugins.module_utils.common.redact import TOKEN, WITHHELD, foreign
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import TOKEN, quoted
 
 _START = re.compile(r"\bkubeadm[ \t]+join\b")
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
@@ -32,8 +32,6 @@ _SWITCHES = {
 }
 _FLAG = re.compile(r"--[a-z][a-z0-9-]*")
 _PRINTED_WITHHELD = "<value withheld>"
-#: A token, whole or in part, and what may be one: never repeated in a message.
-_NEARLY_TOKEN = re.compile(r"[A-Za-z0-9]{4,}[.:,;][A-Za-z0-9]{8,}|(?=[A-Za-z]*[0-9])[A-Za-z0-9]{16,}")
 
 
 class JoinCommandError(BrambleError, ValueError):
@@ -83,14 +81,9 @@ def check_endpoint(endpoint: str) -> str:
     match = _ENDPOINT.fullmatch(endpoint)
     if not match or not 1 <= int(match["port"]) <= 65535:
         raise JoinCommandError(
-            f"the API server's address {_quoted(endpoint)} is not of the form host:port, such as 192.168.13.7:6443"
+            f"the API server's address {quoted(endpoint)} is not of the form host:port, such as 192.168.13.7:6443"
         )
     return endpoint
-
-
-def _quoted(word: str) -> str:
-    """A word for a message, without what may be a token."""
-    return repr(_NEARLY_TOKEN.sub(WITHHELD, foreign(word, 80)))
 
 
 def _command_texts(text: str) -> list[str]:
@@ -202,7 +195,7 @@ def _build(endpoints: list[str], values: dict[str, list[str]], others: list[str]
             )
         if len(endpoints) > 1:
             raise JoinCommandError(
-                f"the kubeadm join command has {_quoted(strange[0])}, which is neither a flag nor the API server's "
+                f"the kubeadm join command has {quoted(strange[0])}, which is neither a flag nor the API server's "
                 "address: one host:port, such as 192.168.13.7:6443, is right"
             )
     if len(endpoints) != 1:
@@ -235,7 +228,7 @@ def _build(endpoints: list[str], values: dict[str, list[str]], others: list[str]
         )
     for pin in hashes:
         if not _HASH.fullmatch(pin):
-            raise JoinCommandError(f"the CA hash {_quoted(pin)} is not of the form sha256: and 64 hexadecimal digits")
+            raise JoinCommandError(f"the CA hash {quoted(pin)} is not of the form sha256: and 64 hexadecimal digits")
 
     control_plane = any(
         value.lower() in ("true", "t", "1")

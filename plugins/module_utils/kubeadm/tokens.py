@@ -14,6 +14,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import quoted
 
 #: What kubeadm gives a token of its own making (cmd/kubeadm/app/constants/constants.go).
 DEFAULT_USAGES = ("authentication", "signing")
@@ -109,9 +110,9 @@ def parse_time(text: str) -> datetime:
     try:
         time = datetime.fromisoformat(plain)
     except ValueError:
-        raise TokenFormatError(f"kubeadm printed the time {text!r}, which is not RFC 3339") from None
+        raise TokenFormatError(f"kubeadm printed the time {quoted(text)}, which is not RFC 3339") from None
     if time.tzinfo is None:
-        raise TokenFormatError(f"kubeadm printed the time {text!r}, which has no time zone")
+        raise TokenFormatError(f"kubeadm printed the time {quoted(text)}, which has no time zone")
     return time
 
 

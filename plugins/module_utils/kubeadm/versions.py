@@ -9,12 +9,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
+
 #: The oldest release in the community's package repository, which is the oldest that can be installed.
 OLDEST_MINOR = (1, 24)
 
 _RELEASE = re.compile(
-    r"(?P<major>\d+)\.(?P<minor>\d+)\.(?P<patch>\d+)(?:-(?P<pre>[0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?"
+    r"(?P<major>[0-9]{1,9})\.(?P<minor>[0-9]{1,9})\.(?P<patch>[0-9]{1,9})(?:-(?P<pre>[0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?"
 )
+
+
+class VersionError(BrambleError, ValueError):
+    """A text is no release of Kubernetes."""
 
 
 @dataclass(frozen=True, order=True)
@@ -39,11 +45,11 @@ class Version:
 def parse_version(text: str) -> Version:
     """Read "1.37.2", "v1.37.2" or "v1.9.7-beta.0+abc".
 
-    :raises ValueError: when the text is something else, in words for a person.
+    :raises VersionError: when the text is something else, in words for a person.
     """
     match = _RELEASE.fullmatch(text.strip().removeprefix("v"))
     if not match:
-        raise ValueError(f"{text!r} is not a Kubernetes release: three numbers with dots, such as 1.37.2, are")
+        raise VersionError(f"{text!r} is not a Kubernetes release: three numbers with dots, such as 1.37.2, are")
     return _from_match(match)
 
 
@@ -57,11 +63,11 @@ def parse_kubeadm_version(output: str) -> Version:
 
     Formats: cmd/kubeadm/app/cmd/version.go ("kubeadm version: &version.Info{... GitVersion:"v1.9.7", ...}").
 
-    :raises ValueError: when there is none.
+    :raises VersionError: when there is none.
     """
     match = re.search(
         r'(?:GitVersion: ?"?|gitVersion"?: ?"?|^)v(' + _RELEASE.pattern + ")", output.strip(), re.MULTILINE
     )
     if not match:
-        raise ValueError("kubeadm did not print its version")
+        raise VersionError("kubeadm did not print its version")
     return _from_match(match)

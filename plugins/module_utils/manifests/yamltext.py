@@ -95,7 +95,10 @@ def documents(text: str, source: str) -> Iterator[tuple[int, Any]]:
     :returns: pairs of line (from 1) and content; an empty document's content is None.
     :raises ManifestError: with file and line.
     """
-    parser = _make_parser(text)
+    try:
+        parser = _make_parser(text)
+    except UnicodeEncodeError:
+        raise ManifestError(f"{source} has half of a character (a lone surrogate); text is right.") from None
     try:
         yield from _Builder(parser, source).documents()
     except yaml.YAMLError as error:

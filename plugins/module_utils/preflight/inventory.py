@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import pod_network
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign
 from ansible_collections.bramble.kube.plugins.module_utils.common.wording import hosts_named, listing, shown
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import OLDEST_MINOR, parse_version
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.base_values import base_problems
@@ -123,7 +124,7 @@ class Fault:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip(".") + "."
+    return foreign(text[:1].upper() + text[1:].rstrip(".") + ".")
 
 
 def inventory_errors(inventory: Inventory) -> list[str]:
