@@ -61,8 +61,8 @@ def test_the_masters_card_holds_no_credential_beyond_rbac(pis) -> None:
     [
         ("jupyterhub", "restricted"),
         ("model-server", "restricted"),
-        ("jobset-system", "restricted"),
-        ("kubeflow-system", "restricted"),
+        ("jobset-system", "baseline"),
+        ("kubeflow-system", "baseline"),
         ("kubeflow", "baseline"),
         ("local-path-storage", "privileged"),
     ],
