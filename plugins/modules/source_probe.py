@@ -43,6 +43,40 @@ options:
       version:
         description: The release of O(repositories[].package) that must be there, without the packaging's own number.
         type: str
+      apt:
+        description:
+          - What M(bramble.kube.apt_source) is told of it. With this, the host's own apt reads the repository in a
+            folder apart, where the host has apt.
+          - When it refuses how a Kubernetes minor release is signed, the next ones are tried, and the first that it
+            takes is named.
+        type: dict
+        suboptions:
+          url:
+            description: Its address.
+            type: str
+            required: true
+          suite:
+            description: Its suite.
+            type: str
+            required: true
+          components:
+            description: Parts of the suite.
+            type: list
+            elements: str
+            default: []
+          key_url:
+            description: Address of its key.
+            type: str
+            required: true
+          key_fingerprints:
+            description: Fingerprints of the keys that are trusted.
+            type: list
+            elements: str
+            required: true
+          settings:
+            description: What the variables for these begin with.
+            type: str
+            required: true
   registries:
     description:
       - Image registries to try.
@@ -108,6 +142,9 @@ sources:
     trouble:
       description: What is wrong; empty if it answered.
       type: str
+    refused:
+      description: Why the host's apt does not take it, in a sentence; empty when it does or was not asked.
+      type: str
     unknown_release:
       description: Whether it answered, but does not have the wanted release.
       type: bool
@@ -123,13 +160,17 @@ sources:
 import gzip
 import io
 import re
+import shutil
 import zlib
 from multiprocessing.pool import ThreadPool
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.http import TransportError, fetch
+from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import apt_source
+from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
+MINORS = 15  # of Kubernetes that are tried after one that this OS refuses
 MOST_INDEX = 64 * 1024 * 1024  # bytes
 
 
@@ -159,7 +200,7 @@ def try_repository(source: dict, timeout: int) -> dict:
     """Read a repository's index, and look for the wanted release in it."""
     result = {"name": source["name"], "variable": source["variable"], "version": source["version"] or "", "known": []}
     for url in source["urls"]:
-        result.update(url=url, trouble="", unknown_release=False)
+        result.update(url=url, trouble="", unknown_release=False, refused="")
         try:
             index = read(url, timeout)
         except (TransportError, OSError, EOFError, zlib.error) as error:
@@ -173,8 +214,28 @@ def try_repository(source: dict, timeout: int) -> dict:
             result["known"] = packaged_releases(index, source["package"])
             if source["version"] not in result["known"]:
                 result.update(trouble="this release is not there", unknown_release=True)
+        if source.get("apt") and not result["trouble"] and shutil.which("apt-get"):
+            result["refused"] = try_apt(source)
         break
     return result
+
+
+def try_apt(source: dict) -> str:
+    """Let the host's own apt read a repository: why it does not take it, "" when it does."""
+    options = {**source["apt"], "label": source["name"]}
+    system = System()
+    why, lasting = apt_source.verdict(system, options)
+    minor = re.search(r"/v1\.(\d+)/", options["url"])
+    if not (why and lasting and minor and "no longer accepts" in why):
+        return why
+    for newer in range(int(minor.group(1)) + 1, int(minor.group(1)) + MINORS):
+        addresses = {name: options[name].replace(minor.group(0), f"/v1.{newer}/") for name in ("url", "key_url")}
+        trouble, _lasting = apt_source.verdict(system, {**options, **addresses})
+        if not trouble:
+            return f"{why} The oldest release after it that this OS takes is 1.{newer}."
+        if "no longer accepts" not in trouble:
+            break
+    return why
 
 
 def try_registry(source: dict, timeout: int) -> dict:
@@ -213,6 +274,17 @@ def main() -> None:
                     "urls": urls,
                     "package": {"type": "str"},
                     "version": {"type": "str"},
+                    "apt": {
+                        "type": "dict",
+                        "options": {
+                            "url": {"type": "str", "required": True},
+                            "suite": {"type": "str", "required": True},
+                            "components": {"type": "list", "elements": "str", "default": []},
+                            "key_url": {"type": "str", "required": True},
+                            "key_fingerprints": {"type": "list", "elements": "str", "required": True, "no_log": False},
+                            "settings": {"type": "str", "required": True},
+                        },
+                    },
                 },
             },
             "registries": {

@@ -826,12 +826,13 @@ def _ports(host: Host, cluster: Cluster) -> Result | None:
 
 @_check(
     "sources",
-    "the addresses of packages and images answer, and have this release",
+    "the addresses of packages and images answer, have this release, and are signed as this OS takes it",
     unreachable=(
         MUST_CHANGE,
         "{host}: {what} cannot be reached at {url} ({reason}): check its network and name server, or the variable "
         "{variable}.",
     ),
+    refused=(MUST_CHANGE, "{host}: {reason}"),
     unknown_release=(
         MUST_CHANGE,
         "{host}: there is no Kubernetes {version} at {url} ({known}): set kubeadm_version to a release that is there.",
@@ -842,7 +843,10 @@ def _sources(host: Host, cluster: Cluster) -> Result | list[Result] | None:
         return None
     troubles = []
     for source in host.sources:
-        if source.get("trouble"):
+        if source.get("refused"):
+            values = {"reason": source["refused"]}
+            troubles.append(Result(f"not {source['name']}", "all answer", "refused", values))
+        elif source.get("trouble"):
             known = listing((source.get("known") or [])[-5:])
             values = {
                 "what": source["name"],

@@ -18,6 +18,21 @@ def _folder(url: Any) -> str:
     return str(url).rstrip("/") + "/"
 
 
+def _for_apt(setting: Setting, settings: str, suite: str, components: list[str]) -> dict[str, Any] | None:
+    """What the module apt_source will be told of a repository, None where its key is not known."""
+    key_url, trusted = setting(f"{settings}_key_url"), setting(f"{settings}_key_fingerprints")
+    if not key_url or not trusted:
+        return None
+    return {
+        "url": str(setting(f"{settings}_repository")),
+        "suite": suite,
+        "components": components,
+        "key_url": str(key_url),
+        "key_fingerprints": list(map(str, trusted)),
+        "settings": settings,
+    }
+
+
 def repositories(setting: Setting, codename: str) -> list[dict[str, Any]]:
     """List the package repositories.
 
@@ -34,6 +49,7 @@ def repositories(setting: Setting, codename: str) -> list[dict[str, Any]]:
                 "urls": [folder + "Packages", folder + "Packages.gz"],
                 "package": "kubeadm",
                 "version": str(setting("kubeadm_version") or ""),
+                "apt": _for_apt(setting, "kubeadm_apt", suite="/", components=[]),
             }
         )
     if setting("docker_edition") == "ce" and setting("docker_apt_repository") and codename:
@@ -43,6 +59,7 @@ def repositories(setting: Setting, codename: str) -> list[dict[str, Any]]:
                 "name": "the Docker package repository",
                 "variable": "docker_apt_repository",
                 "urls": [index + "InRelease", index + "Release"],
+                "apt": _for_apt(setting, "docker_apt", suite=codename, components=["stable"]),
             }
         )
     return found

@@ -347,6 +347,12 @@ BAD = [
     ),
     (
         "sources",
+        {"SOURCES": ({"name": "it", "url": "https://x/", "trouble": "", "refused": "apt does not take it: why."},)},
+        MUST_CHANGE,
+        "apt does not take it: why.",
+    ),
+    (
+        "sources",
         {
             "SOURCES": (
                 {

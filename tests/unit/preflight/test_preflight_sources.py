@@ -157,6 +157,20 @@ def test_addresses_come_from_the_roles_variables():
     assert repositories({}.get, "") == [] and len(registries({}.get)) == 1
 
 
+def test_apt_is_asked_where_the_key_is_known():
+    keys = {"kubeadm_apt_key_url": "https://pkgs.example/key", "kubeadm_apt_key_fingerprints": ["AB"]}
+    kubernetes, docker = repositories({**SETTINGS, **keys}.get, "trixie")
+    assert kubernetes["apt"] == {
+        "url": SETTINGS["kubeadm_apt_repository"],
+        "suite": "/",
+        "components": [],
+        "settings": "kubeadm_apt",
+        "key_url": "https://pkgs.example/key",
+        "key_fingerprints": ["AB"],
+    }
+    assert docker["apt"] is None
+
+
 @pytest.mark.parametrize(
     ("server", "version", "finished"),
     [("https://m:6443", "1.37.2-1.1", True), ("https://m:6443", "1.36.3-1.1", False), ("", "1.37.2-1.1", False)],

@@ -113,6 +113,21 @@ def refused(system: System, options: Mapping[str, Any], text: str, key_path: str
     return f"This machine's apt does not take {options['label']}: {why}", lasting
 
 
+def verdict(system: System, options: Mapping[str, Any]) -> tuple[str, bool]:
+    """Whether this machine's apt takes a repository with its key: why not ("" when it does), and whether that stays so.
+
+    Changes nothing.
+    """
+    source = Source("kept", options["url"], options["suite"], tuple(options["components"]))
+    try:
+        key = known_key(options)
+    except TransportError as error:
+        return f"The key of {options['label']} cannot be fetched from {options['key_url']}: {error}.", False
+    except Stop as stop:
+        return str(stop), False
+    return refused(system, options, source.text(source.key_path), source.key_path, key)
+
+
 def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Bring key and source to what they should be, if apt takes them."""
     source = Source(options["name"], options["url"], options["suite"], tuple(options["components"]))
