@@ -33,6 +33,11 @@ options:
     description: Objects, YAML text, or a list of either.
     type: raw
     aliases: [resource_definition]
+  dest:
+    description:
+      - File to which the objects are written instead of being pushed, exactly as they would be applied to this server
+        and in that order, for kubectl, Flux or Argo CD. Its mode is 0600 when a Secret is among them.
+    type: path
   namespace:
     description:
       - Namespace for namespaced objects that name none. The default is the context's, else C(default).

@@ -16,7 +16,7 @@ try:
 except ImportError:  # the modules say what to install
     yaml = None  # type: ignore[assignment]
 
-from ..manifests.yamltext import plain
+from ..manifests.yamltext import dump
 from .errors import KsonnetError
 
 _INT, _FLOAT = (f"tag:yaml.org,2002:{name}" for name in ("int", "float"))
@@ -25,7 +25,6 @@ _FLOAT_TEXT = re.compile(
     r"(?:[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)|[-+]?[0-9][0-9_]*\.[0-9_]*"
     r"|[-+]?\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
 )
-_UNPRINTABLE = re.compile(r"[^\n\t\x20-\x7e\x85\xa0-\uffff]|[ \t]\n")
 
 
 @functools.cache
@@ -43,25 +42,6 @@ def _loader() -> Any:
     return loader
 
 
-@functools.cache
-def _dumper() -> Any:
-    """No anchors: each object stands for itself. Text that some reader takes for a number or boolean is quoted."""
-    base = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    dumper = type("Dumper", (base,), {"ignore_aliases": lambda self, data: True})
-    dumper.add_representer(str, _represent_text)
-    return dumper
-
-
-def _represent_text(dumper: Any, value: str) -> Any:
-    style = None
-    if "\n" in value:
-        style = None if _UNPRINTABLE.search(value) else "|"
-    elif plain(value) is not value:
-        # kubectl would read something else where it stands without quotes.
-        style = "'"
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-
 def load(text: str, where: str) -> Any:
     """The one document of a YAML or JSON text; ``where`` names it in the error."""
     try:
@@ -76,11 +56,6 @@ def load_all(text: str, where: str = "the text") -> list[Any]:
         return [doc for doc in yaml.load_all(text, Loader=_loader()) if doc is not None]
     except yaml.YAMLError as exc:
         raise KsonnetError(f"{where} is not valid YAML: {' '.join(str(exc).split())}") from exc
-
-
-def dump(data: Any) -> str:
-    """One document, keys sorted, as ``ks`` writes app.yaml."""
-    return yaml.dump(data, Dumper=_dumper(), default_flow_style=False, allow_unicode=True, width=1 << 20)
 
 
 def dump_all(documents: Iterable[Any]) -> str:

@@ -36,6 +36,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     **AUTH_OPTIONS,
     "src": {"type": "list", "elements": "raw", "default": []},
     "definition": {"type": "raw", "aliases": ["resource_definition"]},
+    "dest": {"type": "path"},
     "namespace": {"type": "str"},
     "apply_set": {"type": "str"},
     "apply_set_takeover": {"type": "bool", "default": False},

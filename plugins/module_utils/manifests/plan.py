@@ -87,6 +87,13 @@ class Plan:
         :raises ManifestError: when the set does not fit this server; nothing has been changed then.
         :raises ClusterError: when the server cannot be used.
         """
+        self.fit()
+        self._ask_server(self._read_live)
+        if self.apply_set is not None and self.options.prune:
+            self._ask_server(self._find_doomed)
+
+    def fit(self) -> None:
+        """Bring the objects into the form in which this server takes them; raises as `make` does."""
         self._ask_server(self._discover)
         if self.options.modernize:
             self._modernize()
@@ -95,9 +102,6 @@ class Plan:
         self._find_resources()
         if self.options.apply_set:
             self._join_apply_set(default)
-        self._ask_server(self._read_live)
-        if self.apply_set is not None and self.options.prune:
-            self._ask_server(self._find_doomed)
 
     # Steps ---------------------------------------------------------------------------------------------------------
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..common.redact import foreign_values
-from . import auth, load, order, push
+from . import auth, load, order, plan, push
 from . import transform as shape
 from .client import REQUEST_TIMEOUT, Client, Fault
 from .errors import ClusterError, ManifestError, Slips, Unreachable
 from .masking import mask
-from .plan import Options
 from .result import FAILED, UNCHANGED, Report
 
 _IF_WANTED = "if that is what you want, leave it out and write definition: []"
@@ -65,7 +64,7 @@ def _run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[st
         from . import waiting
 
         waiting.check_expressions(params["wait_for"])
-    options = Options(
+    options = plan.Options(
         namespace=params["namespace"] or "",
         apply_set=params["apply_set"] or "",
         apply_set_takeover=params["apply_set_takeover"],
@@ -89,6 +88,14 @@ def _run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[st
         client = Client(auth.endpoint(params), min(REQUEST_TIMEOUT, float(params["timeout"])))
         if check:
             options.timeout = min(options.timeout, 3.0)
+        if params["dest"]:
+            from .export import export
+
+            made = plan.Plan(client, items, options)
+            made.fit()
+            client.close()
+            result = export(items, params["dest"], check, diff)
+            return False, {**result, **({"rewritten": made.rewritten} if made.rewritten else {})}
         report = push.push(client, items, options)
         client.close()
     except Unreachable as error:

@@ -11,6 +11,7 @@ Stricter in two places: a key that is there twice is an error, and so is a key t
 from __future__ import annotations
 
 import base64
+import functools
 import math
 import re
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ except ImportError:
     HAS_YAML = False
 
 MOST_COPIED = 100_000  # values that a file's aliases stand for
+_UNPRINTABLE = re.compile(r"[^\n\t\x20-\x7e\x85\xa0-\uffff]|[ \t]\n")
 _TAG = "tag:yaml.org,2002:"
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 for _true, _false in (("true", "false"), ("yes", "no"), ("on", "off"), ("y", "n")):
@@ -115,6 +117,30 @@ def documents(text: str, source: str) -> Iterator[tuple[int, Any]]:
         dispose = getattr(parser, "dispose", None)
         if dispose is not None:
             dispose()
+
+
+@functools.cache
+def _dumper() -> Any:
+    """No anchors: each object stands for itself. Text that some reader takes for a number or boolean is quoted."""
+    base = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    dumper = type("Dumper", (base,), {"ignore_aliases": lambda self, data: True})
+    dumper.add_representer(str, _represent_text)
+    return dumper
+
+
+def _represent_text(dumper: Any, value: str) -> Any:
+    style = None
+    if "\n" in value:
+        style = None if _UNPRINTABLE.search(value) else "|"
+    elif plain(value) is not value:
+        # kubectl would read something else where it stands without quotes.
+        style = "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+def dump(data: Any) -> str:
+    """One document, keys sorted, that every reader reads alike."""
+    return yaml.dump(data, Dumper=_dumper(), default_flow_style=False, allow_unicode=True, width=1 << 20)
 
 
 class _Builder:

@@ -7,6 +7,7 @@ from typing import Any
 DEFAULTS: dict[str, Any] = {
     "src": [],
     "definition": None,
+    "dest": None,
     "namespace": None,
     "apply_set": None,
     "apply_set_takeover": False,
