@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-BEGIN = "<!-- table: {} (written by make tables) -->"
+BEGIN = "<!-- table: {} (written by {}) -->"
 END = "<!-- end of table -->"
 
 
@@ -18,12 +18,13 @@ def as_shown(sentence: str) -> str:
     return re.sub(r"\{(\w+)\}", lambda match: f"*{match.group(1).replace('_', ' ')}*", words).replace("|", r"\|")
 
 
-def filled(text: str, name: str, table: str) -> str:
+def filled(text: str, name: str, table: str, writer: str = "make tables") -> str:
     """A page's text with the current table between its marks.
 
+    :param writer: what the marks tell of how the table is written.
     :raises ValueError: when the text has no place for it.
     """
-    begin = BEGIN.format(name)
+    begin = BEGIN.format(name, writer)
     before, found, rest = text.partition(begin)
     _old, closed, after = rest.partition(END)
     if not found or not closed:

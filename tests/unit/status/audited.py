@@ -64,6 +64,10 @@ KUBELET = {
 }
 
 
+#: Deviations that no value of a setting makes a fault: their item is explained whatever the setting is.
+ALWAYS_EXPLAINED = {"1.2.3", "1.2.5", "1.2.9", "1.2.11", "1.2.16", "1.3.1", "3.1.1", "3.2.1", "4.2.9", "5.3.1", "5.5.1"}
+
+
 def file(path: str, mode: int, secret: bool = False) -> dict[str, Any]:
     """A file of root's as it is read on a Pi."""
     return {"path": path, "mode": mode, "owner": "root:root", "folder": False, "secret": secret}

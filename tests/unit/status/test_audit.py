@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from audited import KUBELET, MASTER, NODE, OTHER, PKI, Audited
+from audited import ALWAYS_EXPLAINED, KUBELET, MASTER, NODE, OTHER, PKI, Audited
 from scenes import ca
 
 from ansible_collections.bramble.kube.plugins.module_utils.status import audit_pis
@@ -270,8 +270,6 @@ VIOLATIONS: list[tuple[str, Harm]] = [
     ("B.4", lambda s: s.bind("Group system:unauthenticated", rule("get", "configmaps"), "kube-public")),
     ("B.3 B.5", mode("/home/pi/.kube/config", 0o644)),
 ]
-#: Deviations that no value of a setting makes a fault: their item is explained whatever the setting is.
-ALWAYS_EXPLAINED = {"1.2.3", "1.2.5", "1.2.9", "1.2.11", "1.2.16", "1.3.1", "3.1.1", "3.2.1", "4.2.9", "5.3.1", "5.5.1"}
 #: What every admitted kubelet has, so that only its absence is a fault.
 VIOLATIONS.append(("4.2.3", lambda s: [s.kubelet("authentication.x509", {"clientCAFile": ""}, OTHER)]))
 

@@ -40,7 +40,7 @@ def test_the_inventory_that_they_are_made_from_is_right():
 
 
 def test_a_table_goes_between_its_marks_and_nowhere_else():
-    page = f"# Page\n{BEGIN.format('one')}\n\nold\n\n{END}\nrest\n"
+    page = f"# Page\n{BEGIN.format('one', 'make tables')}\n\nold\n\n{END}\nrest\n"
     assert filled(page, "one", "new") == page.replace("old", "new")
     with pytest.raises(ValueError, match="lacks the lines"):
         filled(page, "another", "new")
