@@ -237,7 +237,8 @@ def namespace_levels(scene: Scene, seen: Seen) -> dict[str, str] | None:
 def admission(level: int, uses: Callable[[Mapping[str, Any]], bool] | None = None) -> Check:
     """Every namespace lets in only Pods of this Pod Security level.
 
-    Explained are the cluster's own namespaces, and what takes the strictest level where baseline holds.
+    Explained are the cluster's own namespaces, the namespace default while it is empty, and what takes the strictest
+    level where baseline holds.
 
     :param uses: whether a Pod does what the level forbids; such Pods are told where it is not in force.
     """
@@ -246,9 +247,11 @@ def admission(level: int, uses: Callable[[Mapping[str, Any]], bool] | None = Non
         told, levels = parts(scene, seen, "pod_specs"), namespace_levels(scene, seen)
         if told is None or levels is None:
             return
+        used = {pod["namespace"] for pod in told["pod_specs"]}
         for name, enforced in levels.items():
             enough = LEVELS.get(enforced, 0) >= level
-            explained = name in SYSTEM or (level == RESTRICTED and enforced == "baseline")
+            own = name in SYSTEM or (name == "default" and name not in used)
+            explained = own or (level == RESTRICTED and enforced == "baseline")
             seen.judge(f"namespace {name}", enough, f"its Pods may (its level is {enforced})", explained)
         for pod in told["pod_specs"]:
             if uses and LEVELS.get(levels.get(pod["namespace"], ""), 0) < level and uses(pod):
@@ -339,14 +342,16 @@ def seccomp(scene: Scene, seen: Seen) -> None:
 
 
 def network_policies(scene: Scene, seen: Seen) -> None:
-    """Every namespace has a NetworkPolicy."""
-    told = parts(scene, seen, "namespaces", "policies")
+    """Every namespace has a NetworkPolicy; explained where no Pi enforces one, and of the cluster's own namespaces."""
+    told = parts(scene, seen, "namespaces", "policies", "pod_specs")
     if told is None:
         return
+    enforced = any(pi.audit["policy_engines"] for pi in pis(scene, seen))
     with_policy = {policy["namespace"] for policy in told["policies"]}
+    used = {pod["namespace"] for pod in told["pod_specs"]}
     for namespace in told["namespaces"]:
         name = namespace["name"]
-        explained = name in SYSTEM
+        explained = not enforced or name in SYSTEM or name not in used
         seen.judge(f"namespace {name}", name in with_policy, "it has no NetworkPolicy", explained)
 
 

@@ -46,7 +46,7 @@ _AUDIT_OFF = "a log of every request wears out a card; switch it on with master_
 _OPERATORS = "an operator makes the Pods of what it runs; who may make its objects decides what"
 _LEVELS = (
     "the cluster's own parts (kube-system, the Pod network's, local-path-storage) work on the machine itself, and only "
-    "administrators make Pods there; kube-public and kube-node-lease have none"
+    "administrators make Pods there; kube-public and kube-node-lease have none, and default is left empty"
 )
 _STRICT = (
     f"{_LEVELS}; where Kubeflow runs trainings, notebooks and models, the level is baseline, since their images start "
@@ -429,13 +429,13 @@ def _pods() -> Iterable[Item]:
         "5.3.1",
         "the Pod network enforces NetworkPolicies",
         on_pis.policy_engine,
-        "the default Pod network does not; kubeadm_cni: none and another Pod network do",
+        "the default Pod network does not by itself; master_network_policies: true starts what does, on every Pi",
     )
     yield Item(
         "5.3.2",
         "each namespace has a NetworkPolicy",
         cluster.network_policies,
-        "as 5.3.1",
+        "none is missed where nothing enforces them (5.3.1), in the cluster's own namespaces, and in empty ones",
     )
     yield Item(
         "5.4.1",

@@ -183,10 +183,14 @@ def programs(system: System) -> dict[str, dict[str, Any]]:
 
 
 def policy_engines(system: System) -> list[str]:
-    """Which of POLICY_ENGINES run here."""
-    pids = [name for name in system.names("/proc") if name.isdigit()]
-    names = {os.path.basename(system.read(f"/proc/{pid}/cmdline").partition("\0")[0]) for pid in pids}
-    return sorted(names & set(POLICY_ENGINES))
+    """Which of POLICY_ENGINES run here; a kube-router without its firewall is none."""
+    found = set()
+    for pid in system.names("/proc"):
+        words = system.read(f"/proc/{pid}/cmdline").split("\0") if pid.isdigit() else [""]
+        name = os.path.basename(words[0])
+        if name in POLICY_ENGINES and settings(words[1:]).get("run-firewall") != "false":
+            found.add(name)
+    return sorted(found)
 
 
 def kubelet_units(system: System) -> list[str]:

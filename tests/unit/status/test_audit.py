@@ -247,7 +247,7 @@ VIOLATIONS: list[tuple[str, Harm]] = [
     ("5.2.10", lambda s: s.cluster["nodes"][2].update(system="windows")),
     ("5.2.11", pod(host_paths=["/etc"])),
     ("5.2.12", pod(host_ports=[80])),
-    ("5.3.2", lambda s: s.told["policies"].clear()),
+    ("5.3.2", lambda s: [s.told["policies"].clear(), s.audit[OTHER].update(policy_engines=["kube-router"])]),
     ("5.4.1", pod("kubeflow", secret_variables=True)),
     ("5.6.2", pod("kubeflow", seccomp="Unconfined")),
     ("5.6.3", pod("kubeflow", context=False)),

@@ -227,3 +227,10 @@ def test_pod_securitys_default_is_read(folder: Folder) -> None:
     assert content == {"enforce": "baseline", "namespaces": ["kube-system"], "usernames": []}
     inside(folder, 6, "/a.yaml", "plugins:\n- name: PodSecurity\n  path: /other.yaml\n")
     assert "another file" in security.gather(folder)["admission"]["trouble"]
+
+
+def test_a_policy_engine_is_one_that_enforces(folder: Folder) -> None:
+    process(folder, 6, "/usr/local/bin/kube-router", "--run-router=false", "--run-firewall=true")
+    assert security.policy_engines(folder) == ["kube-router"]
+    process(folder, 6, "/usr/local/bin/kube-router", "--run-firewall=false")
+    assert security.policy_engines(folder) == []
