@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS, POLICY_ENGINE
@@ -33,7 +33,14 @@ def parts(scene: Scene, seen: Seen, *names: str) -> Mapping[str, Any] | None:
 # Who may do what -----------------------------------------------------------------------------------------------------
 
 #: Components of this collection whose accounts need a power, which the items' reasons explain.
-COMPONENTS: dict[str, set[str]] = {}
+COMPONENTS: dict[str, set[str]] = {
+    "ServiceAccount ingress/traefik": {powers.SECRETS},
+    "ServiceAccount jobset-system/jobset-controller-manager": {powers.PODS, powers.SECRETS, powers.WEBHOOKS},
+    "ServiceAccount jupyterhub/hub": {powers.PODS},
+    "ServiceAccount kubeflow-system/kubeflow-trainer-controller-manager": {powers.SECRETS, powers.WEBHOOKS},
+    "ServiceAccount kubeflow/training-operator": {powers.PODS, powers.SECRETS, powers.WEBHOOKS},
+    "ServiceAccount local-path-storage/local-path-provisioner-service-account": {powers.PODS, powers.VOLUMES},
+}
 
 
 def power(name: str, words: str) -> Check:
@@ -195,6 +202,29 @@ SYSTEM_PODS = {
 }
 
 
+#: Pods that take a Secret as a variable, because their program (configurable-http-proxy) reads it from nowhere else.
+_VARIABLES = {"jupyterhub/Deployment proxy"}
+
+
+def _workload(pod: Mapping[str, Any]) -> str:
+    return f"{pod['namespace']}/{pod['workload']}"
+
+
+def of_system(pod: Mapping[str, Any]) -> bool:
+    """Whether a Pod is in one of the cluster's own namespaces."""
+    return pod["namespace"] in SYSTEM
+
+
+def of_jupyterhub(pod: Mapping[str, Any]) -> bool:
+    """Whether a Pod is one of JupyterHub's own that need a Secret as a variable."""
+    return _workload(pod) in _VARIABLES
+
+
+def _needs_the_machine(pod: Mapping[str, Any]) -> bool:
+    """Whether a Pod is one of the cluster's that work on the machine itself."""
+    return _workload(pod) in SYSTEM_PODS or _workload(pod).startswith("local-path-storage/Pod helper-pod-")
+
+
 def _named(pod: Mapping[str, Any]) -> str:
     return f"Pod {pod['namespace']}/{pod['name']}"
 
@@ -255,8 +285,7 @@ def admission(level: int, uses: Callable[[Mapping[str, Any]], bool] | None = Non
             seen.judge(f"namespace {name}", enough, f"its Pods may (its level is {enforced})", explained)
         for pod in told["pod_specs"]:
             if uses and LEVELS.get(levels.get(pod["namespace"], ""), 0) < level and uses(pod):
-                own = f"{pod['namespace']}/{pod['workload']}" in SYSTEM_PODS
-                seen.judge(_named(pod), False, "it does", own)
+                seen.judge(_named(pod), False, "it does", _needs_the_machine(pod))
 
     return check
 
@@ -269,14 +298,9 @@ def some_policy(scene: Scene, seen: Seen) -> None:
         seen.judge("the cluster", bool(strict), "no namespace enforces a Pod Security level")
 
 
-def containers(pod: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The containers of a Pod."""
-    return iter(pod["containers"])
-
-
 def has_container(name: str) -> Callable[[Mapping[str, Any]], bool]:
     """Whether one of a Pod's containers has this."""
-    return lambda pod: any(container[name] for container in containers(pod))
+    return lambda pod: any(container[name] for container in pod["containers"])
 
 
 def has(name: str) -> Callable[[Mapping[str, Any]], bool]:
@@ -295,11 +319,13 @@ def no_windows(scene: Scene, seen: Seen) -> None:
             seen.unread.append(f"{node['name']}: it does not tell its system")
 
 
-def each_container(right: Callable[[Mapping[str, Any], Mapping[str, Any]], bool], what: str, own: bool = True) -> Check:
+def each_container(
+    right: Callable[[Mapping[str, Any]], bool], what: str, explained: Callable[[Mapping[str, Any]], bool]
+) -> Check:
     """Every container of every Pod is right.
 
-    :param right: looks at a Pod and a container of it.
-    :param own: whether those in the cluster's own namespaces are explained.
+    :param right: looks at a container.
+    :param explained: whether the item's reason explains a Pod's.
     """
 
     def check(scene: Scene, seen: Seen) -> None:
@@ -310,10 +336,9 @@ def each_container(right: Callable[[Mapping[str, Any], Mapping[str, Any]], bool]
         for pod in told["pod_specs"]:
             if pod["finished"]:
                 continue
-            wrong = [container["name"] for container in containers(pod) if not right(pod, container)]
-            for name in wrong:
-                explained = own and pod["namespace"] in SYSTEM
-                seen.judge(f"{_named(pod)} ({name})", False, what, explained)
+            for container in pod["containers"]:
+                if not right(container):
+                    seen.judge(f"{_named(pod)} ({container['name']})", False, what, explained(pod))
 
     return check
 
@@ -328,9 +353,9 @@ def seccomp(scene: Scene, seen: Seen) -> None:
         if pod["finished"] or not pod["node"]:
             continue
         answer = told["kubelets"].get(pod["node"]) or {"trouble": "it is no node of the cluster"}
-        for container in containers(pod):
+        for container in pod["containers"]:
             place = f"{_named(pod)} ({container['name']})"
-            own = f"{pod['namespace']}/{pod['workload']}" in SYSTEM_PODS
+            own = _needs_the_machine(pod)
             if container["seccomp"] == "Unconfined" or container["privileged"]:
                 seen.judge(place, False, "its system calls are not filtered", own)
             elif container["seccomp"]:

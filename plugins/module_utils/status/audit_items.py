@@ -43,7 +43,10 @@ _MANIFESTS = (
 _CONFS = (("scheduler.conf", "1.1.15", "1.1.16"), ("controller-manager.conf", "1.1.17", "1.1.18"))
 _NO_SECRET = "the file holds no secret; who may write it is root alone"
 _AUDIT_OFF = "a log of every request wears out a card; switch it on with master_audit_log"
-_OPERATORS = "an operator makes the Pods of what it runs; who may make its objects decides what"
+_OPERATORS = (
+    "what Kubeflow consists of makes Pods, Secrets, volumes or webhooks for what it runs; each account has a list of "
+    "what it may, and nothing else is explained"
+)
 _LEVELS = (
     "the cluster's own parts (kube-system, the Pod network's, local-path-storage) work on the machine itself, and only "
     "administrators make Pods there; kube-public and kube-node-lease have none, and default is left empty"
@@ -440,9 +443,8 @@ def _pods() -> Iterable[Item]:
     yield Item(
         "5.4.1",
         "Secrets come to Pods as files, not as variables",
-        each_container(
-            lambda _pod, container: not container["secret_variables"], "it has a Secret as a variable", own=False
-        ),
+        each_container(lambda c: not c["secret_variables"], "it has a Secret as a variable", cluster.of_jupyterhub),
+        "JupyterHub's proxy reads the token by which the hub commands it from a variable alone",
     )
     yield Item(
         "5.4.2",
@@ -466,7 +468,7 @@ def _pods() -> Iterable[Item]:
     yield Item(
         "5.6.3",
         "containers have a security context",
-        each_container(lambda _pod, container: container["context"], "it has no security context"),
+        each_container(lambda c: c["context"], "it has no security context", cluster.of_system),
         _LEVELS,
     )
     yield Item("5.6.4", "nothing lives in the namespace default", cluster.default_namespace)
