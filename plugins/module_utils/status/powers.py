@@ -125,6 +125,7 @@ _ANY = {SECRETS, PODS, WILDCARD, NODES, REQUESTS, VOLUMES, WEBHOOKS}
 KUBERNETES: dict[str, set[str]] = {
     "Group system:masters": {EVERYTHING, WILDCARD},
     "Group kubeadm:cluster-admins": {EVERYTHING, WILDCARD},
+    "User kube-apiserver-kubelet-client": {NODES, WILDCARD},  # how kubeadm lets the API server reach kubelets
     "User system:kube-controller-manager": {SECRETS, TOKENS, WILDCARD},
     "User system:kube-scheduler": {VOLUMES},
     _controller("bootstrap-signer"): {SECRETS},
