@@ -144,7 +144,10 @@ was=$(cut -d' ' -f2 {LOCK})
 p=$was
 until [[ $(cat /proc/$p/comm) = sshd* ]]; do p=$(awk '{{print $4}}' /proc/$p/stat); done
 kill -9 $p
-while [ "$(cut -d' ' -f2 {LOCK})" = $was ] || [ -d /proc/$was ]; do flock --nonblock {LOCK} echo free; sleep 0.05; done
+while [ "$(cut -d' ' -f2 {LOCK})" = $was ] || [ -d /proc/$was ]; do
+    flock --nonblock {LOCK} echo free || true
+    sleep 0.05
+done
 """
 
 
