@@ -424,6 +424,7 @@ def _kubelets(lab: Lab) -> Iterator[None]:
             f"cp -a {flags} /root/planted.flags; "
             f"echo 'KUBELET_EXTRA_ARGS=--read-only-port=10255 --streaming_connection_idle_timeout 0' > {extra}; "
             f"sed -i 's/\"$/ --anonymous-auth=true --hostname-override=elsewhere\"/' {flags}; "
+            f"mkdir -p {_DROP_IN.rpartition('/')[0]}; "
             f"printf '[Service]\\nExecStart=\\nExecStart={_EXEC} --event-qps=1\\n' > {_DROP_IN}; {restart}",
         )
         for name in (NODE, OTHER):

@@ -17,7 +17,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.status.model import S
 PASS, FAIL, EXPLAINED, UNKNOWN, NOT_CHECKED = "pass", "fail", "explained", "unknown", "not checked"
 VERDICTS = (PASS, FAIL, EXPLAINED, UNKNOWN, NOT_CHECKED)
 #: So many faults are named, the others are counted.
-MOST_SHOWN = 12
+MOST_SHOWN = 30
 
 
 @dataclass(frozen=True)
