@@ -39,7 +39,7 @@ LONG_RUN = f"""\
     - name: Work until the test is over
       ansible.builtin.raw: test ! -e /run/over
       register: work
-      until: work is failed
+      until: work.rc != 0
       retries: 600
       delay: 1
       failed_when: false
