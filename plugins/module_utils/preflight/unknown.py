@@ -37,6 +37,9 @@ def meant(name: str) -> str | None:
     options = role_options()
     if name in options or name.startswith(_FOREIGN) or name in used_names():
         return None
+    # Whole with more words is no slip: vault_base_wifi_password, to which base_wifi_password refers, for example.
+    if any(f"_{option}_" in f"_{name}_" for option in options):
+        return None
     near = difflib.get_close_matches(name, options, n=1, cutoff=_ALIKE)
     return near[0] if near else None
 

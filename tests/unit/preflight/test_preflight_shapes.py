@@ -73,6 +73,9 @@ def test_the_roles_own_defaults_are_right():
         ("docker_users", None),
         ("base_url", None),
         ("my_own_variable", None),
+        ("vault_base_wifi_password", None),  # as Ansible's documentation advises to name what is encrypted
+        ("old_kubeadm_version", None),
+        ("kubeadm_node_labels_default", None),
     ],
 )
 def test_a_variable_that_looks_like_one_of_ours(name, right):
