@@ -262,6 +262,9 @@ def reached_address(system: System, cards: Iterable[Mapping[str, Any]]) -> str:
     sshd names it in its session's SSH_CONNECTION (ssh(1), ENVIRONMENT). sudo drops that, but the processes above sudo
     keep it, and root may read theirs.
 
+    A Pi whose name stands for an IPv6 address, too, is reached by that; the networks of Pods and services are IPv4's,
+    and the API server takes no address of the other family than its services have.
+
     :param cards: the machine's network interfaces, as in the fact of that name.
     """
     process = "self"
@@ -275,11 +278,12 @@ def reached_address(system: System, cards: Iterable[Mapping[str, Any]]) -> str:
     else:
         return ""
     address = ipaddress.ip_address(found.group(1))
-    for card in cards:
-        own = [entry.partition("/")[0] for entry in card["addresses"]]
-        if str(address) in own and _PRIVATE_CARDS.match(card["name"]):
-            return ""
-    return "" if address.is_link_local or address.is_loopback else str(address)
+    if address.version != 4 or address.is_link_local or address.is_loopback:
+        return ""
+    own = {entry.partition("/")[0]: card["name"] for card in cards for entry in card["addresses"]}
+    # Without an address of any card nothing is known of them; sshd may name one that is a tunnel's or a router's.
+    is_usable = not _PRIVATE_CARDS.match(own[str(address)]) if str(address) in own else not own
+    return str(address) if is_usable else ""
 
 
 def network_state(system: System, route: network.Route) -> dict[str, Any]:

@@ -418,12 +418,12 @@ CARDS = [
     [
         ("192.168.13.8", "192.168.13.8"),
         ("192.168.14.8", "192.168.14.8"),  # the Wi-Fi, although the default route may be the cable's
-        ("fd00::8", "fd00::8"),
+        ("fd00::8", ""),  # services have IPv4 addresses, and the API server takes none of another family
         ("10.8.0.2", ""),
         ("192.168.7.2", ""),
         ("fe80::1%eth0", ""),
         ("127.0.0.1", ""),
-        ("172.20.0.9", "172.20.0.9"),  # no address of a card: behind a forwarded port, for example
+        ("100.64.0.9", ""),  # no address of a card: that of a tunnel without one, for example
     ],
 )
 def test_the_address_that_ansible_came_by(pi, reached: str, told: str) -> None:
@@ -431,6 +431,11 @@ def test_the_address_that_ansible_came_by(pi, reached: str, told: str) -> None:
     pi.put("/proc/self/status", "Name:\tpython3\nPPid:\t70\n")
     pi.put("/proc/70/environ", f"USER=pi\0SSH_CONNECTION=192.168.13.2 50000 {reached} 22\0HOME=/home/pi\0")
     assert facts.reached_address(pi, CARDS) == told
+
+
+def test_the_address_that_ansible_came_by_counts_where_no_card_tells_its_own(pi) -> None:
+    pi.put("/proc/self/environ", "SSH_CONNECTION=192.168.13.2 50000 192.168.13.8 22\0")
+    assert facts.reached_address(pi, [{"name": "eth0", "addresses": []}]) == "192.168.13.8"
 
 
 def test_no_ssh_connection_tells_no_address(pi) -> None:
