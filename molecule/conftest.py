@@ -1,5 +1,6 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Virtual Pis of a scenario as testinfra hosts, by the same SSH as the playbooks use: user pi, key, known host keys."""
 
 from __future__ import annotations

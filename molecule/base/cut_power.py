@@ -1,5 +1,6 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Runs role base on each of these Pis, and cuts its power at the beginning of a task.
 
 usage: cut_power.py INVENTORY SEED PI…    base_cut of a Pi is the task's number, or random: drawn by the seed.

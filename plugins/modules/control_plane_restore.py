@@ -17,7 +17,7 @@ description:
   - The backup is decrypted in the laptop's memory, verified there and again on the machine, and refused before anything
     is changed when it is damaged or does not fit the machine.
   - etcd's data is made by the C(etcdutl) of the cluster's own etcd image, with C(--bump-revision) and
-    C(--mark-compacted), so that every watcher in the cluster notices and lists anew. It begins above the backup's last
+    C(--mark-compacted), so that every watcher in the cluster notices and lists again. It begins above the backup's last
     revision, above that of the data on the machine, and above an earlier restore's, which is noted beside the backup.
   - What was on the machine before is set aside in C(/var/lib/bramble.kube/before-restore) and C(before-restore) in
     etcd's folder, until the next restore.

@@ -28,7 +28,7 @@ options:
     default: /etc/kubernetes/kubeadm-init.yaml
   timeout:
     description:
-      - Seconds to wait until a program that was started anew runs again. The kubelet waits up to five minutes before it
+      - Seconds to wait until a restarted program runs again. The kubelet waits up to five minutes before it
         starts one anew that has ended often.
     type: int
     default: 400
@@ -54,7 +54,7 @@ renewed:
   type: list
   elements: str
 restarted:
-  description: Programs that were started anew.
+  description: Programs that were restarted.
   returned: always
   type: list
   elements: str
@@ -143,7 +143,7 @@ def outdated() -> list[str]:
 
 
 def restart(name: str, timeout: float) -> None:
-    """End a program, which the kubelet starts anew, and wait until it runs."""
+    """End a program, which the kubelet restarts, and wait until it runs."""
     old = started().get(name, (0, 0.0))[0]
     if old:
         os.kill(old, signal.SIGTERM)

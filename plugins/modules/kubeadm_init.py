@@ -16,7 +16,7 @@ description:
   - After an init that was cut short, takes away what it wrote and begins again, or makes the add-ons that are still
     missing.
     It does so only when the cluster was never complete, so that nothing of a user's is lost.
-  - A control plane whose API server does not answer is waited for, and never made anew.
+  - A control plane whose API server does not answer is waited for, and never rebuilt.
   - Lets CoreDNS answer for 20 seconds after it was told to end, in place of kubeadm's 5, unless its Corefile has
     another C(lameduck). In that time every node has to hear that it is asked no more.
   - Deletes C(/etc/kubernetes/super-admin.conf) from a complete control plane. Its holder passes by RBAC, nobody uses

@@ -86,7 +86,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Have a token for the nodes that join in the next minutes
+- name: Get a token for the nodes that join in the next minutes
   bramble.kube.kubeadm_token:
     min_ttl: 10m
     ttl: 1h

@@ -2,6 +2,7 @@
 
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 
@@ -54,7 +55,7 @@ options:
     description:
       - Whether to delete objects of O(apply_set) that are no longer in the manifests.
       - A source without objects (an empty file, one with comments alone, a text that is empty), and O(select) or
-        O(exclude) that leave nothing, are errors then. Who wants the set to be empty writes C(definition=[]).
+        O(exclude) that leave nothing, are errors then. To make the set empty, write C(definition=[]).
     type: bool
     default: false
   prune_in_use:

@@ -37,7 +37,7 @@ options:
     type: int
     default: 600
   force:
-    description: Evict Pods, too, that no controller would make anew. Without it they are refused before any Pod goes.
+    description: Evict Pods, too, that no controller would recreate. Without it they are refused before any Pod goes.
     type: bool
     default: false
   kubeconfig:

@@ -14,7 +14,7 @@ author:
 description:
   - Deletes the nodes' objects, and the certificate requests of their kubelets, so that a machine with a new card can
     join under the old name.
-  - The Pods of a node that is deleted are made anew on others by their controllers. M(bramble.kube.node_drain) lets
+  - The Pods of a node that is deleted are recreated on others by their controllers. M(bramble.kube.node_drain) lets
     them leave gently before.
   - Volumes whose data lay on the machine itself, as those of local-path, stay, and their data is gone with the card.
     RV(folders) tells where it was, so that new ones can begin empty.

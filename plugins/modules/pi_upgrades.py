@@ -12,7 +12,7 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Reads the package lists anew and lets apt say what an upgrade would bring. Installs nothing.
+  - Refreshes the package lists and lets apt say what an upgrade would bring. Installs nothing.
   - Fails when the package sources belong to another release of the OS than the one that is installed, for an upgrade
     would then half turn the one into the other.
   - With O(mark) it notes in C(/run/reboot-required), before anything is installed, that a reboot will be due. The file

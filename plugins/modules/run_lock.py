@@ -55,7 +55,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Let nobody else work on this cluster meanwhile
+- name: Take the cluster's lock
   bramble.kube.run_lock:
   delegate_to: "{{ groups['master'] | first }}"
   become: true

@@ -30,7 +30,7 @@ options:
     type: path
     default: ""
   renew_days:
-    description: A certificate with fewer days left is told.
+    description: A certificate with fewer days left is reported.
     type: int
     default: 30
   drill_days:

@@ -38,7 +38,7 @@ options:
     elements: str
     default: []
   force:
-    description: Whether Pods that no controller would make anew may be lost.
+    description: Whether Pods that no controller would recreate may be lost.
     type: bool
     default: false
   kubeconfig:
@@ -163,7 +163,7 @@ def judge(module: AnsibleModule, cluster: Cluster) -> dict:
     if not errors:
         # What is begun has to be finished, so only a Pi on which nothing was begun has to be Ready.
         errors += [
-            f"{pi.host} is not Ready, and an upgrade does not mend it: 'ansible-playbook site.yml' tells why."
+            f"{pi.host} is not Ready, and an upgrade does not fix it: 'ansible-playbook site.yml' tells why."
             for pi in pis
             if not pi.ready and not pi.begun
         ]

@@ -1,5 +1,6 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Everything but power cuts that a cluster has to survive: each fault breaks one thing, runs a playbook, and mends it.
 
 While the fault lasts, the run gets through, or stops with a sentence that names the cause. When the fault is gone, the

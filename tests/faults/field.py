@@ -1,5 +1,6 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The lab on which faults are tried: a cluster with something in it that can be lost, and Pis that can be broken."""
 
 from __future__ import annotations
@@ -173,7 +174,7 @@ class Field:
         self._digest = self._digest_now()
 
     def forget(self) -> None:
-        """The cluster was made anew on purpose, and so has no ConfigMaps."""
+        """The cluster was rebuilt on purpose, and so has no ConfigMaps."""
         self._digest = ""
 
     def _configmaps(self) -> list[dict]:

@@ -1,5 +1,6 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A cluster of virtual Pis as tests use it: playbooks of this checkout, kubectl, and test Pods that ask each other."""
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A kube-apiserver from before server-side apply was stable, built from its Go module when a test first needs it.
 
 Three things stand in the way of a plain `go build` of a release of that age, and are mended on a copy of its source:

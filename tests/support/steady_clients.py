@@ -1,5 +1,6 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A Service with two Pods, and a client on every node that calls it by name all the time and counts what fails."""
 
 from __future__ import annotations

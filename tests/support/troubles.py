@@ -268,7 +268,7 @@ def image_cannot_be_pulled(lab: Lab) -> Iterator[None]:
         lab.remove_pod(name)
 
 
-@trouble(f"Pod {NAMESPACE}/crash: its container main ends again and again", "it said last '", "nonsense")
+@trouble(f"Pod {NAMESPACE}/crash: its container main keeps crashing", "its last message was '", "nonsense")
 def crash_loop(lab: Lab) -> Iterator[None]:
     """A program that ends at once."""
     lab.pod("crash", network_test_image(), "nonsense")

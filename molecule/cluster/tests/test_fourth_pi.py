@@ -1,5 +1,6 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A fourth Pi joins a finished cluster although its power is cut; nobody else changes, no secret is logged."""
 
 from __future__ import annotations

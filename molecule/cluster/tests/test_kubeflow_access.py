@@ -1,5 +1,6 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The ways in besides ports of the Pis: an ingress, load balancers; asked from the laptop where the run says."""
 
 from __future__ import annotations

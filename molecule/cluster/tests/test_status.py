@@ -1,5 +1,6 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """status.yml calls the finished cluster healthy, and names a few troubles; the scenario `status` causes all of them."""
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """All faults and thirty power cuts are survived. tests/faults/run tells what happens, and remembers each try."""
 
 from __future__ import annotations

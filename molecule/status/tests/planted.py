@@ -1,5 +1,6 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Violations of the CIS benchmark, planted on a cluster in the lab, each with the items that must fail for it.
 
 A group is planted and reverted as a whole, so that one audit shows all of it.

@@ -1,5 +1,6 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Every item of the audit is tried against a violation planted on the lab; docs/security.md has what came of it.
 
 BRAMBLE_WRITE_DOCS=1 writes the tables; without it they are compared.

@@ -1,5 +1,6 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Secrets are encrypted, the audit finds nothing that is not accepted, certificates are renewed, marks are kept."""
 
 from __future__ import annotations

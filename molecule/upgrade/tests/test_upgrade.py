@@ -1,5 +1,6 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A cluster's years in half an hour: two releases, a newer containerd, newer packages, and a power cut in the middle.
 
 The tests stand on each other, in this order.

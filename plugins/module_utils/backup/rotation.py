@@ -1,6 +1,7 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to this collection: names and behaviour may change in any release.
 
 """Names of backups on the laptop, which of them is the newest of a cluster, and which have had their time."""
 

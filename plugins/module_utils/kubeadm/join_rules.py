@@ -1,6 +1,7 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to this collection: names and behaviour may change in any release.
 
 """What `kubeadm join` has left on a machine, and whether to join, to leave it alone, or to refuse."""
 
@@ -60,5 +61,5 @@ def next_step(member: Member, endpoint: str, ca_hashes: tuple[str, ...]) -> Step
             f"this machine belongs to another cluster, the one at {member.server}, and not to the one at https://{endpoint}",
         )
     if member.lacks:
-        return Step("join", f"its kubelet lacks {member.lacks}, so that it joins anew")
+        return Step("join", f"its kubelet lacks {member.lacks}, so that it joins again")
     return Step("tidy", "the join had been cut short at its end") if member.leftover else Step("nothing")

@@ -1,6 +1,7 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to this collection: names and behaviour may change in any release.
 
 """Empties a node so that what has two replicas keeps answering, and opens it again."""
 
@@ -124,7 +125,7 @@ def made_by_hand(pods: list[Pod], node: str, force: bool) -> None:
     lost = [str(pod) for pod in pods if pod.owner is None and not pod.ending]
     if lost and not force:
         raise Stop(
-            f"These Pods on {node} were made by hand, and nothing would make them again elsewhere: {', '.join(lost)}."
+            f"These Pods on {node} were made by hand, and nothing would recreate them elsewhere: {', '.join(lost)}."
             " Delete them, give them to a Deployment, or set force to lose them."
         )
 

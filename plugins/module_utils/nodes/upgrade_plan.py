@@ -1,6 +1,7 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to this collection: names and behaviour may change in any release.
 
 """From one Kubernetes release to the next: which step is legal, what is due on which Pi, and what a cut has left.
 
@@ -215,7 +216,7 @@ def foreseen_blockers(pods: Iterable[Pod], nodes: Iterable[str], budgets: Iterab
             continue
         if pod.owner is None and not force:
             told.append(
-                f"Pod {pod} on {pod.node} was made by hand, so nothing would make it anew elsewhere:"
+                f"Pod {pod} on {pod.node} was made by hand, so nothing would recreate it elsewhere:"
                 " delete it, give it to a Deployment, or set upgrade_drain_force to true to lose it."
             )
         for budget in budgets:

@@ -1,6 +1,7 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to this collection: names and behaviour may change in any release.
 
 """All 131 items of the CIS Kubernetes Benchmark 1.12, and some of our own (B…): one table, from which docs/security.md
 comes, too. Numbers are the benchmark's; words are ours.

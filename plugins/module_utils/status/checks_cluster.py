@@ -1,6 +1,7 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to this collection: names and behaviour may change in any release.
 
 """What is looked for in the cluster: the API server first, then nodes, Pods, images, etcd."""
 
@@ -94,7 +95,7 @@ def _said(pi: Pi, container: str) -> str:
     ),
     stranger=(
         BAD,
-        "the laptop's kubeconfig {kubeconfig} is for another CA than this master's, as after the cluster was made anew",
+        "the laptop's kubeconfig {kubeconfig} is for another CA than this master's, as after the cluster was rebuilt",
         "run site.yml --tags master, which fetches the right one",
     ),
     untrusted=(
@@ -115,28 +116,28 @@ def _said(pi: Pi, container: str) -> str:
     kubelet=(
         BAD,
         "it cannot be reached ({said}), because the master's kubelet, which keeps it running, is down",
-        "mend the kubelet, as said under {master}",
+        "fix the kubelet, as described under {master}",
     ),
     containerd=(
         BAD,
         "it cannot be reached ({said}), because the master's containerd, in which it runs, is down",
-        "mend containerd, as said under {master}",
+        "fix containerd, as described under {master}",
     ),
     down=(
         BAD,
         "it cannot be reached ({said}), because {part} does not run on the master; the last that it said is '{words}'",
-        "mend what that names; the kubelet starts it again by itself ('sudo ls /var/log/pods' has all of its words)",
+        "fix what that names; the kubelet starts it again by itself ('sudo ls /var/log/pods' has all of its words)",
     ),
     etcd=(
         BAD,
         "it cannot be reached ({said}), because etcd, which holds its data, does not run on the master; the last that "
         "it said is '{words}'",
-        "mend what that names; the kubelet starts it again by itself, and restore.yml brings a backup back",
+        "fix what that names; the kubelet starts it again by itself, and restore.yml brings a backup back",
     ),
     ailing=(
         BAD,
         "it cannot be reached ({said}), although its program runs on the master; the last that it said is '{words}'",
-        "wait a minute if the master has just started, else mend what that names",
+        "wait a minute if the master has just started, else fix what that names",
     ),
     way=(
         BAD,
@@ -242,7 +243,7 @@ def way(scene: Scene) -> Iterator[Told]:
     down=(
         BAD,
         "{part} does not run on it, so {effect}; the last that it said is '{words}'",
-        "mend what that names; the kubelet starts it again by itself",
+        "fix what that names; the kubelet starts it again by itself",
     ),
     manifest=(
         BAD,
@@ -334,7 +335,7 @@ def _clean(text: str) -> str:
     "no node is short of disk, memory or process numbers",
     short=(
         BAD,
-        "its kubelet reports a shortage of {what} ({numbers}), throws Pods out and takes no new ones",
+        "its kubelet reports a shortage of {what} ({numbers}), evicts Pods and accepts no new ones",
         "{remedy}",
     ),
 )
@@ -410,12 +411,12 @@ def _core(said: str) -> str:
     "every Pod runs or waits for good reason",
     crash=(
         BAD,
-        "its container {container} ends again and again ({restarts} restarts, {end}); it said last '{words}'",
-        "mend what that names ('kubectl -n {namespace} logs {name} -c {container} --previous' shows more)",
+        "its container {container} keeps crashing ({restarts} restarts, {end}); its last message was '{words}'",
+        "fix what that names ('kubectl -n {namespace} logs {name} -c {container} --previous' shows more)",
     ),
     memory=(
         BAD,
-        "its container {container} ends again and again ({restarts} restarts): it needs more memory than its limit",
+        "its container {container} keeps crashing ({restarts} restarts): it needs more memory than its limit",
         "raise its memory limit, or give it less work",
     ),
     config=(
@@ -426,7 +427,7 @@ def _core(said: str) -> str:
     failed=(
         WARN,
         "it has failed ({end}); the last that it said is '{words}'",
-        "mend what that names and delete the Pod",
+        "fix what that names and delete the Pod",
     ),
     stopped=(
         NOTE,
@@ -441,8 +442,8 @@ def _core(said: str) -> str:
     unscheduled=(BAD, "it finds no node ({said})", "{remedy}"),
     leaving=(
         NOTE,
-        "it is to go, but its node {node} does not answer",
-        "mend the node; or, if it never comes back, 'kubectl delete node {node}'",
+        "it is being deleted, but its node {node} does not answer",
+        "repair the node; or, if it never comes back, 'kubectl delete node {node}'",
     ),
 )
 def pods(scene: Scene) -> Iterator[Told]:
@@ -528,7 +529,7 @@ def etcd(scene: Scene) -> Iterator[Told]:
     failed=(
         WARN,
         "the drill on {day} with the backup {backup} failed: {reason}",
-        "mend what that names, make a new backup with backup.yml, and hold a drill with it (backup.yml --tags drill)",
+        "fix what that names, make a new backup with backup.yml, and hold a drill with it (backup.yml --tags drill)",
     ),
     old=(
         WARN,

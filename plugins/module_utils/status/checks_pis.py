@@ -1,6 +1,7 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Internal to this collection: names and behaviour may change in any release.
 
 """What is looked for on each Pi; works without an API server."""
 
@@ -167,7 +168,7 @@ def engine(scene: Scene) -> Iterator[Told]:
     failing=(
         BAD,
         "its kubelet does not stay up ({state}); its last error is '{error}'",
-        "mend what the error names, then 'sudo systemctl restart kubelet' on it ('journalctl -u kubelet' tells all)",
+        "fix what the error names, then 'sudo systemctl restart kubelet' on it ('journalctl -u kubelet' tells all)",
     ),
 )
 def kubelet(scene: Scene) -> Iterator[Told]:
@@ -267,7 +268,7 @@ def _says(pi: Pi, container: str) -> str:
     "every disk has room and can be written to",
     full=(
         BAD,
-        "only {free} of {total} are free on the disk of {folder}; the kubelet throws Pods out at its threshold",
+        "only {free} of {total} are free on the disk of {folder}; the kubelet evicts Pods at its threshold",
         "make room ('sudo apt-get clean', 'sudo crictl rmi --prune', 'sudo journalctl --vacuum-size=100M') or use a "
         "larger card",
     ),
@@ -369,7 +370,7 @@ def _certificate_remedy(pi: Pi, file: str) -> str:
     if file.startswith("/var/lib/kubelet/pki/kubelet-server") or file.endswith("/kubelet.crt"):
         return "restart the kubelet with 'sudo systemctl restart kubelet', which asks for a new one, then run site.yml"
     if pi.role == "node":
-        return "run site.yml, which joins this Pi anew with a new certificate"
+        return "run site.yml, which joins this Pi again with a new certificate"
     return "run site.yml --tags master, which renews the control plane's certificates"
 
 
@@ -378,7 +379,7 @@ def _certificate_remedy(pi: Pi, file: str) -> str:
     "every Pi trusts the CA of this cluster's master",
     kubeconfig=(
         BAD,
-        "its kubelet trusts another CA than the master's (kubelet.conf), as after the master was made anew",
+        "its kubelet trusts another CA than the master's (kubelet.conf), as after the master was rebuilt",
         "take it into this cluster: 'sudo kubeadm reset --force' on it, then run site.yml",
     ),
     file=(
@@ -389,7 +390,7 @@ def _certificate_remedy(pi: Pi, file: str) -> str:
     untrusted=(
         BAD,
         "it does not trust the certificate that the API server at {server} shows ({said})",
-        "see that kubelet.conf has the master's address and CA; 'sudo kubeadm reset --force' and site.yml join it anew",
+        "see that kubelet.conf has the master's address and CA; 'sudo kubeadm reset --force' and site.yml join it",
     ),
 )
 def wrong_ca(scene: Scene) -> Iterator[Told]:

@@ -1,5 +1,6 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A real etcd's keys and what a real API server reads from it: the same numbers, kind by kind."""
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A drill and restores with the real programs: kubeadm's files, etcd's data, an API server with encrypted Secrets."""
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A playbook that changes the cluster takes its lock first, and a run that has lost it stops at its next task."""
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def test_a_playbook_looks_at_the_lock_from_the_play_that_takes_it_to_its_end(pla
     all_plays = list(plays(f"{playbook}.yml"))
     first = next(number for number, play in enumerate(all_plays) if takes_lock(play))
     unwatched = [play["name"] for play in all_plays[first:] if play.get("environment") != HELD]
-    assert set(unwatched) <= {"Let nobody else work on this cluster meanwhile"}
+    assert set(unwatched) <= {"Take the cluster's lock"}
     assert all_plays[first + 1 :] or playbook == "backup"
 
 

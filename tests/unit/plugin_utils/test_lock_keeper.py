@@ -1,5 +1,6 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The processes that keep a run's lock, run for real: this machine is laptop and master, and a shell the SSH."""
 
 from __future__ import annotations
