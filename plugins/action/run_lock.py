@@ -68,10 +68,10 @@ class ActionModule(ActionBase):
         if self._low_level_execute_command("command -v flock")["rc"]:
             return "There is no program flock on the machine, which Debian has in its package util-linux."
         if slate.begin():
-            Keeper(self.execute_alone, path, run, slate).start()
+            Keeper(lambda script: self.execute_alone(script, slate), path, run, slate).start()
         return slate.wait()
 
-    def execute_alone(self, script: str) -> tuple[int, str]:
+    def execute_alone(self, script: str, slate: Slate) -> tuple[int, str]:
         """Run a script by a connection of its own, in a process that outlives this task."""
         Display().verbosity = 0  # what it would show goes through a queue that ends with the run
         own = {"reconnection_retries": 0, "verbosity": 0}
@@ -79,6 +79,8 @@ class ActionModule(ActionBase):
             arguments = self._connection.get_option("ssh_args") or ""
             if not arguments.startswith(OWN_CONNECTION):
                 own["ssh_args"] = OWN_CONNECTION + arguments
+            if slate.address:  # a run that gives the machine another one goes on there
+                own["host"] = slate.address
             for name, value in own.items():
                 self._connection.set_option(name, value)
         try:

@@ -14,7 +14,8 @@ author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Fails when this run took a lock by M(bramble.kube.run_lock), has lost it, and cannot take it back. Waits for up to
-    two minutes while it is being taken back, as after a reboot of the machine and after its SSH session was cut.
+    two minutes while it is being taken back, as after a reboot of the machine and after its SSH session was cut, and
+    looks for a machine that has moved at the C(ansible_host) that it has by now.
   - Does nothing at once when the run has its lock, and when it never asked for one, as a dry run.
   - Made for the keyword C(environment) of a play, whose value Ansible makes for each task of the play, also for those
     of roles, of included files and of handlers. It adds no variable.
@@ -42,6 +43,7 @@ from ansible import constants
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.run_lock import AGAIN
 from ansible_collections.bramble.kube.plugins.plugin_utils.lock_keeper import Slate
 
 
@@ -51,7 +53,15 @@ class LookupModule(LookupBase):
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, str]]:
         """Go on, wait, or stop."""
         for slate in Slate.all(constants.DEFAULT_LOCAL_TMP):
+            if slate.read()[0] == AGAIN:
+                slate.move(self._address(slate.host, variables or {}))
             trouble = slate.wait()
             if trouble:
                 raise AnsibleLookupError(trouble)
         return [{}]
+
+    def _address(self, host: str, variables: dict[str, Any]) -> str:
+        """At which address a host is by now: the task's, or the one that was set as a fact; empty when none is."""
+        if variables.get("inventory_hostname") == host:  # variables of the task alone are not among hostvars
+            return str(self._templar.template(variables.get("ansible_host") or ""))
+        return str(variables.get("hostvars", {}).get(host, {}).get("ansible_host") or "")

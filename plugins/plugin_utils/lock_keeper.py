@@ -55,17 +55,18 @@ class Slate:
     """What this run's tasks can read about one lock.
 
     :param folder: its own.
+    :param host: the machine's name in the inventory; known to the one that makes it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, host: str = "") -> None:
+        self._folder, self._host = folder, host
         self._alive = -1
 
     @classmethod
     def of(cls, folder: str, host: str, path: str) -> Slate:
         """That of a lock of the run with this temporary folder."""
         name = hashlib.sha256(f"{host}\0{path}".encode()).hexdigest()[:16]
-        return cls(Path(folder) / "bramble.kube.run_lock" / name)
+        return cls(Path(folder) / "bramble.kube.run_lock" / name, host)
 
     @classmethod
     def all(cls, folder: str) -> list[Slate]:
@@ -78,6 +79,7 @@ class Slate:
         beside = Path(tempfile.mkdtemp(prefix=".", dir=self._folder.parent))
         self._alive = os.open(beside / "alive", os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._alive, fcntl.LOCK_EX)
+        (beside / "host").write_text(self._host, encoding="utf-8")
         Slate(beside).write(TAKING)
         try:
             beside.rename(self._folder)
@@ -92,18 +94,40 @@ class Slate:
         os.close(self._alive)
 
     def write(self, state: str, text: str = "") -> None:
-        """Write down how the lock stands; not once the run has ended, and its folder is gone."""
+        """Write down how the lock stands."""
+        self._put("state", json.dumps([state, text]))
+
+    def _put(self, name: str, text: str) -> None:
+        """Write a file; not once the run has ended, and the folder is gone."""
         with contextlib.suppress(FileNotFoundError):
-            beside = self._folder / "state.part"
-            beside.write_text(json.dumps([state, text]), encoding="utf-8")
-            beside.replace(self._folder / "state")
+            beside = self._folder / f"{name}.{os.getpid()}.part"
+            beside.write_text(text, encoding="utf-8")
+            beside.replace(self._folder / name)
+
+    def _get(self, name: str) -> str:
+        try:
+            return (self._folder / name).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+
+    @property
+    def host(self) -> str:
+        """The machine's name in the inventory."""
+        return self._get("host")
+
+    @property
+    def address(self) -> str:
+        """Where the machine is by now; empty where it was when the lock was taken."""
+        return self._get("address")
+
+    def move(self, address: str) -> None:
+        """Let the keeper look for the machine at another address."""
+        if address and address != self.address:
+            self._put("address", address)
 
     def read(self) -> tuple[str, str]:
         """How the lock stands; a pair of empty texts when this run never asked for it."""
-        try:
-            state, text = json.loads((self._folder / "state").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return "", ""
+        state, text = json.loads(self._get("state") or '["", ""]')
         return state, text
 
     def keeper_lives(self) -> bool:

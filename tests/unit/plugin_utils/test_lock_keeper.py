@@ -21,6 +21,10 @@ from ansible_collections.bramble.kube.plugins.module_utils.common.run_lock impor
 from ansible_collections.bramble.kube.plugins.plugin_utils.lock_keeper import NO_CONNECTION, Keeper, Slate
 
 
+#: Where the machine answers, too, in a run that has given it another address.
+NEW_ADDRESS = "192.168.13.99"
+
+
 def wait(what: str, condition: Callable[[], object], seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -50,7 +54,7 @@ class Laptop:
         Keeper(self.execute, str(path), self.run, self.slate).start()
 
     def execute(self, script: str) -> tuple[int, str]:
-        if self.offline.exists():
+        if self.offline.exists() and self.slate.address != NEW_ADDRESS:
             return NO_CONNECTION, "no route to host"
         # Not in the keeper's process group: nobody on a laptop can kill what runs on a Pi.
         command = ["setsid", "--wait", "sh", "-c", script]
@@ -161,6 +165,34 @@ def test_the_lock_is_taken_again_after_a_reboot(laptop, path):
     anna.offline.unlink()
     assert anna.slate.wait() == ""
     assert anna.has()
+
+
+class Raw:
+    """A templar for variables without templates."""
+
+    def template(self, value: str) -> str:
+        return value
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"inventory_hostname": "master", "ansible_host": NEW_ADDRESS, "hostvars": {"master": {"ansible_host": "old"}}},
+        {"inventory_hostname": "node1", "ansible_host": "x", "hostvars": {"master": {"ansible_host": NEW_ADDRESS}}},
+    ],
+)
+def test_the_lock_is_taken_again_where_the_run_has_moved_the_machine_to(laptop, variables):
+    """As role base does, which goes on at base_static_address."""
+    anna = laptop("anna")
+    assert anna.slate.wait() == ""
+    first = anna.holder()
+    anna.offline.touch()
+    anna.cut()
+    wait("the keeper to notice", lambda: anna.slate.read()[0] == AGAIN)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ansible.constants.DEFAULT_LOCAL_TMP", str(anna.folder))
+        assert LookupModule(templar=Raw()).run([], variables) == [{}]
+    wait("a session at the new address", lambda: anna.has() and anna.holder() != first)
 
 
 def test_a_run_that_lost_its_lock_to_another_one_stops(laptop, path):
