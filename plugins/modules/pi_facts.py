@@ -153,8 +153,8 @@ ansible_facts:
       type: str
     pi_reached_address:
       description: >-
-        The machine's address to which Ansible's SSH connection goes; empty if it is of a tunnel or of the link alone,
-        and without SSH.
+        The machine's IPv4 address to which Ansible's SSH connection goes; empty if it is of a tunnel, of the link alone
+        or of none of its interfaces, and without SSH.
       type: str
     pi_complete:
       description: Whether all facts were read, not only some (O(only)). Roles look at a Pi that lacks this one.

@@ -65,9 +65,11 @@ def _mine(file: str, key: str) -> str:
 def hold_script(path: str, run: Run) -> str:
     """A script that takes the lock, and holds it until `LINGER` seconds after its output goes nowhere any more."""
     file, note = shlex.quote(path), shlex.quote(run.note)
-    # A cut session's process is ended only when this one is next in the kernel's queue: nobody else comes between,
-    # because others do not queue.
-    take_over = f'{{ sleep 0.3; kill -9 "$holder"; }} >/dev/null 2>&1 9>&- & flock -w {GRACE} 9 && break'
+    # A cut session's process is ended only when this one is next in the kernel's queue (proc_locks(5)), which a slow
+    # machine may take a while for: nobody else comes between, because others do not queue.
+    queued = f'grep -q -- "-> FLOCK .*:$(stat -L -c %i {file}) " /proc/locks'
+    kill = f'for try in 1 2 3 4 5 6 7 8 9; do sleep 0.3; {queued} && break; done; kill -9 "$holder"'
+    take_over = f"{{ {kill}; }} >/dev/null 2>&1 9>&- & flock -w {GRACE} 9 && break"
     return "\n".join(
         [
             "umask 022; trap '' PIPE HUP",

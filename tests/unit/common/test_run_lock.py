@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -156,6 +157,23 @@ def test_a_run_comes_back_to_its_lock_while_others_want_it(path, begin, holder):
     assert has(ANNA, path)
     assert bert.wait(timeout=30) == run_lock.REFUSED
     assert has(ANNA, path)
+
+
+def test_nobody_gets_in_while_a_slow_machine_comes_back_to_its_lock(path, begin, holder, tmp_path, monkeypatch):
+    """The program that queues for the lock needs longer to start than the time after which it was taken to be there."""
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    script = f'#!/bin/sh\n[ "$1" = -w ] && sleep 1\nexec {shutil.which("flock")} "$@"\n'
+    (slow / "flock").write_text(script)
+    (slow / "flock").chmod(0o755)
+    before = os.environ["PATH"]
+    monkeypatch.setenv("PATH", f"{slow}:{before}")
+    again = begin(ANNA)
+    monkeypatch.setenv("PATH", before)
+    while holder.poll() is None:
+        assert not is_free(path)
+    assert not is_free(path)
+    assert again.stdout.readline().strip() == HELD
 
 
 def test_one_who_waits_gets_the_lock_when_its_holder_is_killed(path, begin, holder):

@@ -20,7 +20,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.common import run_loc
 from ansible_collections.bramble.kube.plugins.module_utils.common.run_lock import AGAIN, HELD, STOP, TAKING, Run
 from ansible_collections.bramble.kube.plugins.plugin_utils.lock_keeper import NO_CONNECTION, Keeper, Slate
 
-
 #: Where the machine answers, too, in a run that has given it another address.
 NEW_ADDRESS = "192.168.13.99"
 
