@@ -49,12 +49,15 @@ def trial(system: System, text: str, key_path: str, key: bytes) -> str:
     """
     place = tempfile.mkdtemp(prefix="bramble-apt-")
     try:
-        os.chmod(place, 0o755)  # apt reads as a user of its own
+        os.chmod(place, 0o755)
         os.makedirs(os.path.join(place, "lists", "partial"))
-        with open(os.path.join(place, "key.asc"), "wb") as file:
-            file.write(key)
-        with open(os.path.join(place, "one.sources"), "w", encoding="utf-8") as file:
-            file.write(text.replace(key_path, os.path.join(place, "key.asc")))
+        sources = text.replace(key_path, os.path.join(place, "key.asc")).encode()
+        for name, content in (("key.asc", key), ("one.sources", sources)):
+            with open(os.path.join(place, name), "wb") as file:
+                file.write(content)
+        # apt reads as a user of its own, also where root's umask keeps what root writes from others.
+        for name, mode in (("lists", 0o755), ("key.asc", 0o644), ("one.sources", 0o644)):
+            os.chmod(os.path.join(place, name), mode)
         options = {
             "Dir::Etc::sourcelist": os.path.join(place, "one.sources"),
             "Dir::Etc::sourceparts": "-",
