@@ -23,6 +23,11 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udf
 
 _URL = (r"https?://[A-Za-z0-9._~:\[\]@!$&()*+,;=%/?-]+|", "an address such as https://pkgs.k8s.io is right")
 _LABEL = (r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?|", "small letters, digits and hyphens are right")
+_SUBDOMAIN = (
+    r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*|",
+    "small letters, digits, hyphens and dots are right",
+)
+_PATH_NAME = (r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|", "letters, digits and, inside, . _ - are right")
 _IMAGE = (r"[A-Za-z0-9][A-Za-z0-9._:/@-]*|", "an image such as docker.io/library/busybox:1.37 is right")
 _AMOUNT = (r"[0-9]+(?:\.[0-9]+)?[A-Za-z]{0,2}|", "an amount such as 512M is right")
 _DURATION = (r"0|(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|ms|s|m|h))+|", "a duration such as 30m is right")
@@ -33,12 +38,12 @@ _FORMS = {
     "docker_apt_key_url": _URL,
     "kubeadm_apt_repository": _URL,
     "kubeadm_apt_key_url": _URL,
-    "kubeflow_ingress_class": _LABEL,
+    "kubeflow_ingress_class": _SUBDOMAIN,
     "kubeflow_jupyterhub_notebook_image": _IMAGE,
     "kubeflow_jupyterhub_notebook_memory": _AMOUNT,
     "kubeflow_jupyterhub_notebook_memory_limit": _AMOUNT,
     "kubeflow_jupyterhub_notebook_storage": _AMOUNT,
-    "kubeflow_model_server_model": _LABEL,
+    "kubeflow_model_server_model": _PATH_NAME,
     "kubeflow_smoke_image": _IMAGE,
     "kubeflow_smoke_namespace": _LABEL,
     "kubeflow_source": _URL,

@@ -31,7 +31,9 @@ def errors(**variables) -> list[str]:
         ("docker_registry_mirrors", {"docker.io": [None]}, "but an address such as"),
         ("docker_apt_repository", "https://a.example/\ndeb http://b.example", "a line break or another control"),
         ("kubeadm_apt_repository", "https://a.example/ main", "but an address such as"),
-        ("kubeflow_model_server_model", "di'gits", "small letters, digits and hyphens are right"),
+        ("kubeflow_model_server_model", "di'gits", "letters, digits and, inside, . _ - are right"),
+        ("kubeflow_model_server_model", "..", "letters, digits and, inside, . _ - are right"),
+        ("kubeflow_ingress_class", "Traefik", "small letters, digits, hyphens and dots are right"),
         ("kubeflow_smoke_namespace", "a/../b", "small letters"),
         ("base_kernel_modules", ["-r"], "a kernel module, such as br_netfilter, is right"),
         ("docker_pod_cidr", "10.244.0.0/16; reboot", "but a network, such as 10.244.0.0/16, is right"),
@@ -49,6 +51,18 @@ def test_a_value_that_would_be_read_as_something_else_is_refused_by_name(name, v
     found = [error for error in errors(**{name: value}) if name in error]
     assert len(found) == 1 and words in found[0]
     assert "\n" not in found[0] and "\x1b" not in found[0] and len(found[0]) <= 600
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("kubeflow_model_server_model", "sklearn_Iris-v1.2"),  # a part of a path, and no name of an object
+        ("kubeflow_ingress_class", "traefik.v3"),  # an object's name: a DNS subdomain
+        ("kubeflow_ingress_class", ""),
+    ],
+)
+def test_a_value_that_is_right_is_taken(name, value):
+    assert errors(**{name: value}) == []
 
 
 @pytest.mark.parametrize("value", ["hunter2\nhunter2", ["hunter2"], {"hunter2": 1}])

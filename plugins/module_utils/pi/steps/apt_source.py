@@ -55,7 +55,7 @@ def trial(system: System, text: str, key_path: str, key: bytes) -> str:
         for name, content in (("key.asc", key), ("one.sources", sources)):
             with open(os.path.join(place, name), "wb") as file:
                 file.write(content)
-        # apt reads as a user of its own, also where root's umask keeps what root writes from others.
+        # For apt's own user, whatever root's umask is: where that cannot read, apt works as root.
         for name, mode in (("lists", 0o755), ("key.asc", 0o644), ("one.sources", 0o644)):
             os.chmod(os.path.join(place, name), mode)
         options = {
