@@ -19,8 +19,8 @@ description:
     The checksum is of the folder's files and not of the archive, because GitHub promises the same files for a tag,
     but not that it
     will always pack them the same way.
-  - What a C(kustomization.yaml) takes from elsewhere must be pinned to a commit of 40 hexadecimal digits, as
-    C(?ref=COMMIT) or in its path. Anything else may be another thing tomorrow, and is refused by its name. What the
+  - What a C(kustomization.yaml) of the build takes from elsewhere must be pinned to a commit of 40 hexadecimal digits,
+    as C(?ref=COMMIT) or in its path. Anything else may be another thing tomorrow, and is refused by its name. What the
     kustomization of such a commit takes from elsewhere itself is not looked at.
   - Runs where kubectl is, such as on the master; needs no root.
 options:
@@ -98,6 +98,7 @@ import re
 import shutil
 import tarfile
 import tempfile
+from collections.abc import Collection
 from typing import NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
@@ -186,14 +187,16 @@ def lay_out(folder: Folder, place: str) -> None:
             raise Stop(f"the archive's link {path} leads out of it")
 
 
-def not_pinned(files: dict[str, bytes]) -> list[str]:
+def not_pinned(files: dict[str, bytes], read: Collection[str] | None = None) -> list[str]:
     """What kustomizations among the files would fetch from elsewhere without a pin, as "address in file".
 
     Read as text: a Pi has no YAML library for certain. A file of the archive by that name is no address.
+
+    :param read: paths of those that the build reads; by default all.
     """
     found = []
     for path, content in sorted(files.items()):
-        if posixpath.basename(path) not in _NAMES:
+        if posixpath.basename(path) not in _NAMES or path not in (files if read is None else read):
             continue
         for line in content.decode("utf-8", "replace").splitlines():
             for value in _VALUE.findall(line.partition(" #")[0]):
@@ -201,6 +204,28 @@ def not_pinned(files: dict[str, bytes]) -> list[str]:
                 is_local = any(f"{name}/".startswith(f"{here}/") for name in files)
                 if _REMOTE.match(value) and not is_local and not _PINNED.search(value):
                     found.append(f"{value} in {path}")
+    return found
+
+
+def read_by(folder: Folder, overlay: str) -> dict[str, bytes]:
+    """The kustomizations that a build of an overlay reads: its own, and those of folders that these name.
+
+    With symbolic links all of them, since a path may lead anywhere.
+    """
+    if folder.links:
+        return folder.files
+    found: dict[str, bytes] = {}
+    seen, left = set(), [posixpath.normpath(overlay)]
+    while left:
+        place = left.pop()
+        if place in seen:
+            continue
+        seen.add(place)
+        for path in (posixpath.join(place, name) for name in _NAMES):
+            if path in folder.files:
+                found[path] = folder.files[path]
+                for line in found[path].decode("utf-8", "replace").splitlines():
+                    left += (posixpath.normpath(posixpath.join(place, value)) for value in _VALUE.findall(line))
     return found
 
 
@@ -226,7 +251,7 @@ def build(module: AnsibleModule, kubectl: str) -> str:
         overlay = OWN_FOLDER
         # kustomize reads JSON, which is YAML, too.
         folder.files[f"{overlay}/kustomization.yaml"] = json.dumps(module.params["kustomization"], indent=1).encode()
-    loose = not_pinned(folder.files)
+    loose = not_pinned(folder.files, read_by(folder, overlay))
     if loose:
         raise Stop(
             f"its kustomization takes {loose[0]}, which may be another thing tomorrow; name a commit there,"

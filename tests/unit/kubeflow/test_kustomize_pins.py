@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ansible_collections.bramble.kube.plugins.modules.kustomize_build import not_pinned
+from ansible_collections.bramble.kube.plugins.modules.kustomize_build import Folder, not_pinned, read_by
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -60,3 +60,26 @@ def test_what_is_pinned_or_lies_beside_it(text: str) -> None:
 def test_a_file_that_only_looks_like_an_address() -> None:
     files = {"m/kustomization.yaml": b"resources: [cert-manager.io/x.git]", "m/cert-manager.io/x.git/a.yaml": b""}
     assert not_pinned(files) == []
+
+
+def test_only_what_the_build_reads_has_to_be_pinned() -> None:
+    loose = b"resources: [https://github.com/o/r//x?ref=main]\n"
+    files = {
+        "m/over/kustomization.yaml": b"resources:\n- ../base\ncomponents: [\n  '../parts/a'\n]\n",
+        "m/base/kustomization.yml": b"resources: [a.yaml]\n",
+        "m/base/a.yaml": b"kind: X\n",
+        "m/parts/a/Kustomization": b"patches:\n- path: x.yaml\n",
+        "m/example/kustomization.yaml": loose,
+    }
+    used = ["m/base/kustomization.yml", "m/over/kustomization.yaml", "m/parts/a/Kustomization"]
+    assert sorted(read_by(Folder(files, {}, []), "m/over/")) == used
+    assert not_pinned(files, used) == []
+    for path in used:
+        changed = {**files, path: files[path] + loose}
+        found = not_pinned(changed, read_by(Folder(changed, {}, []), "m/over"))
+        assert found == [f"https://github.com/o/r//x?ref=main in {path}"]
+
+
+def test_with_links_everything_has_to_be_pinned() -> None:
+    files = {"m/over/kustomization.yaml": b"resources: [../link/b]", "m/b/kustomization.yaml": b"- github.com/o/r//x"}
+    assert not_pinned(files, read_by(Folder(files, {"m/link": "m"}, []), "m/over"))
