@@ -33,7 +33,13 @@ _PATTERNS = (
     ),
     # {"auth": "dXNlcjpwYXNz"} of docker's config.json; the word alone is too common.
     (re.compile(r"(\"auth\"\s*:\s*\")[A-Za-z0-9+/=]+"), rf"\1{WITHHELD}"),
-    (re.compile(r"\b((?:Bearer|Basic)\s+)[A-Za-z0-9+/=._~-]{8,}", re.IGNORECASE), rf"\1{WITHHELD}"),
+    (
+        re.compile(
+            r"\b((?:Bearer|Basic)\s+)(?!(?:authentication|authorization|credentials)(?![\w+/=.~-]))[A-Za-z0-9+/=._~-]{8,}",
+            re.IGNORECASE,
+        ),
+        rf"\1{WITHHELD}",
+    ),
     # --password VALUE; "password": "VALUE", also inside other quotes; password: VALUE and password=VALUE.
     (
         re.compile(rf"(--(?:{_SECRET_KEYS}|token)[ =:]+)(?![a-z0-9]{{6}}\.\*)[^\s'\"(*]{{6,}}", re.IGNORECASE),

@@ -45,6 +45,8 @@ def test_secrets_are_taken_out(text, shown):
         "abcdef.sixteencharacte01",
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
         "sha256:" + "0123456789abcdef" * 4,
+        "unauthorized: Basic authentication is required",
+        "invalid bearer credentials",
     ],
 )
 def test_other_text_stays(text):
@@ -65,6 +67,7 @@ def in_base64(text: str) -> str:
     [
         "Authorization: Bearer {}",
         "Authorization: Basic {}",
+        "Authorization: Bearer credentials-{}",
         "password: {}",
         "'password': '{}'",
         '\\"password\\": \\"{}\\"',
