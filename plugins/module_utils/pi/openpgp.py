@@ -65,7 +65,7 @@ def fingerprints(armoured: bytes) -> list[str]:
 
     :raises KeyFileError: when it is anything but one block of public keys.
     """
-    block = _ARMOUR.fullmatch(armoured)
+    block = _ARMOUR.fullmatch(armoured) if armoured.isascii() else None
     if not block:
         raise KeyFileError("it is no public key with armour (-----BEGIN PGP PUBLIC KEY BLOCK-----)")
     try:

@@ -88,7 +88,7 @@ def wait_for_locks(system: System, seconds: float, sleep: Callable[[float], None
 
 
 def _is_there(packages: Mapping[str, Mapping[str, str]], wanted: str) -> bool:
-    name, _, version = wanted.partition("=")
+    name, _sign, version = wanted.partition("=")
     entry = packages.get(name, {})
     return entry.get("state") == "installed" and fnmatch.fnmatchcase(entry.get("version", ""), version or "*")
 

@@ -51,6 +51,10 @@ def armour(data: bytes) -> bytes:
     ("data", "message"),
     [
         (b"", "no public key with armour"),
+        (
+            b"-----BEGIN PGP PUBLIC KEY BLOCK-----\nComment: caf\xc3\xa9\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n",
+            "no public key",
+        ),
         (b"<html>Log in to this network</html>", "no public key with armour"),
         (armour(b"\x99\x00\x30abc"), "it is cut"),
         (armour(b"\x99\x00\x03\x03ab"), "version 3"),

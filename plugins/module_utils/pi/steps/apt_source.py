@@ -31,7 +31,7 @@ OPTIONS = {
     "url": {"type": "str", "required": True},
     "suite": {"type": "str", "required": True},
     "components": {"type": "list", "elements": "str", "default": []},
-    "key_url": {"type": "str", "required": True},
+    "key_url": {"type": "str", "required": True, "no_log": False},
     "key_fingerprints": {"type": "list", "elements": "str", "required": True, "no_log": False},
     "settings": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "renewed"], "default": "present"},
