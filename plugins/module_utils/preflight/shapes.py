@@ -30,6 +30,11 @@ _SUBDOMAIN = (
 _PATH_NAME = (r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|", "letters, digits and, inside, . _ - are right")
 _IMAGE = (r"[A-Za-z0-9][A-Za-z0-9._:/@-]*|", "an image such as docker.io/library/busybox:1.37 is right")
 _AMOUNT = (r"[0-9]+(?:\.[0-9]+)?[A-Za-z]{0,2}|", "an amount such as 512M is right")
+#: Not Kubernetes' way: the hub refuses 1Gi, and its 1G is 2^30 bytes (ByteSpecification in jupyterhub/traitlets.py).
+_HUB_MEMORY = (
+    r"[0-9]+(?:\.[0-9]+)?[KMGT]",
+    "a number with K, M, G or T, as JupyterHub reads it, such as 512M is right",
+)
 _DURATION = (r"0|(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|ms|s|m|h))+|", "a duration such as 30m is right")
 _FORMS = {
     "base_debian_archive": _URL,
@@ -40,8 +45,8 @@ _FORMS = {
     "kubeadm_apt_key_url": _URL,
     "kubeflow_ingress_class": _SUBDOMAIN,
     "kubeflow_jupyterhub_notebook_image": _IMAGE,
-    "kubeflow_jupyterhub_notebook_memory": _AMOUNT,
-    "kubeflow_jupyterhub_notebook_memory_limit": _AMOUNT,
+    "kubeflow_jupyterhub_notebook_memory": _HUB_MEMORY,
+    "kubeflow_jupyterhub_notebook_memory_limit": _HUB_MEMORY,
     "kubeflow_jupyterhub_notebook_storage": _AMOUNT,
     "kubeflow_model_server_model": _PATH_NAME,
     "kubeflow_smoke_image": _IMAGE,

@@ -35,6 +35,10 @@ def errors(**variables) -> list[str]:
         ("kubeflow_model_server_model", "..", "letters, digits and, inside, . _ - are right"),
         ("kubeflow_ingress_class", "Traefik", "small letters, digits, hyphens and dots are right"),
         ("kubeflow_smoke_namespace", "a/../b", "small letters"),
+        # What Kubernetes takes and the hub ends with: "1Gi is not a valid memory specification"
+        ("kubeflow_jupyterhub_notebook_memory", "128Mi", "a number with K, M, G or T, as JupyterHub reads it"),
+        ("kubeflow_jupyterhub_notebook_memory_limit", "1Gi", "a number with K, M, G or T, as JupyterHub reads it"),
+        ("kubeflow_jupyterhub_notebook_memory_limit", "1073741824", "a number with K, M, G or T"),
         ("base_kernel_modules", ["-r"], "a kernel module, such as br_netfilter, is right"),
         ("docker_pod_cidr", "10.244.0.0/16; reboot", "but a network, such as 10.244.0.0/16, is right"),
         ("kubeadm_ignore_preflight_errors", ["--config=/x"], "the name of a check"),
@@ -59,6 +63,7 @@ def test_a_value_that_would_be_read_as_something_else_is_refused_by_name(name, v
         ("kubeflow_model_server_model", "sklearn_Iris-v1.2"),  # a part of a path, and no name of an object
         ("kubeflow_ingress_class", "traefik.v3"),  # an object's name: a DNS subdomain
         ("kubeflow_ingress_class", ""),
+        ("kubeflow_jupyterhub_notebook_memory_limit", "1.5G"),
     ],
 )
 def test_a_value_that_is_right_is_taken(name, value):
