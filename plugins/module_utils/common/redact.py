@@ -51,7 +51,10 @@ _PATTERNS = (
     ),
     (
         re.compile(
-            rf"((?:{_SECRET_KEYS})\\?[\"']?\s?[:=]\s*)(?!\\?[\"'(*{{\[]|null\b|None\b)[^\s,;}}\]]+", re.IGNORECASE
+            rf"((?:{_SECRET_KEYS})\\?[\"']?\s?[:=]\s*)"
+            # What an API server says of the field, and not what is in it (apimachinery, field/errors.go), stays.
+            r"(?!\\?[\"'(*{\[]|null\b|None\b|Required value\b|Forbidden: )[^\s,;}\]]+",
+            re.IGNORECASE,
         ),
         rf"\1{WITHHELD}",
     ),

@@ -45,6 +45,8 @@ def test_secrets_are_taken_out(text, shown):
         "abcdef.sixteencharacte01",
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
         "sha256:" + "0123456789abcdef" * 4,
+        "spec.password: Required value",
+        "spec.apiKey: Forbidden: may not be set here",
         "unauthorized: Basic authentication is required",
         "invalid bearer credentials",
     ],
