@@ -3,13 +3,13 @@
 #
 # With: sigs.k8s.io/structured-merge-diff/v6 6.4.2, the library by which the Kubernetes API server merges (Go proxy).
 #
-# Guess: the result of an apply depends on what each manager applied last. Whoever applies A, B, then B, A, and then A, B
-# again is back where it began.
+# Guess: the result of an apply depends on what each manager applied last. Whoever applies A, B, then B, A, and then
+# A, B again is back where it began.
 #
 # Behaviour: the items of other managers keep their place in the live list, and only the applied items move around them.
 # Another manager's C stood behind A and B; after A and B have changed places and changed back, it stands before both.
-# For environment variables order has a meaning: C="$(A)" is expanded in the first state, and stays the text "$(A)" in
-# the last, with nobody's configuration changed.
+# For environment variables order has a meaning: C="$(A)" is expanded in the state A B C, and stays the text "$(A)" in
+# the state C A B, with the same configurations in both.
 #
 # Seen:
 #   other applies B C: B C

@@ -6,9 +6,10 @@
 # Guess: only rules on looks need a browser. A page without <main> and <h1> gives landmark-one-main and
 # page-has-heading-one as violations, and two elements with one id give duplicate-id.
 #
-# Behaviour: both rules end with an error inside axe, which puts them under "incomplete", with and without a main part and
-# a heading alike; a test that asks for no violations can never fail on them. There is no rule on ids any more unless a
-# label or an ARIA attribute refers to them: HTML that a browser's getElementById reads wrongly passes as accessible.
+# Behaviour: both rules end with an error inside axe, which puts them under "incomplete", with and without a main part
+# and a heading alike; a test that asks for no violations can never fail on them. There is no rule on ids any more
+# unless a label or an ARIA attribute refers to them: HTML that a browser's getElementById reads wrongly passes as
+# accessible.
 #
 # Seen:
 #   main and h1: violations none; incomplete landmark-one-main, page-has-heading-one

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # An admission rule that was tried with cel-python means something else in Kubernetes.
 #
-# With: cel-python 0.5.0 (PyPI); github.com/google/cel-go 0.26.1, the engine of Kubernetes' admission policies and CRDs, with
-# the two options that Kubernetes sets for it, comparison across types of numbers and optional types (Go proxy).
+# With: cel-python 0.5.0 (PyPI); github.com/google/cel-go 0.26.1, the engine of Kubernetes' admission policies and
+# CRDs, with the two options that Kubernetes sets for it, comparison across types of numbers and optional types (Go
+# proxy).
 #
-# Guess: CEL is one language with a specification and a conformance suite, so that both give the same answer, or at least
-# both refuse.
+# Guess: CEL is one language with a specification and a conformance suite, so that both give the same answer, or at
+# least both refuse.
 #
-# Behaviour: cel-python writes true as "True" and 1.0 as "1.0", knows days in durations and hexadecimal numbers in texts,
-# and cannot compare a whole number with a fraction. A rule that compares a label with string(object.spec.flag) passes in one
-# and fails in the other. On errors beside || both agree, which is what one would rather have doubted.
+# Behaviour: cel-python writes true as "True" and 1.0 as "1.0", knows days in durations and hexadecimal numbers in
+# texts, and cannot compare a whole number with a fraction. A rule that compares a label with string(object.spec.flag)
+# passes in one and fails in the other. On errors beside || both agree, which is what one would rather have doubted.
 #
 # Seen:
 #   string(object.paused): cel-go true, cel-python True

@@ -7,9 +7,9 @@
 # Guess: five fields of crontab(5) mean the same everywhere: Sunday is 0 and 7, a range may end with it, and a date that
 # never comes is refused by all or by none.
 #
-# Behaviour: CronJob knows Sunday as 0 and SUN alone. 7, 5-7, and sat-sun are refused; croniter takes all three. The 31st
-# of February is accepted and its next time is the year 1, where croniter has an error: a CronJob that never runs and
-# says nothing.
+# Behaviour: CronJob knows Sunday as 0 and SUN alone. 7, 5-7, and sat-sun are refused; croniter takes all three. The
+# 31st of February is accepted and its next time is the year 1, where croniter has an error: a CronJob that never runs
+# and says nothing.
 #
 # Seen:
 #   0 3 * * 0 | CronJob: 2026-03-08 | croniter: 2026-03-08

@@ -3,12 +3,12 @@
 #
 # With: joblib 1.6.0, numpy 2.4.6 (PyPI).
 #
-# Guess: joblib.hash, and with it joblib.Memory, looks at values alone ("by value instead of reference" is written in its
-# source): what == calls equal and has the same types has the same hash.
+# Guess: joblib.hash, and with it joblib.Memory, looks at values alone ("by value instead of reference" is written in
+# its source): what == calls equal and has the same types has the same hash.
 #
-# Behaviour: that holds for text, numbers, and arrays. A list, a tuple of numbers, a dict, or a date that occurs twice
-# as one object is hashed otherwise than two equal ones, so the same grid of parameters, once built by hand and once read
-# from a file, is computed again. The copy that is made when it is sent to another process keeps the difference.
+# Behaviour: that holds for text, numbers, and arrays. A list that holds one list, tuple, dict, or date twice is hashed
+# otherwise than a list that holds two equal ones, so the same grid of parameters, once built by hand and once read from
+# a file, is computed again.
 #
 # Seen:
 #   text True

@@ -63,7 +63,8 @@ for text in ('{"debug": 1}', '{{"debug": 1}}'):
     show("environment", text, variable, environment={"SETTINGS": text})
 show("annotation", '{"debug": 1}', lambda pod: pod.metadata.annotations, extra_annotations={"settings": '{"debug": 1}'})
 PYTHON
-seen=$(KUBECONFIG="$work/kubeconfig" "$work/venv/bin/python" "$work/show.py" 2>"$work/errors") || { cat "$work/errors" >&2; exit 1; }
+export KUBECONFIG=$work/kubeconfig
+seen=$("$work/venv/bin/python" "$work/show.py" 2>"$work/errors") || { cat "$work/errors" >&2; exit 1; }
 printf '%s\n' "$seen"
 diff - <(printf '%s\n' "$seen") <<'EXPECTED' || { echo "The behaviour has changed." >&2; exit 1; }
 mem_limit 1G: {'memory': 1073741824}

@@ -3,13 +3,13 @@
 #
 # With: prometheus_client 0.26.0 (PyPI).
 #
-# Guess: text that its parser reads and generate_latest writes again (a proxy, a filter, a collector of textfiles) is the
-# same but for comments and the form of numbers.
+# Guess: text that its parser reads and generate_latest writes again (a proxy, a filter, a collector of textfiles) is
+# the same but for comments and the form of numbers.
 #
-# Behaviour: a counter whose name does not end in _total, which the text format allows and older exporters have, gets the
-# end _total on its samples too: queries and alerts on the old name find nothing any more. And a counter in the way that
-# OpenMetrics groups it, a type line without _total and a sample with it, loses its type, beside an empty family of the
-# right name, which leaves two type lines for one metric.
+# Behaviour: a counter whose name does not end in _total, which the text format allows and older exporters have, gets
+# the end _total on its samples too: queries and alerts on the old name find nothing any more. And a counter in the
+# way that OpenMetrics groups it, a type line without _total and a sample with it, loses its type, beside an empty
+# family of the right name, which leaves two type lines for one metric.
 #
 # Seen:
 #   read:    # TYPE node_power_cuts counter / node_power_cuts 3

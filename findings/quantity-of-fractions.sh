@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Kubernetes writes 1.1Gi of memory as thousandths of bytes.
 #
-# With: k8s.io/apimachinery 0.37.2, the library by which the API server and kubectl read and write quantities (Go proxy).
+# With: k8s.io/apimachinery 0.37.2, the library by which the API server and kubectl read and write quantities (Go
+# proxy).
 #
 # Guess: an amount keeps the unit that it was written with, or becomes bytes: 1.1Gi stays 1.1Gi or is 1181116006.
 #
