@@ -8,8 +8,7 @@
 #
 # Behaviour: both rules end with an error inside axe, which puts them under "incomplete", with and without a main part
 # and a heading alike; a test that asks for no violations can never fail on them. There is no rule on ids any more
-# unless a label or an ARIA attribute refers to them: HTML that a browser's getElementById reads wrongly passes as
-# accessible.
+# unless a label or an ARIA attribute refers to them, so a page passes in which a link to #pi reaches the wrong one.
 #
 # Seen:
 #   main and h1: violations none; incomplete landmark-one-main, page-has-heading-one
