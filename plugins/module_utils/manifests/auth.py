@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import os
 from dataclasses import dataclass, field
 from typing import Any, Callable
@@ -371,7 +372,8 @@ def _by_kubernetes_client(options: dict[str, Any], source: Any) -> Endpoint:
     try:
         if source is None:
             kubernetes_config.load_incluster_config(client_configuration=configuration)
-            with open(POD_NAMESPACE, encoding="utf-8") as stream:
+            # Without the file, as with a token that was mounted by hand, there is no namespace to start from.
+            with contextlib.suppress(FileNotFoundError), open(POD_NAMESPACE, encoding="utf-8") as stream:
                 namespace = stream.read().strip()
         elif isinstance(source, dict):
             arguments.pop("persist_config", None)

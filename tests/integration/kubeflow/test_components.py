@@ -237,7 +237,7 @@ def test_a_component_that_cannot_be_pushed_keeps_nobody_else_from_it(api, instal
     result = install(parts.entries, [user, good], manifests=parts.manifests)
     assert result["failed"]
     assert actions(result) == {bad: "failed", user: "not pushed", good: "installed"}
-    assert f"{bad} (failed): Deployment {parts.space}/broken: " in result["msg"]
+    assert f"{bad} (failed): Deployment {parts.space}/broken at object 1 of definition: " in result["msg"]
     assert f"{user} (not pushed): it needs {bad}, which could not be installed" in result["msg"]
     assert "The other 1 components are as wanted." in result["msg"]
     assert exists(api, "deployment", "good", parts.space)

@@ -103,7 +103,7 @@ def test_what_still_failed_is_named_and_the_next_run_does_only_that(push, api, s
     finally:
         broken.close()
     assert result["failed"]
-    assert "ConfigMap" in result["msg"] and "/c7: failed calling webhook" in result["msg"]
+    assert "ConfigMap" in result["msg"] and "/c7 at object 8 of definition: failed calling webhook" in result["msg"]
     assert result["counts"] == {"created": 39, "updated": 0, "unchanged": 0, "pruned": 0, "failed": 1}
     after = push(objects(space))
     assert after["counts"]["created"] == 1 and after["counts"]["unchanged"] == 39
