@@ -18,6 +18,7 @@ from urllib.parse import unquote
 #: What stands where a secret was taken out, or where there is none.
 _NONE = (
     r"(?:\*{3,}|\(withheld\)|VALUE_SPECIFIED_IN_NO_LOG_PARAMETER|null\b|none\b|true\b|false\b|omit\b|undefined\b|"
+    r"[a-z_][a-z0-9_.]*\(\\*[\"'a-z]|"  # a call in code, such as secret("proxy-token")
     r"\{\{|\$[{(A-Z]|<[a-z]|%\(|!vault|\[\]|\{\}|(?:the|an?|is|are|was|not|no|of|for|in|must|may|and|or|to)\b)"
 )
 #: In front of a value: the end of its key in YAML, JSON (also inside other quotes), INI files and command lines.

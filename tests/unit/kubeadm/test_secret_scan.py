@@ -105,6 +105,8 @@ def test_secrets_are_found_without_repeating_them(line, kind):
         "sha256:" + "0123456789abcdef" * 4,
         "ansible_collections.bramble.kube.plugins",
         "client-key-data: (withheld)",
+        'c.ConfigurableHTTPProxy.auth_token = secret("proxy-token")',
+        r"cookie_secret = hashlib.sha256(secret(\"cookie-secret\").encode()).digest()\n",
         '"password": "********", "token": null, "psk": ""',
         "'base_wifi_password': 'VALUE_SPECIFIED_IN_NO_LOG_PARAMETER'",
         "password: {{ wifi_password }}",
