@@ -105,8 +105,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup import drill
 from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import BackupError
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd import EtcdError
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 
 def main() -> None:

@@ -67,7 +67,7 @@ reboot_required:
   type: bool
 """
 
-from ansible_collections.bramble.kube.plugins.module_utils.pi.step import perform
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import perform
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import kernel
 
 

@@ -59,9 +59,9 @@ due:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.pi.pending import due
-from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 
 def main() -> None:

@@ -210,8 +210,8 @@ ansible_facts:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.pi.facts import gather
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 
 def main() -> None:

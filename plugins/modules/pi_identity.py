@@ -74,9 +74,9 @@ import re
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.pi.bootfile import Disk
 from ansible_collections.bramble.kube.plugins.module_utils.pi.clones import public_keys
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 SSH = "/etc/ssh"
 STAGE = "/etc/ssh/bramble-kube-new"

@@ -86,7 +86,7 @@ resumed:
   elements: str
 """
 
-from ansible_collections.bramble.kube.plugins.module_utils.pi.step import perform
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import perform
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import packages
 
 

@@ -42,7 +42,7 @@ file:
   type: str
 """
 
-from ansible_collections.bramble.kube.plugins.module_utils.pi.step import perform
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import perform
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import resolver
 
 

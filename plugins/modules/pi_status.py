@@ -61,8 +61,8 @@ audit:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign_values
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.pi import facts
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.status import gather_pi as pi
 from ansible_collections.bramble.kube.plugins.module_utils.status import security
 

@@ -70,8 +70,8 @@ reboot:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.pi import apt_refusals, facts, packages, parse, upgrades
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 #: Cards are slow and others install, too.
 LOCK = ["-o", "DPkg::Lock::Timeout=600"]

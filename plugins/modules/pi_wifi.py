@@ -65,7 +65,7 @@ files:
   elements: str
 """
 
-from ansible_collections.bramble.kube.plugins.module_utils.pi.step import perform
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import perform
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import wifi
 
 

@@ -167,8 +167,8 @@ from multiprocessing.pool import ThreadPool
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.http import TransportError, fetch
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import apt_source
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 MINORS = 15  # of Kubernetes that are tried after one that this OS refuses
 MOST_INDEX = 64 * 1024 * 1024  # bytes

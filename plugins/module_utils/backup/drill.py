@@ -28,13 +28,13 @@ from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup import archive, counting, machine, restore
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import etcd
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd_tools import EtcdTools
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import (
     KubeconfigError,
     client_certificate,
 )
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 OPTIONS = {
     "src": {"type": "path", "required": True},

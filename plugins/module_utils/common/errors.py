@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign
 
 
@@ -25,4 +27,12 @@ class BrambleError(Exception):
 
 
 class Stop(BrambleError):
-    """A module cannot go on; the message is for the user and holds no secret."""
+    """A module cannot go on.
+
+    :param message: a sentence for the user, without a secret.
+    :param result: what the module returns beside it.
+    """
+
+    def __init__(self, message: str, **result: Any) -> None:
+        super().__init__(message)
+        self.result = result

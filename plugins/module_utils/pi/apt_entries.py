@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 
 FOLDER = "/etc/apt/sources.list.d"
 MARK = "# Written by bramble.kube; changes here are overwritten.\n"

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 
 _OLD_OS = "Take a newer release that is signed anew, or ask who publishes it to sign it with today's OpenPGP"
 _CLOCK = "Is the clock of this machine right ('date')?"

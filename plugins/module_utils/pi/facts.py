@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import (
     CertificateError,
     ca_cert_hashes,
@@ -30,7 +31,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.pi import network, pa
 from ansible_collections.bramble.kube.plugins.module_utils.pi.bootfile import backup_path
 from ansible_collections.bramble.kube.plugins.module_utils.pi.cmdline import is_stub
 from ansible_collections.bramble.kube.plugins.module_utils.pi.packages import holder
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 #: Where cmdline.txt is, newest place first: bookworm moved the firmware's partition.
 CMDLINE_FILES = ("/boot/firmware/cmdline.txt", "/boot/cmdline.txt")

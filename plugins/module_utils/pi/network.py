@@ -16,8 +16,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.pi import parse
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 HEADER = "# Written by bramble.kube; changes here are overwritten.\n"
 BEGIN = "# bramble.kube: begin (changes between these lines are overwritten)"

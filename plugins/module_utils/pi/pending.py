@@ -12,7 +12,9 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Step, Stop, attempt
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import Step, attempt
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import (
     address,
     clock,
@@ -26,7 +28,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import (
     wifi,
 )
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import config_files as written
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 #: Step by the name of its module.
 STEPS: dict[str, Step] = {

@@ -17,9 +17,10 @@ import shutil
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import command
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.pi.network import Plan
-from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop, command
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 FOLDER = "/var/lib/bramble.kube/address-trial"
 UNIT = "bramble-kube-address-trial.service"

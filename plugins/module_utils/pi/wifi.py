@@ -12,7 +12,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 
 HEADER = "# Written by bramble.kube; changes here are overwritten.\n"
 

@@ -22,8 +22,8 @@ import stat
 from collections.abc import Iterable
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, load_plain_yaml
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.status.gather_pi import CONTROL_PLANE, KUBERNETES
 
 #: Folders of which every file counts, and how many are looked at in each.

@@ -13,8 +13,8 @@ from pathlib import Path
 from apiserver import program
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup import drill
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import Done, System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import etcd
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import Done, System
 
 NODE, ADDRESS = "k8s-master", "192.0.2.7"
 CONFIGURATION = f"""apiVersion: kubeadm.k8s.io/v1beta4

@@ -22,8 +22,8 @@ from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import
     saved_files,
 )
 from ansible_collections.bramble.kube.plugins.module_utils.backup.restore import Machine
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import Done, System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd import EtcdPod
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import Done, System
 
 PORTS = drill.Ports(11, 12, 13)
 

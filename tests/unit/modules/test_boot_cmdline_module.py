@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.pi import bootfile
-from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import cmdline as cmdline_step
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 STOCK = "console=tty1 root=PARTUUID=7d5a1b2c-02 rootwait"
 WANTED = ["cgroup_enable=memory", "cgroup_memory=1"]

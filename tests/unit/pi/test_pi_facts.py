@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from certificates import self_signed
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.pi import facts, network, packages, parse
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 
 def test_a_machine_without_any_file_gives_every_fact() -> None:

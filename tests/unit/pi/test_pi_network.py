@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.pi import network, trial
 from ansible_collections.bramble.kube.plugins.module_utils.pi.network import Wanted
-from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import address, resolver
 
 WANTED = Wanted("eth0", "192.168.13.7/24", "192.168.13.1", ("192.168.13.1", "9.9.9.9"))

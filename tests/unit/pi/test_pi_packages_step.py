@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import Done
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import packages
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import Done
 
 OPTIONS = {name: option["default"] for name, option in packages.OPTIONS.items()}
 NO_NAME = "Err:1 http://deb.debian.org/debian trixie InRelease\n  Temporary failure resolving 'deb.debian.org'\n"

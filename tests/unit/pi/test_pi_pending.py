@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.pi.pending import STEPS, due
-from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop
 
 
 def test_only_what_would_change_something_is_due(pi) -> None:

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.pi import ntp
-from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import clock
 
 TEN_YEARS = 315360000

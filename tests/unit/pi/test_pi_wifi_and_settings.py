@@ -6,8 +6,8 @@ import os
 
 import pytest
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.pi import config_txt, wifi
-from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import settings
 
 

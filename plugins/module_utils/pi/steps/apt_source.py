@@ -19,11 +19,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.common.http import TransportError, fetch
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import file_diff
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.pi import apt_refusals, openpgp, packages
 from ansible_collections.bramble.kube.plugins.module_utils.pi.apt_entries import Source, is_on, rivals, switched_off
-from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop, file_diff
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 OPTIONS = {
     "name": {"type": "str", "required": True},

@@ -12,10 +12,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.pi import bootfile, cmdline
 from ansible_collections.bramble.kube.plugins.module_utils.pi.facts import CMDLINE_FILES, cmdline_file
-from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 OPTIONS = {
     "present": {"type": "list", "elements": "str", "default": []},

@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.common.toml import to_toml
 from ansible_collections.bramble.kube.plugins.module_utils.pi import restarts
-from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 OPTIONS = {
     "files": {

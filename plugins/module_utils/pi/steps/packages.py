@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.pi import apt_refusals, archive, packages
-from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 OPTIONS = {
     "names": {"type": "list", "elements": "str", "default": []},

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import command, file_diff, value_diff
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.pi import bootfile, config_txt, facts
-from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop, command, file_diff, value_diff
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 OPTIONS = {
     "timezone": {"type": "str", "default": ""},

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import command, file_diff
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.pi import facts, parse, swap
-from ansible_collections.bramble.kube.plugins.module_utils.pi.step import Stop, command, file_diff
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 
 OPTIONS = {"state": {"type": "str", "choices": ["off", "zram", "keep"], "default": "off"}}
 

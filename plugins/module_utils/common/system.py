@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Internal to this collection: names and behaviour may change in any release.
 
-"""A Pi as its files and programs show it: the one place where facts are read from; tests give it a folder instead."""
+"""A machine as its files and programs show it; tests give it a folder instead."""
 
 from __future__ import annotations
 
@@ -58,10 +58,11 @@ class System:
         """The path with its links followed, as it is called on this machine."""
         return os.path.realpath(self.path(path))
 
-    def call(self, arguments: Iterable[str], timeout: float | None = None, **environment: str) -> Done:
+    def call(self, arguments: Iterable[str], timeout: float | None = None, data: str = "", **environment: str) -> Done:
         """Run a program, in English.
 
         :param timeout: seconds after which it is stopped.
+        :param data: what it reads.
         :param environment: what to add to its environment.
         """
         surroundings = dict(os.environ, LC_ALL="C", LANGUAGE="C", **environment)
@@ -70,7 +71,7 @@ class System:
         try:
             # It also runs outside a module, where there is no run_command.
             done = subprocess.run(  # pylint: disable=ansible-bad-function
-                words, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, env=surroundings, check=False
+                words, input=data.encode(), capture_output=True, timeout=timeout, env=surroundings, check=False
             )
         except OSError as error:
             return Done(127, "", f"{words[0]}: {error.strerror}")

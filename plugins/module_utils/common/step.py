@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Internal to this collection: names and behaviour may change in any release.
 
-"""What the steps of role base have in common. A step is a module_utils module with ``OPTIONS`` and ``run``.
+"""What steps have in common. A step is a module_utils module with ``OPTIONS`` and ``run``: all that its module does.
 
-Each is a module of its own, which does it; and pi_due asks all of them at once whether they have anything to do.
+pi_due asks many steps at once whether they have anything to do.
 """
 
 from __future__ import annotations
@@ -15,26 +15,15 @@ from typing import Any, Protocol
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
-
-
-class Stop(BrambleError):
-    """A step cannot go on.
-
-    :param message: a sentence for the user.
-    :param result: what the module returns beside it.
-    """
-
-    def __init__(self, message: str, **result: Any) -> None:
-        super().__init__(message)
-        self.result = result
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError, Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 
 
 class Step(Protocol):
     """One step.
 
-    :cvar OPTIONS: the module's argument spec.
+    :cvar OPTIONS: the module's argument spec. ``RULES``, where it is there, are its rules about several options, by the
+        names that AnsibleModule has for them.
     """
 
     OPTIONS: dict[str, Any]
@@ -77,16 +66,17 @@ def attempt(step: Step, system: System, options: Mapping[str, Any], check_mode: 
     try:
         return step.run(system, options, check_mode)
     except OSError as error:
-        raise Stop(f"{error.filename or 'A file'} cannot be written: {error.strerror}.") from error
+        raise Stop(f"{error.filename or 'A file'}: {error.strerror}.") from error
 
 
 def perform(step: Step) -> None:
     """Be the module for one step."""
-    module = AnsibleModule(argument_spec=step.OPTIONS, supports_check_mode=True)
+    rules = getattr(step, "RULES", {})
+    module = AnsibleModule(argument_spec=step.OPTIONS, supports_check_mode=True, **rules)
     try:
         result = attempt(step, System(), module.params, module.check_mode)
-    except Stop as stop:
-        module.fail_json(msg=str(stop), **stop.result)
+    except BrambleError as error:
+        module.fail_json(msg=str(error), **getattr(error, "result", {}))
     for warning in result.pop("warned", ()):
         module.warn(warning)
     module.exit_json(**result)
