@@ -166,6 +166,7 @@ requirements:
   - PyYAML
   - jmespath (for O(select), O(exclude) and O(wait_for))
   - kubernetes (for exec plugins, auth-providers and a Pod's own account)
+  - openshift (for servers before 1.22, and O(method=client_side))
 attributes:
   check_mode:
     support: full

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Internal to this collection: names and behaviour may change in any release.
 
-"""Three-way client-side apply for servers before 1.22, as `kubectl apply` does it.
+"""Three-way client-side apply for servers before 1.22 through the openshift library, as `kubectl apply` does it.
 
 What the last apply wrote stands in an annotation. A field that is in it and not in the manifest is taken out, what the
 manifest has is written, and all else is left as it is. The items of some lists are merged one by one, told apart by
@@ -14,6 +14,7 @@ are replaced whole.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.merge_patch import merge_patch
@@ -22,7 +23,7 @@ from . import quantity
 from .client import FIELD_MANAGER, Client
 from .compare import LAST_APPLIED, is_builtin
 from .discovery import Resource
-from .errors import ApiError
+from .errors import ApiError, ManifestError
 from .load import Item
 from .takeover import last_applied
 
@@ -50,6 +51,21 @@ _KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
 _KEY_DEFAULTS = {"protocol": "TCP"}
 # Of these, one branch alone may be set (`patchStrategy: retainKeys`): what the manifest has replaces what was there.
 _UNIONS = frozenset(["strategy", "updateStrategy"])
+_SEAL = "\0sealed:"
+
+
+def library() -> Callable[..., dict]:
+    """The library's three-way merge: what was applied, what is wanted, what is there → a JSON merge patch.
+
+    :raises ManifestError: when it is not installed.
+    """
+    try:
+        from openshift.dynamic.apply import merge
+    except ImportError:
+        raise ManifestError(
+            "method client_side (and any server before 1.22) needs the Python library openshift: pip install openshift."
+        ) from None
+    return merge
 
 
 def patch_for(desired: dict, live: dict) -> dict | None:
@@ -114,22 +130,32 @@ def lost(desired: Any, after: Any, path: str = "") -> list[str]:
 
 
 def _merged_map(last: dict, desired: dict, live: dict, builtin: bool) -> dict:
-    result = {key: value for key, value in live.items() if key in desired or key not in last}
+    """What the library makes of three maps, which get the merged lists from here as if they were texts.
+
+    Its own merge of lists drops items that look empty, and knows neither unions nor ports of two protocols.
+    """
+    before, wanted, now = dict(last), dict(desired), {key: _sealed(value) for key, value in live.items()}
     for key, value in desired.items():
-        if value is None:
-            result.pop(key, None)
-            continue
-        before, now = last.get(key), live.get(key)
+        then, there = last.get(key), live.get(key)
         if isinstance(value, dict):
-            base = now if isinstance(now, dict) else {}
+            base = there if isinstance(there, dict) else {}
             if builtin and key in _UNIONS and value.get("type", base.get("type")) != base.get("type"):
                 base = {name: entry for name, entry in base.items() if name in value}
-            result[key] = _merged_map(before if isinstance(before, dict) else {}, value, base, builtin)
+            wanted[key] = _merged_map(then if isinstance(then, dict) else {}, value, base, builtin)
         elif isinstance(value, list):
-            result[key] = _merged_list(key, before, value, now, builtin)
-        else:
-            result[key] = value
-    return result
+            wanted[key] = _merged_list(key, then, value, there, builtin)
+    merge = library()
+    sealed = [{key: _sealed(value) for key, value in one.items()} for one in (before, wanted)]
+    return {key: _unsealed(value) for key, value in merge_patch(now, merge(*sealed, now, position="object")).items()}
+
+
+def _sealed(value: Any) -> Any:
+    """A map or a list as a text that nothing else is equal to, so that it is taken as a whole."""
+    return _SEAL + json.dumps(value, sort_keys=True) if isinstance(value, (dict, list)) else value
+
+
+def _unsealed(value: Any) -> Any:
+    return json.loads(value[len(_SEAL) :]) if isinstance(value, str) and value.startswith(_SEAL) else value
 
 
 def _merged_list(name: str, last: Any, desired: list, live: Any, builtin: bool) -> list:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
 from typing import Any
 
 import pytest
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.merge_patch import merge_patch
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import clientside
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ManifestError
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -110,3 +112,10 @@ def test_lists_of_custom_resources_are_replaced_whole():
 def test_fields_that_did_not_arrive_are_named():
     wanted = {"spec": {"a": 1, "b": [{"c": 1, "d": 0}], "e": {}}, "extra": "x"}
     assert clientside.lost(wanted, {"spec": {"a": 1, "b": [{}]}}) == ["spec.b[0].c", "extra"]
+
+
+def test_a_missing_library_is_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openshift.dynamic.apply", None)
+    wanted = document("ConfigMap", "v1", data={"a": "1"})
+    with pytest.raises(ManifestError, match=r"needs the Python library openshift: pip install openshift\.$"):
+        clientside.patch_for(wanted, clientside.annotated(wanted))
