@@ -16,12 +16,14 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / ".lab/collections"))
 
 import preflight
+import releases
 import status
 import what_runs
 from marks import filled
 
 #: page → its tables by name
 PAGES = {
+    "base.md": {"releases": releases.releases},
     "preflight.md": {"inventories": preflight.inventories, "checks": preflight.checks},
     "status.md": {"checks": status.checks},
     "security.md": {"audit": status.audited},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +15,10 @@ from labsoftware.golang import MODULES, SOFTWARE, go_product, version_of
 from labsoftware.images import APPLETS, Image, debian_layer, image_product, product_of
 from labsoftware.product import BuildError, Product, Work
 
-DEBIAN = {"trixie": 13, "bookworm": 12, "bullseye": 11}
+sys.path.append(str(Path(__file__).resolve().parents[3] / "plugins/module_utils/common"))
+from os_releases import RELEASES
+
+DEBIAN = {release.codename: release.version for release in reversed(RELEASES) if release.kind == "debian"}
 LAYER_RELEASE = "trixie"
 # In packages; the others are in images.
 PACKAGED = ("kubeadm", "kubelet", "kubectl")

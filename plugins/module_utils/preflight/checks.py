@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common import os_releases
 from ansible_collections.bramble.kube.plugins.module_utils.common.wording import listing, short_reason
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import Version, parse_version
 from ansible_collections.bramble.kube.plugins.module_utils.pi.clones import cloned
@@ -20,16 +21,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.preflight.inventory i
 
 OK, WILL_CHANGE, MUST_CHANGE = "ok", "will_change", "must_change"
 
-#: Releases on which the roles are tested, with the word that the table shows for them.
-SUPPORTED_OS = {
-    ("debian", "11"): "bullseye",
-    ("debian", "12"): "bookworm",
-    ("debian", "13"): "trixie",
-    ("ubuntu", "22.04"): "jammy",
-    ("ubuntu", "24.04"): "noble",
-    ("ubuntu", "26.04"): "resolute",
-}
-_KNOWN_OS = "Raspberry Pi OS or Debian 11 to 13, Ubuntu 22.04, 24.04 or 26.04"
 ARCHITECTURES = ("arm64", "amd64")
 #: kubeadm's own limit for a control plane is 1700 MB (cmd/kubeadm/app/constants); a Pi with 1 GB reports from 870 on.
 MEMORY_MB = {"master": 1700, "node": 850}
@@ -282,7 +273,7 @@ def _architecture(host: Host, cluster: Cluster) -> Result | None:
 
 @_check(
     "OS release",
-    _KNOWN_OS,
+    os_releases.known(),
     too_old=(
         MUST_CHANGE,
         "{host}: {found} is too old: its Python does not run Ansible's modules and its package archive is gone. Write "
@@ -290,25 +281,20 @@ def _architecture(host: Host, cluster: Cluster) -> Result | None:
         "cluster prints is still read by the filter bramble.kube.kubeadm_join).",
     ),
     unknown=(MUST_CHANGE, "{host}: {found} is not an OS that the roles know: {known} are."),
-    ending=(OK, "{host}: {found} gets no more updates; its packages come from the archive. Plan a move to trixie."),
+    ending=(OK, "{host}: {found} gets no more updates; its packages come from the archive. Plan a move to {newest}."),
 )
 def _os_release(host: Host, cluster: Cluster) -> Result | None:
     os = host.fact("os")
     if not os:
         return None
-    wanted = "a current release"
-    kind = {"raspbian": "debian"}.get(str(os.get("id", "")).lower(), str(os.get("id", "")).lower())
-    version = str(os.get("version_id") or "")
-    found = " ".join(
-        word
-        for word in (str(os.get("id") or "unknown"), version, f"({os['codename']})" if os.get("codename") else "")
-        if word
-    )
-    if (kind, version) in SUPPORTED_OS:
-        return Result(found, wanted, "ending" if (kind, version) == ("debian", "11") else "")
-    number = re.match(r"\d+", version)
-    old = kind in ("debian", "ubuntu") and number and int(number.group()) < (11 if kind == "debian" else 22)
-    return Result(found, wanted, "too_old" if old else "unknown", {"known": _KNOWN_OS})
+    words = (str(os.get("id") or "unknown"), str(os.get("version_id") or ""))
+    found = " ".join([word for word in words if word] + ([f"({os['codename']})"] if os.get("codename") else []))
+    release = os_releases.find(os)
+    if release.tested:
+        newest = os_releases.of_kind(release.kind)[-1].codename
+        return Result(found, "a current release", "ending" if release.archive else "", {"newest": newest})
+    outcome = "too_old" if os_releases.is_outdated(release) else "unknown"
+    return Result(found, "a current release", outcome, {"known": os_releases.known()})
 
 
 @_check(
