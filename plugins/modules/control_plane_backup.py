@@ -111,41 +111,13 @@ backup:
       type: int
 """
 
-import time
-from dataclasses import asdict
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import BackupError, saved_files
-from ansible_collections.bramble.kube.plugins.module_utils.backup.machine import back_up
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd import EtcdError
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd_tools import read_pod
+from ansible_collections.bramble.kube.plugins.module_utils.backup import back_up
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import perform
 
 
 def main() -> None:
     """Pack the backup; the action plugin of the same name brings it to the laptop."""
-    module = AnsibleModule(
-        argument_spec={
-            "dest": {"type": "path", "required": True},
-            "keep": {"type": "int", "default": 7},
-            "node_name": {"type": "str", "default": ""},
-            "address": {"type": "str", "default": ""},
-            "created": {"type": "int"},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        if module.check_mode:
-            read_pod()
-            saved_files()
-            module.exit_json(changed=True)
-        created, node_name, address = (module.params[key] for key in ("created", "node_name", "address"))
-        packed = back_up(module.run_command, created or int(time.time()), node_name, address)
-    except (EtcdError, BackupError) as error:
-        module.fail_json(msg=f"No backup was made: {error}.")
-    except OSError as error:
-        module.fail_json(msg=f"No backup was made: {error.filename or 'a file'}: {error.strerror}.")
-    module.exit_json(changed=True, spool=packed.path, sha256=packed.sha256, backup=asdict(packed.description))
+    perform(back_up)
 
 
 if __name__ == "__main__":

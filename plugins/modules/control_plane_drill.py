@@ -101,26 +101,13 @@ steps:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.bramble.kube.plugins.module_utils.backup import drill
-from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import BackupError
-from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd import EtcdError
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import perform
 
 
 def main() -> None:
     """Hold a drill with the archive that the action plugin of the same name has brought."""
-    module = AnsibleModule(argument_spec=drill.OPTIONS, supports_check_mode=True)
-    try:
-        result = drill.run(System(), module.params, module.check_mode)
-    except (BackupError, EtcdError) as error:
-        module.fail_json(msg=f"No drill with {module.params['src']}: {error}.")
-    except OSError as error:
-        module.fail_json(
-            msg=f"No drill with {module.params['src']}: {error.filename or 'a file'}: {error.strerror or error}."
-        )
-    module.exit_json(**result)
+    perform(drill)
 
 
 if __name__ == "__main__":

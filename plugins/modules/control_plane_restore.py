@@ -91,50 +91,13 @@ steps:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.bramble.kube.plugins.module_utils.backup import machine, restore
-from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import BackupError, Description
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd import EtcdError
+from ansible_collections.bramble.kube.plugins.module_utils.backup import restorer
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import perform
 
 
 def main() -> None:
     """Restore the archive that the action plugin of the same name has brought."""
-    module = AnsibleModule(
-        argument_spec={
-            "src": {"type": "path", "required": True},
-            "node_name": {"type": "str", "required": True},
-            "address": {"type": "str", "required": True},
-            "api_timeout": {"type": "int", "default": 300},
-            "backup": {"type": "dict"},
-            "sha256": {"type": "str", "default": ""},
-            "first_revision": {"type": "int", "default": 0},
-        },
-        supports_check_mode=True,
-    )
-    node_name, address, timeout, backup = (
-        module.params[key] for key in ("node_name", "address", "api_timeout", "backup")
-    )
-    steps: list[str] = []
-    restorer = machine.Restorer(module.run_command, steps.append)
-    result = {"steps": steps}
-    try:
-        if not backup:  # asked by the action plugin, which looks for a backup of this cluster
-            module.exit_json(changed=False, cluster_ca_sha256=machine.look(module.run_command, node_name, address).ca)
-        description = Description(**backup)
-        addresses = machine.own_addresses((address, description.address))
-        trouble = restore.refusal(description, machine.look(module.run_command, node_name, address, addresses))
-        if trouble:
-            module.fail_json(msg=f"{module.params['src']} is not restored: {trouble}.")
-        if not module.check_mode:
-            restorer.restore(machine.ARCHIVE, module.params["sha256"], module.params["first_revision"], timeout)
-            result["revision"] = restorer.first_revision
-    except (EtcdError, BackupError, OSError) as error:
-        told = f"{error.filename or 'a file'}: {error.strerror}" if isinstance(error, OSError) else error
-        if restorer.first_revision:
-            result["revision"] = restorer.first_revision
-        module.fail_json(msg=f"The restore of {module.params['src']} stopped: {told}.", **result)
-    module.exit_json(changed=True, **result)
+    perform(restorer)
 
 
 if __name__ == "__main__":

@@ -64,34 +64,13 @@ size:
   type: int
 """
 
-import os
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd import EtcdError
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd_tools import EtcdTools, read_pod
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import perform
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import etcd_snapshot
 
 
 def main() -> None:
     """Take the snapshot and report."""
-    module = AnsibleModule(
-        argument_spec={"dest": {"type": "path", "required": True}},
-        supports_check_mode=True,
-    )
-    dest = module.params["dest"]
-    if not os.path.isabs(dest):
-        module.fail_json(msg=f"dest is {dest}; an absolute path is right.")
-    try:
-        pod = read_pod()
-        result = {"path": dest, "image": pod.image}
-        if not module.check_mode:
-            status = EtcdTools(module.run_command, pod).save(dest)
-            result.update(revision=status.revision, key_count=status.key_count, size=status.size)
-    except EtcdError as error:
-        module.fail_json(msg=f"No snapshot was taken: {error}.")
-    except OSError as error:
-        module.fail_json(msg=f"No snapshot was taken: {error.filename or 'a file'}: {error.strerror}.")
-    module.exit_json(changed=True, **result)
+    perform(etcd_snapshot)
 
 
 if __name__ == "__main__":

@@ -113,7 +113,6 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bramble.kube.plugins.module_utils.backup.machine import RESTORING
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.common.redact import redact
@@ -304,7 +303,7 @@ def run(module: AnsibleModule) -> dict:
     config, config_path = parameters["config"].encode(), parameters["config_path"]
     node = Node(module)
     remains = read_remains(config_path)
-    if os.path.exists(RESTORING):
+    if os.path.exists(rules.RESTORING):
         raise Stop(
             "A restore was cut short on this control plane: run the playbook restore.yml again, which finishes it."
         )

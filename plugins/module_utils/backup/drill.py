@@ -27,7 +27,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup import archive, counting, machine, restore
+from ansible_collections.bramble.kube.plugins.module_utils.backup.restorer import Restorer
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import stopping
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import etcd
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd_tools import EtcdTools
@@ -165,10 +167,6 @@ class Drill:
         self._system, self._seconds = system, seconds
         self.steps: list[str] = []
 
-    def _run(self, command: list[str]) -> tuple[int, str, str]:
-        done = self._system.call(command)
-        return done.code, done.output, done.errors
-
     @contextlib.contextmanager
     def _step(self, what: str) -> Iterator[None]:
         begin = time.monotonic()
@@ -180,7 +178,7 @@ class Drill:
     def remove(self) -> None:
         """Take away what there is of a drill."""
         for command in etcd.leftovers(f"{ETCD}\n{API}"):
-            self._run(command)
+            self._system.call(command)
         shutil.rmtree(self._system.path(FOLDER), ignore_errors=True)
 
     def _arm(self) -> None:
@@ -191,14 +189,14 @@ class Drill:
         at_boot = f"R! {FOLDER}\nr! {machine.ARCHIVE}\nr! {AT_BOOT}\n"
         place.write(place.Wanted(self._system.path(AT_BOOT), at_boot.encode()))
         limit = f"--on-active={int(4 * self._seconds)}s"
-        code, _output, error = self._run(
+        done = self._system.call(
             ["systemd-run", "--quiet", f"--unit={TIMER}", limit, "--collect", "/bin/sh", "-c", script]
         )
-        if code:
-            raise archive.BackupError(f"no timer can be set that would remove the drill: {etcd.reason(error)}")
+        if done.code:
+            raise archive.BackupError(f"no timer can be set that would remove the drill: {etcd.reason(done.errors)}")
 
     def _disarm(self) -> None:
-        self._run(["systemctl", "--quiet", "stop", f"{TIMER}.timer", f"{TIMER}.service"])
+        self._system.call(["systemctl", "--quiet", "stop", f"{TIMER}.timer", f"{TIMER}.service"])
         place.write(place.Wanted(self._system.path(AT_BOOT), None))
 
     @contextlib.contextmanager
@@ -238,10 +236,10 @@ class Drill:
             kubernetes = f"{FOLDER}/kubernetes"
             api = self._pod(f"{kubernetes}/manifests/kube-apiserver.yaml")
             pod = etcd_of(self._pod(f"{kubernetes}/manifests/etcd.yaml"), ports, FOLDER)
-            tools = EtcdTools(self._run, pod)
+            tools = EtcdTools(self._system, pod)
             with self._step("images at hand"):
                 for image in (pod.image, api.image):
-                    machine.Restorer(self._run).have_image(image)
+                    Restorer(self._system).have_image(image)
                 program = self._program(api.image, "kube-apiserver")
             with self._step("etcd's data made from the snapshot"):
                 snapshot = f"{FOLDER}/{archive.SNAPSHOT}"
@@ -273,8 +271,7 @@ class Drill:
 
     def _program(self, image: str, name: str) -> list[str]:
         """The first word for an image whose entrypoint runs what it is given; none when that is the program itself."""
-        code, _output, _error = self._run(etcd.tool_command(image, [name, "--version"], {}))
-        return [] if code else [name]
+        return [] if self._system.call(etcd.tool_command(image, [name, "--version"], {})).code else [name]
 
     def _etcd_client(self, pod: etcd.EtcdPod, port: int) -> counting.Loopback:
         """Ask etcd with its own certificate, as etcdctl does."""
@@ -314,9 +311,9 @@ class Drill:
         :param health: the path by which it is asked for that.
         """
         log = f"{FOLDER}/{name}.log"
-        code, _output, error = self._run(etcd.tool_command(image, command, mounts, name, log))
-        if code:
-            raise archive.BackupError(f"{image} cannot be started: {etcd.reason(error)}")
+        done = self._system.call(etcd.tool_command(image, command, mounts, name, log))
+        if done.code:
+            raise archive.BackupError(f"{image} cannot be started: {etcd.reason(done.errors)}")
         deadline = time.monotonic() + self._seconds
         while True:
             # Should memory get short, this goes first, and not the cluster's own.
@@ -340,13 +337,13 @@ class Drill:
             time.sleep(0.5)
 
     def _is_running(self, name: str) -> bool:
-        _code, tasks, _error = self._run(["ctr", "--namespace", "k8s.io", "tasks", "list"])
+        tasks = self._system.call(["ctr", "--namespace", "k8s.io", "tasks", "list"]).output
         rows = [line.split() for line in tasks.splitlines()[1:]]
         return any(row[0] == name and row[2:] == ["RUNNING"] for row in rows)
 
     def _processes(self, name: str) -> list[str]:
         """Numbers of a container's processes."""
-        _code, listed, _error = self._run(["ctr", "--namespace", "k8s.io", "tasks", "ps", name])
+        listed = self._system.call(["ctr", "--namespace", "k8s.io", "tasks", "ps", name]).output
         return [line.split()[0] for line in listed.splitlines()[1:] if line.split()]
 
 
@@ -376,14 +373,18 @@ def memory_available(system: System) -> int:
 
 
 def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, Any]:
-    """Hold a drill, and note how it ended.
+    """Hold a drill with the archive that the action plugin of the same name has brought, and note how it ended.
 
-    :param options: as in OPTIONS.
     :param check: only tell whether it can be held.
-    :raises BackupError, EtcdError: with the reason for which there was none, or it failed.
+    :raises Stop: with the reason for which there was none, or it failed.
     """
+    with stopping(f"No drill with {options['src']}"):
+        return _run(system, options, check)
+
+
+def _run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, Any]:
     drill = Drill(system, options["timeout"])
-    here = machine.look(drill._run, options["node_name"], "")
+    here = machine.look(system, options["node_name"], "")
     if not options["backup"]:  # asked by the action plugin, which looks for a backup of this cluster
         return {"changed": False, "cluster_ca_sha256": here.ca}
     description = archive.Description(**options["backup"])
@@ -402,7 +403,7 @@ def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, An
         reason = str(error)
         raise
     finally:
-        machine.empty_spool()
+        machine.empty_spool(system)
         seconds = round(time.monotonic() - begin, 1)
         if counted or reason:  # a drill that was told to end says nothing about the backup
             _note(system, options, description, reason, counted, seconds)

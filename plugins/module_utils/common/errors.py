@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign
@@ -36,3 +38,22 @@ class Stop(BrambleError):
     def __init__(self, message: str, **result: Any) -> None:
         super().__init__(message)
         self.result = result
+
+
+@contextlib.contextmanager
+def stopping(failed: str, result: dict[str, Any] | None = None) -> Iterator[None]:
+    """Say of everything that goes wrong inside what came of it.
+
+    :param failed: a clause, "No backup was made".
+    :param result: what the module returns beside it, as far as it has come by then.
+    :raises Stop: with the clause and the reason.
+    """
+    try:
+        yield
+    except Stop:
+        raise
+    except BrambleError as error:
+        raise Stop(f"{failed}: {error}.", **(result or {})) from None
+    except OSError as error:
+        why = f"{error.filename or 'a file'}: {error.strerror or error}"
+        raise Stop(f"{failed}: {why}.", **(result or {})) from None

@@ -9,31 +9,28 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import etcd
-
-#: Runs a command: exit code, output, errors (AnsibleModule.run_command).
-Run = Callable[[list[str]], tuple[int, str, str]]
 
 
 class EtcdTools:
     """etcdctl and etcdutl, as containers that end with their work.
 
-    :param run: runs a command.
+    :param system: the machine.
     :param pod: the etcd that they belong to.
     """
 
-    def __init__(self, run: Run, pod: etcd.EtcdPod) -> None:
-        self._run = run
+    def __init__(self, system: System, pod: etcd.EtcdPod) -> None:
+        self._system = system
         self.pod = pod
         self._remove_leftovers()
 
     def _remove_leftovers(self) -> None:
-        _code, listed, _error = self._run(etcd.LIST_CONTAINERS)
-        for command in etcd.leftovers(listed):
-            self._run(command)
+        for command in etcd.leftovers(self._system.call(etcd.LIST_CONTAINERS).output):
+            self._system.call(command)
 
     def call(self, arguments: Sequence[str], mounts: Mapping[str, bool]) -> str:
         """Run one of the programs.
@@ -41,37 +38,36 @@ class EtcdTools:
         :returns: what it printed.
         :raises EtcdError: when it fails, with its reason.
         """
-        code, output, error = self._run(etcd.tool_command(self.pod.image, arguments, mounts))
-        if code:
-            raise etcd.EtcdError(
-                f"{' '.join(arguments[:3])} of {self.pod.image} failed: {etcd.reason(error or output)}"
-            )
-        return output
+        done = self._system.call(etcd.tool_command(self.pod.image, arguments, mounts))
+        if done.code:
+            why = etcd.reason(done.errors or done.output)
+            raise etcd.EtcdError(f"{' '.join(arguments[:3])} of {self.pod.image} failed: {why}")
+        return done.output
 
     def save(self, path: str) -> etcd.Status:
         """Bring a verified snapshot to a path, mode 0600; a cut leaves the file that was there before, or none.
 
         :raises EtcdError: when etcd does not answer, or the snapshot is not whole.
         """
-        folder = os.path.dirname(path)
-        place.make_folders(path, mode=0o700)
-        part = path + ".part"
+        there, part = self._system.path(path), path + ".part"
+        written = self._system.path(part)
+        place.make_folders(there, mode=0o700)
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(part)
+            os.unlink(written)
         try:
             self.call(
                 ["etcdctl", "snapshot", "save", part, "--endpoints=" + self.pod.local_endpoint, *self.pod.tls],
-                {folder: True, self.pod.certificates_folder: False},
+                {os.path.dirname(path): True, self.pod.certificates_folder: False},
             )
-            os.chmod(part, 0o600)
+            os.chmod(written, 0o600)
             status = self.verify(part)
-            with open(part, "rb") as file:
+            with open(written, "rb") as file:
                 os.fsync(file.fileno())
-            os.rename(part, path)
-            place.sync_folder(folder)
+            os.rename(written, there)
+            place.sync_folder(os.path.dirname(there))
         finally:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(part)
+                os.unlink(written)
         return status
 
     def verify(self, path: str) -> etcd.Status:
@@ -79,7 +75,7 @@ class EtcdTools:
 
         :raises EtcdError: when it is not whole, with what is wrong.
         """
-        with open(path, "rb") as file:
+        with open(self._system.path(path), "rb") as file:
             trouble = etcd.checksum_error(file)
         if trouble:
             raise etcd.EtcdError(f"the snapshot fails verification: {trouble}")
@@ -94,14 +90,14 @@ class EtcdTools:
         return etcd.parse_status(output)
 
 
-def read_pod(manifest: str = etcd.MANIFEST) -> etcd.EtcdPod:
+def read_pod(system: System) -> etcd.EtcdPod:
     """The etcd of this machine.
 
     :raises EtcdError: when there is none.
     """
-    text = place.read(manifest)
+    text = place.text(system.path(etcd.MANIFEST))
     if not text:
         raise etcd.EtcdError(
-            f"there is no etcd on this machine ({manifest} is missing), so it is not the control plane"
+            f"there is no etcd on this machine ({etcd.MANIFEST} is missing), so it is not the control plane"
         )
-    return etcd.parse_pod(text.decode("utf-8", "replace"))
+    return etcd.parse_pod(text)

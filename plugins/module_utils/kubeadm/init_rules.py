@@ -16,6 +16,8 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+#: There while a restore is at work, and when one was cut short.
+RESTORING = "/var/lib/bramble.kube/restoring"
 #: What init makes last, by add-on (cmd/kubeadm/app/phases/addons): kind and name in kube-system.
 ADDONS = {"coredns": ("Deployment", "coredns"), "kube-proxy": ("DaemonSet", "kube-proxy")}
 #: What init leaves below /etc/kubernetes, and a control plane cannot go on without.

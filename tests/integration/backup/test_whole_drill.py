@@ -18,7 +18,8 @@ import pytest
 from apiserver import free_port, program
 from real_programs import ADDRESS, NODE, Programs, flags_at, is_root, make_files
 
-from ansible_collections.bramble.kube.plugins.module_utils.backup import archive, drill, machine, restore
+from ansible_collections.bramble.kube.plugins.module_utils.backup import archive, back_up, drill, machine, restore
+from ansible_collections.bramble.kube.plugins.module_utils.backup.restorer import Restorer
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import encryption, etcd
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import ca_cert_hashes
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd_tools import EtcdTools
@@ -110,7 +111,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ControlPl
         node_name=NODE,
         address=ADDRESS,
         server="https://127.0.0.1:6443",
-        kubernetes=machine.release_of((root / "etc/kubernetes/manifests/kube-apiserver.yaml").read_text()),
+        kubernetes=back_up.release_of((root / "etc/kubernetes/manifests/kube-apiserver.yaml").read_text()),
         etcd_image=cluster.pods["etcd"].image,
         cluster_ca_sha256=ca_cert_hashes((root / "etc/kubernetes/pki/ca.crt").read_text())[0],
         revision=found.revision,
@@ -174,21 +175,16 @@ def test_a_backup_whose_encryption_key_is_another_fails_the_drill(source, tmp_pa
 def test_a_second_restore_begins_above_the_first(source, tmp_path: Path) -> None:
     """Onto the same card; the laptop told neither a time nor a note."""
     cluster, _content, description = source
-    (tmp_path / "etcd.db").write_bytes((cluster.root / "etcd.db").read_bytes())
-    data = tmp_path / "data"
-    pod = etcd.EtcdPod(cluster.pods["etcd"].image, {**cluster.pods["etcd"].flags, "data-dir": str(data)})
-    system = Programs(tmp_path)
-
-    def run(command: list[str]) -> tuple[int, str, str]:
-        done = system.call(command)
-        return done.code, done.output, done.errors
-
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool/etcd.db").write_bytes((cluster.root / "etcd.db").read_bytes())
+    pod = etcd.EtcdPod(cluster.pods["etcd"].image, {**cluster.pods["etcd"].flags, "data-dir": "/data"})
+    system = Programs(tmp_path, {"/data": f"{tmp_path}/data", "/spool": f"{tmp_path}/spool"})
     firsts = []
     for _restore in range(3):
-        restorer = machine.Restorer(run)
-        restorer.put_data(pod, str(tmp_path / "etcd.db"), 0)
+        restorer = Restorer(system)
+        restorer.put_data(pod, "/spool/etcd.db", 0)
         firsts.append(restorer.first_revision)
-        assert EtcdTools(run, pod).status(str(data / "member/snap/db")).revision == restorer.first_revision
+        assert EtcdTools(system, pod).status("/data/member/snap/db").revision == restorer.first_revision
     assert firsts[0] >= description.revision + restore.LEAST_BUMP
     assert firsts[1] >= firsts[0] + restore.LEAST_BUMP
     assert firsts[2] >= firsts[1] + restore.LEAST_BUMP

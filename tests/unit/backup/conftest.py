@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 
 import pytest
+from played_machine import clock, played, synced
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import (
     SNAPSHOT,
@@ -14,6 +15,8 @@ from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import
     pack,
     saved_files,
 )
+
+__all__ = ["clock", "played", "synced"]
 
 #: etcd's static Pod, as far as a backup asks.
 ETCD = """spec:

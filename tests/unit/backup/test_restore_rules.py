@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import Description
-from ansible_collections.bramble.kube.plugins.module_utils.backup.machine import release_of
+from ansible_collections.bramble.kube.plugins.module_utils.backup.back_up import release_of
 from ansible_collections.bramble.kube.plugins.module_utils.backup.restore import (
     LEAST_BUMP,
     Machine,

@@ -13,9 +13,10 @@ import hypothesis
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
 from hypothesis import strategies as st
+from played_machine import Played
 
-from ansible_collections.bramble.kube.plugins.module_utils.backup import machine as pi
 from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import BackupError, Description
+from ansible_collections.bramble.kube.plugins.module_utils.backup.restorer import Restorer
 from ansible_collections.bramble.kube.plugins.module_utils.backup.rotation import Cluster, file_name
 from ansible_collections.bramble.kube.plugins.plugin_utils import sealed
 
@@ -171,18 +172,15 @@ def test_any_byte_that_is_changed_missing_or_cut_off_is_found(
 @BY_CHANCE
 @hypothesis.given(data=st.data())
 def test_any_byte_that_is_changed_or_cut_off_is_found_on_the_pi_before_anything_is_done(
-    packed: bytes, tmp_path: Path, data: st.DataObject
+    packed: bytes, played: Played, data: st.DataObject
 ) -> None:
     at = data.draw(st.integers(0, len(packed) - 1), label="byte")
     new = data.draw(st.one_of(st.none(), st.integers(0, 255).filter(lambda value: value != packed[at])), label="to")
-    path = tmp_path / "archive"
-    path.write_bytes(packed[:at] + (b"" if new is None else bytes([new]) + packed[at + 1 :]))
-    done: list[list[str]] = []
-    restorer = pi.Restorer(lambda command: done.append(command) or (1, "", "no"))
+    played.put("/archive", packed[:at] + (b"" if new is None else bytes([new]) + packed[at + 1 :]))
     with pytest.raises(BackupError, match="did not arrive whole"):
-        restorer.restore(str(path), hashlib.sha256(packed).hexdigest(), 0, 0)
-    assert done == []
-    assert sorted(os.listdir(tmp_path)) == ["archive", "etcd.db", "machine"]  # these two are the fixture's
+        Restorer(played).restore("/archive", hashlib.sha256(packed).hexdigest(), 0, 0)
+    assert played.asked == []
+    assert list(played.files()) == ["/archive"]
 
 
 def test_a_folder_gives_its_newest_backup_of_this_cluster(tmp_path: Path) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from pathlib import Path
 
 import pytest
+from played_machine import Played
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import Done
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import etcd_snapshot
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd import (
     EtcdError,
     checksum_error,
@@ -117,43 +120,78 @@ def test_reason(output: str, expected: str) -> None:
     assert expected in reason(output)
 
 
-class FakeMachine:
+def machine(played: Played, written: bytes, code: int = 0) -> Played:
     """Answers like ctr; etcdctl writes `written` to the path that it is given."""
 
-    def __init__(self, written: bytes, code: int = 0) -> None:
-        self.written, self.code, self.commands = written, code, []
+    def save(command: list[str]) -> Done:
+        played.put(command[command.index("save") + 1], written)
+        return Done(code, "", "Error: context deadline exceeded")
 
-    def __call__(self, command: list[str]) -> tuple[int, str, str]:
-        self.commands.append(command)
-        if "list" in command:
-            return 0, "bramble-etcd-1\n", ""
-        if "save" in command:
-            Path(command[command.index("save") + 1]).write_bytes(self.written)
-            return self.code, "", "Error: context deadline exceeded"
-        return 0, json.dumps({"hash": 1, "revision": 7, "totalKey": 3, "totalSize": 4096}), ""
+    played.says("containers list", "bramble-etcd-1\nother\n")
+    played.says("snapshot save", save)
+    played.says("snapshot status", json.dumps({"hash": 1, "revision": 7, "totalKey": 3, "totalSize": 4096}))
+    return played
 
 
-def test_a_whole_snapshot_comes_to_its_place_readable_by_root_alone(tmp_path: Path) -> None:
-    machine = FakeMachine(snapshot())
-    path = tmp_path / "deep" / "etcd.db"
-    assert EtcdTools(machine, parse_pod(MANIFEST)).save(str(path)).revision == 7
-    assert path.read_bytes() == snapshot()
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert path.parent.stat().st_mode & 0o777 == 0o700
-    assert next(c for c in machine.commands if "delete" in c)[-1] == "bramble-etcd-1"
-    assert list(path.parent.iterdir()) == [path]
+def test_a_whole_snapshot_comes_to_its_place_readable_by_root_alone(played: Played, synced: list[str]) -> None:
+    tools = EtcdTools(machine(played, snapshot()), parse_pod(MANIFEST))
+    assert tools.save("/deep/er/etcd.db").revision == 7
+    assert played.at("/deep/er/etcd.db").read_bytes() == snapshot()
+    assert [played.mode(path) for path in ("/deep/er/etcd.db", "/deep/er", "/deep")] == [0o600, 0o700, 0o700]
+    removed = [line for line in played.asked if "delete" in line]
+    assert [line.split()[-1] for line in removed] == ["bramble-etcd-1", "bramble-etcd-1"]
+    assert list(played.files()) == ["/deep/er/etcd.db"]
+    assert synced == [played.path("/deep/er/etcd.db.part"), played.path("/deep/er")]
+    saved = next(line for line in played.asked if "snapshot save" in line)
+    assert "--endpoints=https://127.0.0.1:2379" in saved
+    assert "src=/deep/er,dst=/deep/er,options=rbind:rw" in saved
+    assert "src=/etc/kubernetes/pki/etcd,dst=/etc/kubernetes/pki/etcd,options=rbind:ro" in saved
+    read = next(line for line in played.asked if "snapshot status" in line)
+    assert "src=/deep/er,dst=/deep/er,options=rbind:rw" in read
 
 
 @pytest.mark.parametrize(("written", "code"), [(snapshot()[:-5], 0), (snapshot(), 1)])
-def test_a_broken_one_leaves_the_earlier_one(tmp_path: Path, written: bytes, code: int) -> None:
-    path = tmp_path / "etcd.db"
-    path.write_bytes(b"earlier")
+def test_a_broken_one_leaves_the_earlier_one(played: Played, written: bytes, code: int) -> None:
+    played.put("/b/etcd.db", b"earlier")
+    played.put("/b/etcd.db.part", b"of a cut run")
     with pytest.raises(EtcdError):
-        EtcdTools(FakeMachine(written, code), parse_pod(MANIFEST)).save(str(path))
-    assert path.read_bytes() == b"earlier"
-    assert list(tmp_path.iterdir()) == [path]
+        EtcdTools(machine(played, written, code), parse_pod(MANIFEST)).save("/b/etcd.db")
+    assert played.files() == {"/b/etcd.db": "earlier"}
 
 
-def test_a_machine_without_etcd(tmp_path: Path) -> None:
+def test_a_program_that_fails_is_named_with_its_reason(played: Played) -> None:
+    played.says("snapshot status", Done(1, "Error: on the wrong channel", ""))
+    with pytest.raises(EtcdError, match=r"etcdutl snapshot status of registry.*failed: on the wrong channel"):
+        EtcdTools(played, parse_pod(MANIFEST)).status("/b/etcd.db")
+    played.says("snapshot status", Done(1, "something", "Error: no space"))
+    with pytest.raises(EtcdError, match="failed: no space"):
+        EtcdTools(played, parse_pod(MANIFEST)).status("/b/etcd.db")
+
+
+def test_a_machine_without_etcd(played: Played) -> None:
     with pytest.raises(EtcdError, match="not the control plane"):
-        read_pod(str(tmp_path / "etcd.yaml"))
+        read_pod(played)
+
+
+def test_the_module_takes_a_snapshot_and_says_what_is_in_it(played: Played) -> None:
+    with pytest.raises(Stop, match=r"No snapshot was taken: there is no etcd on this machine"):
+        etcd_snapshot.run(played, {"dest": "/b/etcd.db"}, True)
+    played.put("/etc/kubernetes/manifests/etcd.yaml", MANIFEST)
+    machine(played, snapshot())
+    image = parse_pod(MANIFEST).image
+    would = {"changed": True, "path": "/b/etcd.db", "image": image}
+    assert etcd_snapshot.run(played, {"dest": "/b/etcd.db"}, True) == would
+    assert played.asked == [] and "/b/etcd.db" not in played.files()
+    told = etcd_snapshot.run(played, {"dest": "/b/etcd.db"}, False)
+    assert told == {**would, "revision": 7, "key_count": 3, "size": 4096}
+    assert "/b/etcd.db" in played.files()
+    with pytest.raises(Stop, match=r"^dest is etcd\.db; an absolute path is right\.$"):
+        etcd_snapshot.run(played, {"dest": "etcd.db"}, False)
+
+
+def test_a_disk_that_takes_no_snapshot_is_named(played: Played) -> None:
+    played.put("/etc/kubernetes/manifests/etcd.yaml", MANIFEST)
+    played.put("/b", "a file")
+    machine(played, snapshot())
+    with pytest.raises(Stop, match=r"^No snapshot was taken: .*/b: File exists\.$"):
+        etcd_snapshot.run(played, {"dest": "/b/etcd.db"}, False)
