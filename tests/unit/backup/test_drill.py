@@ -16,12 +16,12 @@ import pytest
 from ansible_collections.bramble.kube.plugins.module_utils.backup import drill, machine
 from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import (
     SNAPSHOT,
-    BackupError,
     Description,
     pack,
     saved_files,
 )
 from ansible_collections.bramble.kube.plugins.module_utils.backup.restore import Machine
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import Done, System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd import EtcdPod
 
@@ -263,13 +263,13 @@ def test_what_fails_is_named_and_noted_and_nothing_stays(pi: Pi, of: Description
 
 def test_lost_objects_are_a_failure(pi: Pi, of: Description, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Answers, "counts", {"pods": 1, "secrets": 1})
-    with pytest.raises(BackupError, match="reads only 1 of 2 pods"):
+    with pytest.raises(Stop, match="reads only 1 of 2 pods"):
         drill.run(pi, options(pi, of), False)
     assert "1 of 2 pods" in noted(pi)["reason"]
 
 
 def test_an_archive_that_is_not_whole_starts_nothing(pi: Pi, of: Description) -> None:
-    with pytest.raises(BackupError, match="did not arrive whole"):
+    with pytest.raises(Stop, match="did not arrive whole"):
         drill.run(pi, options(pi, of, sha256="0" * 64), False)
     assert not any("--detach" in line or "snapshot" in line for line in pi.done)
 
