@@ -75,6 +75,12 @@ options:
     description: Images and what takes their place, as in M(bramble.kube.image_platforms).
     type: dict
     default: {}
+  image_digests:
+    description:
+      - Whether images go by the digests that the collection knows of them, C(name:tag@sha256:…), so that a tag that is
+        moved changes nothing. Images of O(images) and any others that it does not know stay as they are written.
+    type: bool
+    default: true
   access:
     description: How people reach components from outside of the cluster.
     type: str

@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / ".lab/collections"))
 
+import digests
 import preflight
 import releases
 import status
@@ -27,6 +28,7 @@ PAGES = {
     "preflight.md": {"inventories": preflight.inventories, "checks": preflight.checks},
     "status.md": {"checks": status.checks},
     "security.md": {"audit": status.audited},
+    "catalogue.md": {"digests": lambda: digests.table(digests.own_images(ROOT / "roles"))},
     "what-runs.md": {"components": lambda: what_runs.whole_catalogue(ROOT / "roles")},
 }
 

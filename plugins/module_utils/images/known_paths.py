@@ -90,6 +90,8 @@ KNOWN_PATHS = (
             r"<option\s+value=['\"]([^'\"\s]+)['\"]",
         ),
     ),
+    # This collection's own hub
+    KnownPath("ConfigMap", "hub", ("data", "settings.json"), JSON, ("notebook_image",)),
     # local-path-provisioner: the pod that makes and clears folders
     KnownPath("ConfigMap", "local-path-config*", ("data", "helperPod.yaml"), OBJECTS),
     # Kubeflow Pipelines: workflows that its database starts with

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..fit.demand import mapping, mappings
 from ..fit.placement import report
+from ..images.pinning import unpinned
 from .catalogue import Component
 from .prepare import Prepared
 
@@ -104,7 +105,7 @@ def _choices(components: Iterable[Prepared], asked: Mapping, found: Mapping) -> 
     if asked["missing"]:
         lines.append("- replace an image by one that runs here, in kubeflow_images, for example:")
         known = known_replacements(component.component for component in components)
-        for image in asked["missing"]:
+        for image in map(unpinned, asked["missing"]):
             by, source = known.get(image, ("<an image that runs here>", ""))
             lines.append(f'    "{image}": "{by}"' + (f"  # {source}" if source else ""))
     if found["unplaced"]:

@@ -23,6 +23,7 @@ ARGUMENT_SPEC: dict[str, Any] = dict(
     small={"type": "bool", "default": True},
     overrides={"type": "dict", "default": {}},
     images={"type": "dict", "default": {}},
+    image_digests={"type": "bool", "default": True},
     access={"type": "str", "choices": ["node_port", "load_balancer", "ingress"], "default": "node_port"},
     ingress_class={"type": "str", "default": "traefik"},
     node_address={"type": "str"},

@@ -17,6 +17,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..images.find import UnreadableText
+from ..images.pinning import pin
 from ..images.replacement import Replacements
 from ..manifests.load import Item
 from .catalogue import POD_SECURITY, Access, CatalogueError, Component, Password, Tuning, Workload
@@ -35,22 +37,28 @@ class Settings:
 
     :ivar small: whether the catalogue's own tuning for small nodes is used.
     :ivar overrides: component → the user's own tuning, on top.
+    :ivar digests: whether images get the digests that are known of them.
     """
 
     small: bool = True
     overrides: Mapping[str, tuple[Tuning, ...]] = field(default_factory=dict)
     images: Replacements = field(default_factory=lambda: Replacements({}))
+    digests: bool = True
     access: str = NODE_PORT
     ingress_class: str = "traefik"
 
 
 @dataclass
 class Prepared:
-    """One component with its objects; namespaces are apart, because several components may share one."""
+    """One component with its objects; namespaces are apart, because several components may share one.
+
+    :ivar by_tag: images without a digest, which none is known of.
+    """
 
     chosen: Chosen
     items: list[Item] = field(default_factory=list)
     namespaces: list[Item] = field(default_factory=list)
+    by_tag: list[str] = field(default_factory=list)
 
     @property
     def component(self) -> Component:
@@ -91,6 +99,9 @@ def prepare(chosen: Chosen, items: Iterable[Item], settings: Settings) -> Prepar
         _tune(made, tuning, f"kubeflow_overrides of {component.name}")
     for item in made.items:
         _replace_images(item.object, settings.images)
+    if settings.digests:
+        # After the replacements: what somebody chose instead is taken as they wrote it.
+        made.by_tag = _pin(made)
     if component.access is not None:
         _make_reachable(made, component.access, settings)
     for workload in component.workloads:
@@ -154,6 +165,13 @@ def _replace_images(node: Any, images: Replacements) -> None:
         for inner in node.values():
             if isinstance(inner, (dict, list)):
                 _replace_images(inner, images)
+
+
+def _pin(made: Prepared) -> list[str]:
+    try:
+        return list(dict.fromkeys(image for item in made.items for image in pin(item.object)))
+    except UnreadableText as error:
+        raise CatalogueError(f"{made.name}: {error}") from None
 
 
 def _containers(node: Mapping[str, Any]) -> Iterator[dict]:

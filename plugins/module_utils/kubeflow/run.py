@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..common.errors import BrambleError
+from ..images.pinning import pinned
 from ..images.reference import InvalidReference
 from ..images.replacement import Replacements
 from ..manifests import auth, load
@@ -65,6 +66,7 @@ class _Run:
             small=params["small"],
             overrides=overrides(params["overrides"], catalogue),
             images=Replacements({str(old): str(new) for old, new in params["images"].items()}),
+            digests=params["image_digests"],
             access=params["access"],
             ingress_class=params["ingress_class"],
         )
@@ -88,8 +90,11 @@ class _Run:
         rows += [
             Row(item.component.name, "installed", notes=["its manifests are still to be built"]) for item in unrendered
         ]
+        by_tag = {part.name: [_by_tag(part.by_tag)] for part in components if part.by_tag}
         for row in rows:
             row.notes += self.heritage.get(row.name, [])
+            if row.changed:
+                row.notes += by_tag.get(row.name, [])
         return self._result(rows, addresses, requests)
 
     def _wishes(self) -> Wishes:
@@ -142,7 +147,11 @@ class _Run:
             try:
                 asked, warnings = ask.run(
                     {
-                        "images": [entry.image for part in components for entry in part.component.images],
+                        "images": [
+                            pinned(entry.image) if settings.digests else entry.image
+                            for part in components
+                            for entry in part.component.images
+                        ],
                         "objects": objects,
                         "paths": [],
                         "platforms": sorted(platforms),
@@ -238,6 +247,10 @@ class _Run:
             if text:
                 result["diff"] = {"prepared": text}
         return bool(broken), result
+
+
+def _by_tag(images: list[str]) -> str:
+    return f"by tag alone, since no digest is known of {'it' if len(images) == 1 else 'them'}: {', '.join(images)}"
 
 
 def _check_people(chosen: list[Chosen], people: list[str]) -> None:

@@ -84,6 +84,15 @@ def test_an_image_for_other_computers_is_refused_by_name_with_what_is_known_in_i
     assert f'"{IMAGE}": "ghcr.io/deploykf/mlmd:1"  # https://github.com/kubeflow/pipelines/issues/10308' in fit.message
 
 
+def test_what_takes_the_place_of_an_image_with_a_digest_is_found_by_its_tag():
+    digest = "sha256:" + "a" * 64
+    rows = asked(__=("linux/amd64",))
+    rows["images"][0]["image"] = rows["missing"][0] = f"{IMAGE}@{digest}"
+    fit = judge([component("pipelines", f"{IMAGE}@{digest}")], PIS["nodes"], PIS["pods"], rows)
+    assert f"for which its image {IMAGE}@{digest} is not built" in fit.message
+    assert f'"{IMAGE}": "ghcr.io/deploykf/mlmd:1"  #' in fit.message
+
+
 def test_in_a_mixed_cluster_the_nodes_are_named_on_which_it_cannot_run():
     mixed = pi_cluster(2048)
     for node in mixed["nodes"]:

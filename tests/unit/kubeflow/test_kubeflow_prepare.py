@@ -10,6 +10,7 @@ import copy
 
 import pytest
 
+from ansible_collections.bramble.kube.plugins.module_utils.images.known_digests import DIGESTS
 from ansible_collections.bramble.kube.plugins.module_utils.images.replacement import Replacements
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.catalogue import CatalogueError, Tuning, load
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.choice import Chosen, choose
@@ -126,6 +127,20 @@ def test_images_are_replaced_at_any_depth():
     found = made(images=images)[1]
     assert [entry["image"] for entry in containers(found["Deployment/hub"])] == ["registry.lan/quay/hub:1", "side:1"]
     assert containers(found["ClusterTrainingRuntime/torch"])[0]["image"] == "registry.lan/torch:2"
+
+
+def test_images_go_by_digest_after_replacement_and_those_without_one_are_told(monkeypatch):
+    digest = "sha256:" + "a" * 64
+    monkeypatch.setitem(DIGESTS, "quay.io/hub:1", digest)
+    monkeypatch.setitem(DIGESTS, "docker.io/library/side:1", digest)
+    prepared, objects = made(images=Replacements({"side": "mine"}))
+    containers = objects["Deployment/hub"]["spec"]["template"]["spec"]["containers"]
+    assert [container["image"] for container in containers] == [f"quay.io/hub:1@{digest}", "mine:1"]
+    assert prepared.by_tag == ["mine:1", "docker.io/pytorch/pytorch:2"]
+    prepared, objects = made(digests=False)
+    containers = objects["Deployment/hub"]["spec"]["template"]["spec"]["containers"]
+    assert [container["image"] for container in containers] == ["quay.io/hub:1", "side:1"]
+    assert prepared.by_tag == []
 
 
 def test_an_empty_secret_is_for_its_controller_to_fill():
