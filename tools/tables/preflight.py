@@ -103,9 +103,9 @@ def checks() -> str:
     """Write all checks with everything that they may say, as a Markdown table."""
     lines = ["| check | wanted | verdict | what is said |", "|---|---|---|---|"]
     for check in CHECKS:
-        first = f"**{check.name}** | {check.wants}"
+        first = f"**{check.name}** | {check.looks_for}"
         for outcome in check.outcomes.values():
-            verdict = VERDICT_WORDS[outcome.verdict].lower()
+            verdict = VERDICT_WORDS[outcome.level].lower()
             lines.append(f"| {first} | {verdict} | {as_shown(outcome.sentence)} |")
             first = " | "
     return "\n".join(lines)

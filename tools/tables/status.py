@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from marks import as_shown
 
-from ansible_collections.bramble.kube.plugins.module_utils.status import audit_items, diagnosis
+from ansible_collections.bramble.kube.plugins.module_utils.status import audit, audit_items, diagnosis
 from ansible_collections.bramble.kube.plugins.module_utils.status.screen import WORDS
 
 
@@ -18,7 +18,7 @@ def checks() -> str:
     for check in diagnosis.CHECKS:
         first = f"**{check.name}** | {check.looks_for}"
         for outcome in check.outcomes.values():
-            cells = (first, WORDS[outcome.severity], as_shown(outcome.cause), as_shown(outcome.remedy))
+            cells = (first, WORDS[outcome.level], as_shown(outcome.sentence), as_shown(outcome.remedy))
             lines.append(f"| {' | '.join(cells)} |")
             first = " | "
     return "\n".join(lines)
@@ -27,5 +27,5 @@ def checks() -> str:
 def audited() -> str:
     """Write all audited items, and why a deviation is accepted, as a Markdown table."""
     lines = ["| item | wanted | why it may be otherwise |", "|---|---|---|"]
-    lines += [f"| {item.id} | {item.title} | {item.reason} |" for item in audit_items.ITEMS]
+    lines += [f"| {item.name} | {item.looks_for} | {audit.reason(item)} |" for item in audit_items.ITEMS]
     return "\n".join(lines)

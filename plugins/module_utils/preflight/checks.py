@@ -10,10 +10,11 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import os_releases
+from ansible_collections.bramble.kube.plugins.module_utils.common.check import Check, Found, check
 from ansible_collections.bramble.kube.plugins.module_utils.common.wording import listing, short_reason
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import Version, parse_version
 from ansible_collections.bramble.kube.plugins.module_utils.pi.clones import cloned
@@ -88,44 +89,24 @@ class Cluster:
         return next((host for host in self.hosts if host.role == "master"), None)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """One way in which a check ends, other than a plain ok.
-
-    :param sentence: what is said then, with placeholders; {host} is the host's name.
-    """
-
-    verdict: str
-    sentence: str
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a check found on a host; ``outcome`` is empty for a plain ok."""
-
-    found: str
-    wanted: str
-    outcome: str = ""
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Check:
-    """One check: its name, what it wants (for the manual), how it may end, and the function that looks."""
-
-    name: str
-    wants: str
-    outcomes: Mapping[str, Outcome]
-    examine: Callable[[Host, Cluster], Result | list[Result] | None]
+def _result(found: str, wanted: str, outcome: str = "", values: Mapping[str, Any] | None = None) -> Found:
+    """What a check found on a host, and what is wanted there; ``outcome`` is empty for a plain ok."""
+    return Found(outcome, values={"found": found, "wanted": wanted, **(values or {})})
 
 
 CHECKS: list[Check] = []
 
 
-def _check(name: str, wants: str, **outcomes: tuple[str, str]) -> Callable:
-    def add(function: Callable) -> Callable:
-        table = {key: Outcome(*outcome) for key, outcome in outcomes.items()}
-        CHECKS.append(Check(name, wants, table, function))
+def _check(name: str, wants: str, **outcomes: tuple[str, str]) -> Callable[[Callable], Callable]:
+    """Make a check of a function that looks at one host; it may know nothing, or find several things."""
+
+    def add(function: Callable[[Host, Cluster], Found | list[Found] | None]) -> Callable:
+        def examine(host: Host, cluster: Cluster) -> Iterator[Found]:
+            results = function(host, cluster) or []
+            for result in results if isinstance(results, list) else [results]:
+                yield Found(result.outcome, host.name, {"host": host.name, **result.values})
+
+        CHECKS.append(check(name, wants, **outcomes)(examine))
         return function
 
     return add
@@ -155,20 +136,20 @@ def _check(name: str, wants: str, **outcomes: tuple[str, str]) -> Callable:
         "Imager, and was your public key given there (ssh-copy-id {user}{address} adds it)?",
     ),
 )
-def _reachable(host: Host, cluster: Cluster) -> Result | None:
+def _reachable(host: Host, cluster: Cluster) -> Found | None:
     if host.reachable:
-        return Result("yes", "yes")
+        return _result("yes", "yes")
     trouble = host.trouble
     user = cluster.inventory.values.get(host.name, {}).get("ansible_user")
     values = {"address": host.address, "user": f"{user}@" if user else "", "reason": short_reason(trouble)}
     if "Host key verification failed" in trouble or "REMOTE HOST IDENTIFICATION HAS CHANGED" in trouble:
-        return Result("host key", "yes", "unknown_key", values)
+        return _result("host key", "yes", "unknown_key", values)
     if "Permission denied" in trouble:
-        return Result("no access", "yes", "refused", values)
+        return _result("no access", "yes", "refused", values)
     fixed = str(cluster.setting(host, "base_static_address") or "").partition("/")[0]
     if fixed and fixed != host.address:
-        return Result("no", "yes", "moved", {**values, "fixed": fixed})
-    return Result("no", "yes", "unreachable", values)
+        return _result("no", "yes", "moved", {**values, "fixed": fixed})
+    return _result("no", "yes", "unreachable", values)
 
 
 @_check(
@@ -184,18 +165,18 @@ def _reachable(host: Host, cluster: Cluster) -> Result | None:
         "{host}: the user may not use sudo ({reason}): add it to the group sudo, or set ansible_user.",
     ),
 )
-def _sudo(host: Host, cluster: Cluster) -> Result | None:
+def _sudo(host: Host, cluster: Cluster) -> Found | None:
     if not host.reachable:
         return None
     if not host.trouble:
-        return Result("yes", "yes")
+        return _result("yes", "yes")
     if re.search(
         r"Missing sudo password|Incorrect sudo password|password is required|Timeout.*privilege escalation",
         host.trouble,
     ):
-        return Result("asks for a password", "yes", "password")
+        return _result("asks for a password", "yes", "password")
     if re.search(r"not in the sudoers|not allowed to|may not run sudo|sudo: (command )?not found", host.trouble):
-        return Result("no", "yes", "denied", {"reason": short_reason(host.trouble)})
+        return _result("no", "yes", "denied", {"reason": short_reason(host.trouble)})
     return None
 
 
@@ -211,25 +192,25 @@ def _sudo(host: Host, cluster: Cluster) -> Result | None:
     no_python=(MUST_CHANGE, "{host}: it has no Python: run 'sudo apt install python3' there."),
     trouble=(MUST_CHANGE, "{host}: its state could not be read: {reason}"),
 )
-def _facts(host: Host, cluster: Cluster) -> Result | None:
+def _facts(host: Host, cluster: Cluster) -> Found | None:
     if not host.reachable or (_sudo(host, cluster) is None and not host.trouble):
         return None
     if not host.trouble:
-        return Result("read", "read")
+        return _result("read", "read")
     if _sudo(host, cluster) is not None:
         return None
     if re.search(
         r"(minimum of|requires) Python|requires a minimum|SyntaxError: |future feature annotations", host.trouble
     ):
         version = re.search(r"[Cc]urrent version: ([\d.]+)", host.trouble)
-        return Result(
+        return _result(
             "old Python", "Python 3.9", "old_python", {"reason": version.group(1) if version else "before 3.9"}
         )
     if re.search(
         r"python\S*: (command )?not found|No such file or directory.*python|python.*No such file", host.trouble
     ):
-        return Result("no Python", "Python 3.9", "no_python")
-    return Result("unreadable", "read", "trouble", {"reason": short_reason(host.trouble)})
+        return _result("no Python", "Python 3.9", "no_python")
+    return _result("unreadable", "read", "trouble", {"reason": short_reason(host.trouble)})
 
 
 @_check(
@@ -241,10 +222,10 @@ def _facts(host: Host, cluster: Cluster) -> Result | None:
         "--long' there.",
     ),
 )
-def _first_boot(host: Host, cluster: Cluster) -> Result | None:
+def _first_boot(host: Host, cluster: Cluster) -> Found | None:
     if "pi_first_boot_done" not in host.facts:
         return None
-    return Result("done", "done") if host.fact("first_boot_done") else Result("running", "done", "unfinished")
+    return _result("done", "done") if host.fact("first_boot_done") else _result("running", "done", "unfinished")
 
 
 @_check(
@@ -261,14 +242,14 @@ def _first_boot(host: Host, cluster: Cluster) -> Result | None:
         "64-bit Raspberry Pi OS has arm64.",
     ),
 )
-def _architecture(host: Host, cluster: Cluster) -> Result | None:
+def _architecture(host: Host, cluster: Cluster) -> Found | None:
     found, kernel = host.fact("architecture", ""), host.fact("kernel_architecture", "")
     if not found:
         return None
     if found in ARCHITECTURES:
-        return Result(found, "64-bit")
+        return _result(found, "64-bit")
     outcome = "userland_32" if found in ("armhf", "armel", "i386") and kernel in ("aarch64", "x86_64") else "other"
-    return Result(found, "64-bit", outcome, {"kernel": kernel})
+    return _result(found, "64-bit", outcome, {"kernel": kernel})
 
 
 @_check(
@@ -283,7 +264,7 @@ def _architecture(host: Host, cluster: Cluster) -> Result | None:
     unknown=(MUST_CHANGE, "{host}: {found} is not an OS that the roles know: {known} are."),
     ending=(OK, "{host}: {found} gets no more updates; its packages come from the archive. Plan a move to {newest}."),
 )
-def _os_release(host: Host, cluster: Cluster) -> Result | None:
+def _os_release(host: Host, cluster: Cluster) -> Found | None:
     os = host.fact("os")
     if not os:
         return None
@@ -292,9 +273,9 @@ def _os_release(host: Host, cluster: Cluster) -> Result | None:
     release = os_releases.find(os)
     if release.tested:
         newest = os_releases.of_kind(release.kind)[-1].codename
-        return Result(found, "a current release", "ending" if release.archive else "", {"newest": newest})
+        return _result(found, "a current release", "ending" if release.archive else "", {"newest": newest})
     outcome = "too_old" if os_releases.is_outdated(release) else "unknown"
-    return Result(found, "a current release", outcome, {"known": os_releases.known()})
+    return _result(found, "a current release", outcome, {"known": os_releases.known()})
 
 
 @_check(
@@ -306,11 +287,11 @@ def _os_release(host: Host, cluster: Cluster) -> Result | None:
         "'kernel=kernel8.img' in config.txt gives 4 KiB.",
     ),
 )
-def _page_size(host: Host, cluster: Cluster) -> Result | None:
+def _page_size(host: Host, cluster: Cluster) -> Found | None:
     size = host.fact("page_size")
     if not size:
         return None
-    return Result(f"{int(size) // 1024} KiB", "any", "" if int(size) == 4096 else "large")
+    return _result(f"{int(size) // 1024} KiB", "any", "" if int(size) == 4096 else "large")
 
 
 @_check(
@@ -321,14 +302,14 @@ def _page_size(host: Host, cluster: Cluster) -> Result | None:
         "{host}: {found} of memory are too little for a {role}, which needs {wanted}: use a Pi with more.",
     ),
 )
-def _memory(host: Host, cluster: Cluster) -> Result | None:
+def _memory(host: Host, cluster: Cluster) -> Found | None:
     found = host.fact("memory_mb")
     if not found:
         return None
     wanted = MEMORY_MB[host.role]
     ignored = cluster.setting(host, "kubeadm_ignore_preflight_errors") or []
     enough = int(found) >= wanted or "mem" in [str(entry).lower() for entry in ignored]
-    return Result(f"{found} MB", f"{wanted} MB", "" if enough else "too_little", {"role": host.role})
+    return _result(f"{found} MB", f"{wanted} MB", "" if enough else "too_little", {"role": host.role})
 
 
 @_check(
@@ -345,16 +326,16 @@ def _memory(host: Host, cluster: Cluster) -> Result | None:
         "card.",
     ),
 )
-def _disk(host: Host, cluster: Cluster) -> Result | None:
+def _disk(host: Host, cluster: Cluster) -> Found | None:
     if host.fact("read_only"):
-        return Result(listing(host.fact("read_only")), "writable", "read_only")
+        return _result(listing(host.fact("read_only")), "writable", "read_only")
     found = host.fact("disk_free_mb")
     if found is None:
         return None
     wanted = DISK_MB_IN_CLUSTER if host.in_cluster else DISK_MB
     enough = int(found) >= wanted
     shown = f"{int(found) // 1000} GB free" if enough else f"{found} MB free"
-    return Result(shown, f"{wanted} MB", "" if enough else "too_little")
+    return _result(shown, f"{wanted} MB", "" if enough else "too_little")
 
 
 @_check(
@@ -366,12 +347,12 @@ def _disk(host: Host, cluster: Cluster) -> Result | None:
         "steadier.",
     ),
 )
-def _disk_speed(host: Host, cluster: Cluster) -> Result | None:
+def _disk_speed(host: Host, cluster: Cluster) -> Found | None:
     found = host.fact("fsync_ms")
     if found is None:
         return None
     slow = host.role == "master" and float(found) > FSYNC_MS
-    return Result(f"{float(found):.1f} ms", f"{FSYNC_MS} ms", "slow" if slow else "")
+    return _result(f"{float(found):.1f} ms", f"{FSYNC_MS} ms", "slow" if slow else "")
 
 
 @_check(
@@ -382,7 +363,7 @@ def _disk_speed(host: Host, cluster: Cluster) -> Result | None:
         "{host}: its firmware reports {found}: use the power supply made for this Pi and a short cable.",
     ),
 )
-def _power(host: Host, cluster: Cluster) -> Result | None:
+def _power(host: Host, cluster: Cluster) -> Found | None:
     throttled = host.fact("throttled")
     if throttled is None:
         return None
@@ -392,7 +373,7 @@ def _power(host: Host, cluster: Cluster) -> Result | None:
         for bit, word in ((0, "under-voltage now"), (16, "under-voltage since boot"), (2, "throttling now"))
         if flags >> bit & 1
     ]
-    return Result(listing(words) or "steady", "steady", "under_voltage" if words else "")
+    return _result(listing(words) or "steady", "steady", "under_voltage" if words else "")
 
 
 @_check(
@@ -403,14 +384,14 @@ def _power(host: Host, cluster: Cluster) -> Result | None:
         "{host}: its clock is not synchronised; base sets up a time service and waits for it.",
     ),
 )
-def _clock(host: Host, cluster: Cluster) -> Result | None:
+def _clock(host: Host, cluster: Cluster) -> Found | None:
     time = host.fact("time")
     if not time:
         return None
     service = time.get("service") or "no time service"
     if time.get("synchronized"):
-        return Result(f"synchronised ({service})", "synchronised")
-    return Result(f"not synchronised ({service})", "synchronised", "unsynchronised")
+        return _result(f"synchronised ({service})", "synchronised")
+    return _result(f"not synchronised ({service})", "synchronised", "unsynchronised")
 
 
 @_check(
@@ -431,7 +412,7 @@ def _clock(host: Host, cluster: Cluster) -> Result | None:
         "'systemd.unified_cgroup_hierarchy=0' out of the kernel's parameters and reboot.",
     ),
 )
-def _cgroups(host: Host, cluster: Cluster) -> Result | None:
+def _cgroups(host: Host, cluster: Cluster) -> Found | None:
     cgroup = host.fact("cgroup")
     if not cgroup:
         return None
@@ -441,12 +422,12 @@ def _cgroups(host: Host, cluster: Cluster) -> Result | None:
     if missing:
         file = host.fact("cmdline_file", "")
         values = {"missing": listing(missing), "file": file}
-        return Result(found, wanted, "memory_off" if file else "no_file", values)
+        return _result(found, wanted, "memory_off" if file else "no_file", values)
     kubelet = cluster.setting(host, "kubeadm_kubelet_config") or {}
     version = _wanted_version(host, cluster)
     if cgroup.get("version") == 1 and version and version >= CGROUP_V2_FROM and kubelet.get("failCgroupV1", True):
-        return Result(found, "v2", "version_1", {"version": version})
-    return Result(found, wanted)
+        return _result(found, "v2", "version_1", {"version": version})
+    return _result(found, wanted)
 
 
 @_check(
@@ -455,7 +436,7 @@ def _cgroups(host: Host, cluster: Cluster) -> Result | None:
     on=(WILL_CHANGE, "{host}: it swaps to {found}; base switches that off for good."),
     kept=(OK, "{host}: it swaps to {found}, and keeps doing so (base_swap: {setting})."),
 )
-def _swap(host: Host, cluster: Cluster) -> Result | None:
+def _swap(host: Host, cluster: Cluster) -> Found | None:
     if "pi_swaps" not in host.facts:
         return None
     names = [str(swap.get("name")) for swap in host.fact("swaps", [])]
@@ -463,9 +444,9 @@ def _swap(host: Host, cluster: Cluster) -> Result | None:
     setting = "off" if setting is False else str(setting)
     found = listing(names) or "off"
     if not names:
-        return Result(found, setting)
+        return _result(found, setting)
     kept = setting == "keep" or (setting == "zram" and all("zram" in name for name in names))
-    return Result(found, setting, "kept" if kept else "on", {"setting": setting})
+    return _result(found, setting, "kept" if kept else "on", {"setting": setting})
 
 
 @_check(
@@ -478,14 +459,14 @@ def _swap(host: Host, cluster: Cluster) -> Result | None:
         "take it out of the cluster first.",
     ),
 )
-def _hostname(host: Host, cluster: Cluster) -> Result | None:
+def _hostname(host: Host, cluster: Cluster) -> Found | None:
     found, wanted = host.fact("hostname"), cluster.inventory.hostname(host.name)
     if not found:
         return None
     same = str(found).lower() in (wanted.lower(), wanted.lower().partition(".")[0])
     if same:
-        return Result("that of the inventory", "that of the inventory")
-    return Result(str(found), wanted, "renamed" if host.in_cluster else "other")
+        return _result("that of the inventory", "that of the inventory")
+    return _result(str(found), wanted, "renamed" if host.in_cluster else "other")
 
 
 @_check(
@@ -508,7 +489,7 @@ def _hostname(host: Host, cluster: Cluster) -> Result | None:
         "others new ones.",
     ),
 )
-def _identity(host: Host, cluster: Cluster) -> Result | None:
+def _identity(host: Host, cluster: Cluster) -> Found | None:
     if "pi_interfaces" not in host.facts:
         return None
     macs = {str(entry.get("mac")).lower() for entry in host.interfaces if entry.get("mac")} - {"00:00:00:00:00:00"}
@@ -517,12 +498,12 @@ def _identity(host: Host, cluster: Cluster) -> Result | None:
             continue
         shared = macs & {str(entry.get("mac")).lower() for entry in other.interfaces}
         if shared:
-            return Result("shared", "its own", "same_machine", {"others": other.name, "mac": min(shared)})
+            return _result("shared", "its own", "same_machine", {"others": other.name, "mac": min(shared)})
     own = _lan_addresses(host)
     for other in cluster.hosts:
         both = own & _lan_addresses(other) if other is not host else set()
         if both:
-            return Result("shared", "its own", "same_address", {"others": other.name, "address": min(both)})
+            return _result("shared", "its own", "same_address", {"others": other.name, "address": min(both)})
     copies = {}
     for what, name in (("machine-id", "machine_id_sha256"), ("SSH host keys", "host_key_fingerprints")):
         own = host.fact(name)
@@ -538,8 +519,8 @@ def _identity(host: Host, cluster: Cluster) -> Result | None:
         }
         known = {other.name: {"ansible_facts": other.facts} for other in cluster.hosts}
         changes = cloned(list(known), known, host.name)
-        return Result("copied", "its own", "cloned" if changes else "copied_from", values)
-    return Result("its own", "its own")
+        return _result("copied", "its own", "cloned" if changes else "copied_from", values)
+    return _result("its own", "its own")
 
 
 def _shares(own: Any, other: Any) -> bool:
@@ -559,18 +540,18 @@ def _shares(own: Any, other: Any) -> bool:
         "the other hosts reach it.",
     ),
 )
-def _node_address(host: Host, cluster: Cluster) -> Result | None:
+def _node_address(host: Host, cluster: Cluster) -> Found | None:
     if "pi_interfaces" not in host.facts:
         return None
     own = [str(interface.ip) for interface in _own_addresses(host)]
     known = cluster.inventory.addresses(host.name)
     variable = "kubeadm_node_ip" if "kubeadm_node_ip" in known else "ansible_host"
     if variable not in known:
-        return Result("one of its own", "one of its own")  # a name, by which Ansible reached it
+        return _result("one of its own", "one of its own")  # a name, by which Ansible reached it
     wanted = str(known[variable])
     if wanted in own:
-        return Result("one of its own", "one of its own")
-    return Result(listing(own) or "none", wanted, "not_here", {"variable": variable})
+        return _result("one of its own", "one of its own")
+    return _result(listing(own) or "none", wanted, "not_here", {"variable": variable})
 
 
 def _lan_addresses(host: Host) -> set[str]:
@@ -613,17 +594,17 @@ def _own_addresses(host: Host, card: str = "") -> list[Any]:
         "{host}: it has the address {found}; base gives it {wanted}, and takes that back unless it answers there.",
     ),
 )
-def _fixed_address(host: Host, cluster: Cluster) -> Result | None:
+def _fixed_address(host: Host, cluster: Cluster) -> Found | None:
     wanted, state = str(cluster.setting(host, "base_static_address") or ""), host.fact("network")
     if not wanted or not state:
         return None
     interface = str(cluster.setting(host, "base_static_interface") or "") or state.get("interface") or "none"
     own = [str(entry) for entry in _own_addresses(host, interface)]
     if not state.get("manager"):
-        return Result("unmanaged", wanted, "unmanaged", {"interface": interface})
+        return _result("unmanaged", wanted, "unmanaged", {"interface": interface})
     if wanted in own:
-        return Result(wanted, wanted)
-    return Result(listing(own) or "none", wanted, "in_cluster" if host.in_cluster else "moves")
+        return _result(wanted, wanted)
+    return _result(listing(own) or "none", wanted, "in_cluster" if host.in_cluster else "moves")
 
 
 @_check(
@@ -638,19 +619,19 @@ def _fixed_address(host: Host, cluster: Cluster) -> Result | None:
     many=(OK, "{host}: it has the name servers {found}, of which a container is told the first three."),
     other=(WILL_CHANGE, "{host}: its name servers are {found}; base makes them {wanted}."),
 )
-def _name_servers(host: Host, cluster: Cluster) -> Result | None:
+def _name_servers(host: Host, cluster: Cluster) -> Found | None:
     state = host.fact("network")
     if not state or "nameservers" not in state:
         return None
     found = [str(server) for server in state["nameservers"]]
     wanted = [str(server) for server in cluster.setting(host, "base_nameservers") or ()]
     if wanted:
-        return Result(listing(found) or "none", listing(wanted), "" if found == wanted else "other")
+        return _result(listing(found) or "none", listing(wanted), "" if found == wanted else "other")
     if not found:
-        return Result("none", "one at least", "none")
+        return _result("none", "one at least", "none")
     if all(server.startswith("127.") or server == "::1" for server in found):
-        return Result(listing(found), "another machine", "itself")
-    return Result(listing(found), "one to three", "many" if len(found) > 3 else "")
+        return _result(listing(found), "another machine", "itself")
+    return _result(listing(found), "one to three", "many" if len(found) > 3 else "")
 
 
 @_check(
@@ -662,7 +643,7 @@ def _name_servers(host: Host, cluster: Cluster) -> Result | None:
         "for the cluster, such as {spare}.",
     ),
 )
-def _networks(host: Host, cluster: Cluster) -> Result | None:
+def _networks(host: Host, cluster: Cluster) -> Found | None:
     if "pi_interfaces" not in host.facts:
         return None
     lans = {}
@@ -687,10 +668,10 @@ def _networks(host: Host, cluster: Cluster) -> Result | None:
         for lan, interface in lans.items():
             if network.version == 4 and lan.overlaps(network):
                 values = {"lan": lan, "interface": interface, "kind": kind, "network": network, "variable": variable}
-                return Result(
+                return _result(
                     str(lan), f"not {network}", "overlap", {**values, "spare": spare_network([*lans, *wanted])}
                 )
-    return Result(listing(map(str, lans)) or "none", f"not {listing(map(str, wanted), 'or')}")
+    return _result(listing(map(str, lans)) or "none", f"not {listing(map(str, wanted), 'or')}")
 
 
 @_check(
@@ -712,25 +693,25 @@ def _networks(host: Host, cluster: Cluster) -> Result | None:
         "instead, or run 'sudo kubeadm reset' on it.",
     ),
 )
-def _cluster(host: Host, cluster: Cluster) -> Result | None:
+def _cluster(host: Host, cluster: Cluster) -> Found | None:
     state = host.fact("kubernetes")
     if state is None:
         return None
     server, pin = state.get("kubelet_server") or "", state.get("cluster_ca_sha256") or ""
     if not server:
-        return Result("none", "none or this one")
+        return _result("none", "none or this one")
     if host.role == "master":
-        return Result(server, "this one", "" if state.get("control_plane_remains") else "not_master")
+        return _result(server, "this one", "" if state.get("control_plane_remains") else "not_master")
     if state.get("control_plane"):
-        return Result(server, "this one", "own_control_plane")
+        return _result(server, "this one", "own_control_plane")
     master = cluster.master
     if master is None or not master.facts:
-        return Result(server, "this one")
+        return _result(server, "this one")
     of_master = master.fact("kubernetes") or {}
     wanted_pin = of_master.get("cluster_ca_sha256") or ""
     if not of_master.get("kubelet_server") and not wanted_pin:
-        return Result(server, "none", "other_cluster")
-    return Result(server, "this one", "other_cluster" if pin and wanted_pin and pin != wanted_pin else "")
+        return _result(server, "none", "other_cluster")
+    return _result(server, "this one", "other_cluster" if pin and wanted_pin and pin != wanted_pin else "")
 
 
 @_check(
@@ -748,13 +729,13 @@ def _cluster(host: Host, cluster: Cluster) -> Result | None:
         "the certificates of the whole cluster and cannot be changed. Call it {found} again.",
     ),
 )
-def _node_name(host: Host, cluster: Cluster) -> Result | None:
+def _node_name(host: Host, cluster: Cluster) -> Found | None:
     found = (host.fact("kubernetes") or {}).get("node_name") or ""
     if not found or not host.in_cluster:
         return None
     wanted = str(cluster.setting(host, "kubeadm_node_name") or cluster.inventory.hostname(host.name)).lower()
     renamed = "master_renamed" if host.role == "master" else "renamed"
-    return Result(found, wanted, "" if found == wanted else renamed)
+    return _result(found, wanted, "" if found == wanted else renamed)
 
 
 @_check(
@@ -768,19 +749,19 @@ def _node_name(host: Host, cluster: Cluster) -> Result | None:
     other=(WILL_CHANGE, "{host}: it has Kubernetes {found}; the run installs {wanted}."),
     behind=(WILL_CHANGE, "{host}: it is in a cluster with Kubernetes {found}; upgrade.yml brings it to {wanted}."),
 )
-def _kubernetes(host: Host, cluster: Cluster) -> Result | None:
+def _kubernetes(host: Host, cluster: Cluster) -> Found | None:
     packages, wanted = host.fact("packages"), _wanted_version(host, cluster)
     if packages is None or wanted is None:
         return None
     entry = packages.get("kubelet") or packages.get("kubeadm")
     if not entry:
-        return Result("none", str(wanted))
+        return _result("none", str(wanted))
     try:
         found = parse_version(str(entry.get("version")).partition("-")[0])
     except ValueError:
-        return Result(str(entry.get("version")), str(wanted))
+        return _result(str(entry.get("version")), str(wanted))
     older = "behind" if host.in_cluster else "other"
-    return Result(str(found), str(wanted), "downgrade" if found > wanted else older if found < wanted else "")
+    return _result(str(found), str(wanted), "downgrade" if found > wanted else older if found < wanted else "")
 
 
 def _wanted_version(host: Host, cluster: Cluster) -> Version | None:
@@ -799,16 +780,16 @@ def _wanted_version(host: Host, cluster: Cluster) -> Version | None:
         "it.",
     ),
 )
-def _ports(host: Host, cluster: Cluster) -> Result | None:
+def _ports(host: Host, cluster: Cluster) -> Found | None:
     listening = host.fact("listening_tcp")
     if listening is None:
         return None
     # A control plane of which files are missing runs on, and says later on which.
     if host.in_cluster or (host.fact("kubernetes") or {}).get("control_plane_remains"):
-        return Result("in use by the cluster", "free")
+        return _result("in use by the cluster", "free")
     taken = sorted(set(map(int, listening)) & set(PORTS[host.role]))
     found = f"port{'s' if len(taken) > 1 else ''} {listing(taken)}"
-    return Result(found if taken else "free", "free", "taken" if taken else "")
+    return _result(found if taken else "free", "free", "taken" if taken else "")
 
 
 @_check(
@@ -825,14 +806,14 @@ def _ports(host: Host, cluster: Cluster) -> Result | None:
         "{host}: there is no Kubernetes {version} at {url} ({known}): set kubeadm_version to a release that is there.",
     ),
 )
-def _sources(host: Host, cluster: Cluster) -> Result | list[Result] | None:
+def _sources(host: Host, cluster: Cluster) -> Found | list[Found] | None:
     if not host.sources:
         return None
     troubles = []
     for source in host.sources:
         if source.get("refused"):
             values = {"reason": source["refused"]}
-            troubles.append(Result(f"not {source['name']}", "all answer", "refused", values))
+            troubles.append(_result(f"not {source['name']}", "all answer", "refused", values))
         elif source.get("trouble"):
             known = listing((source.get("known") or [])[-5:])
             values = {
@@ -844,10 +825,10 @@ def _sources(host: Host, cluster: Cluster) -> Result | list[Result] | None:
                 "known": f"the last ones there: {known}" if known else "it lists none",
             }
             outcome = "unknown_release" if source.get("unknown_release") else "unreachable"
-            troubles.append(Result(f"not {source['name']}", "all answer", outcome, values))
+            troubles.append(_result(f"not {source['name']}", "all answer", outcome, values))
     if troubles:
         return troubles
-    return Result(f"{len(host.sources)} answer", "all answer")
+    return _result(f"{len(host.sources)} answer", "all answer")
 
 
 @_check(
@@ -855,19 +836,19 @@ def _sources(host: Host, cluster: Cluster) -> Result | list[Result] | None:
     "the role variables of the inventory, now that facts are known",
     wrong=(MUST_CHANGE, "{problem}"),
 )
-def _settings(host: Host, cluster: Cluster) -> Result | None:
+def _settings(host: Host, cluster: Cluster) -> Found | None:
     unresolved = cluster.inventory.unresolved.get(host.name)
     if not host.facts:
         return None
     if unresolved:
         name, reason = next(iter(unresolved.items()))
-        return Result(
+        return _result(
             name,
             "resolved",
             "wrong",
             {"problem": f"{host.name}: {name} has a template that cannot be resolved: {reason}."},
         )
-    return Result("resolved", "resolved")
+    return _result("resolved", "resolved")
 
 
 def preflight_rows(cluster: Cluster) -> list[dict[str, str]]:
@@ -880,19 +861,16 @@ def preflight_rows(cluster: Cluster) -> list[dict[str, str]]:
 
 
 def _rows(cluster: Cluster) -> Iterator[dict[str, str]]:
-    for check in CHECKS:
+    for each in CHECKS:
         for host in cluster.hosts:
-            results = check.examine(host, cluster) or []
-            for result in results if isinstance(results, list) else [results]:
-                outcome = check.outcomes[result.outcome] if result.outcome else Outcome(OK, "")
-                values = {"host": host.name, "found": result.found, "wanted": result.wanted, **result.values}
+            for said in each.said(host, cluster):
                 yield {
                     "host": host.name,
-                    "check": check.name,
-                    "found": result.found,
-                    "wanted": result.wanted,
-                    "verdict": outcome.verdict,
-                    "message": outcome.sentence.format(**values),
+                    "check": each.name,
+                    "found": said.values["found"],
+                    "wanted": said.values["wanted"],
+                    "verdict": said.level or OK,
+                    "message": said.sentence,
                 }
 
 

@@ -7,15 +7,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.check import Check, Found, Outcome, Said
 from ansible_collections.bramble.kube.plugins.module_utils.common.wording import listing
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import Scene
 
 #: Verdicts: as the benchmark wants it; not so; not so, for a reason that docs/security.md has; could not be read;
 #: nothing that a program can judge.
 PASS, FAIL, EXPLAINED, UNKNOWN, NOT_CHECKED = "pass", "fail", "explained", "unknown", "not checked"
+_WORST_FIRST = (FAIL, UNKNOWN, EXPLAINED, PASS)
 VERDICTS = (PASS, FAIL, EXPLAINED, UNKNOWN, NOT_CHECKED)
 #: So many faults are named, the others are counted.
 MOST_SHOWN = 30
@@ -62,51 +64,65 @@ class Seen:
             (self.explained if explained else self.faults).append(f"{place}: {what}")
 
 
-@dataclass(frozen=True)
-class Item:
+def item(id_: str, title: str, look: Callable[[Scene, Seen], None] | None, reason: str = "") -> Check:
     """One item of the benchmark, or (B…) one of our own.
 
-    :ivar check: looks at the Pis and the cluster; None for what a program cannot judge.
-    :ivar reason: why a deviation that the check calls explained is left so; without a check, why there is none.
+    :param look: looks at the Pis and the cluster; None for what a program cannot judge.
+    :param reason: why a deviation that it calls explained is left so; without it, why there is none.
     """
 
-    id: str
-    title: str
-    check: Callable[[Scene, Seen], None] | None
-    reason: str = ""
+    def examine(scene: Scene) -> Iterator[Found]:
+        if look is None:
+            yield Found(NOT_CHECKED)
+            return
+        seen = Seen()
+        look(scene, seen)
+        for verdict, texts in zip(_WORST_FIRST, (seen.faults, seen.unread, seen.explained, seen.read)):
+            for text in texts:
+                place, _colon, what = text.partition(": ")
+                yield Found(verdict, place, {"what": what})
+
+    if look is None:
+        outcomes = {NOT_CHECKED: Outcome(NOT_CHECKED, "", reason)}
+    else:
+        outcomes = {name: Outcome(name, "{what}", reason if name == EXPLAINED else "") for name in _WORST_FIRST}
+    return Check(id_, title, outcomes, examine)
 
 
-def together(texts: Iterable[str]) -> str:
+def reason(item: Check) -> str:
+    """Why a deviation is left so, or why nothing is checked; for the manual."""
+    return (item.outcomes.get(EXPLAINED) or item.outcomes[NOT_CHECKED]).remedy
+
+
+def together(found: Iterable[Said]) -> str:
     """One text for all; places for which the same is said are named together."""
     places: dict[str, list[str]] = {}
-    for text in texts:
-        place, _colon, what = text.partition(": ")
-        if place not in places.setdefault(what, []):
-            places[what].append(place)
-    said = [f"{listing(names)}: {what}" for what, names in places.items()]
-    more = len(said) - MOST_SHOWN
-    return "; ".join(said[:MOST_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+    for said in found:
+        if said.subject not in places.setdefault(said.sentence, []):
+            places[said.sentence].append(said.subject)
+    texts = [f"{listing(names)}: {what}" for what, names in places.items()]
+    more = len(texts) - MOST_SHOWN
+    return "; ".join(texts[:MOST_SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _result(item: Item, scene: Scene) -> Result:
-    if item.check is None:
-        return Result(item.id, item.title, NOT_CHECKED, "", item.reason)
-    seen = Seen()
-    item.check(scene, seen)
-    if seen.faults:
-        return Result(item.id, item.title, FAIL, together(seen.faults))
-    if seen.unread or not seen.read:
-        return Result(item.id, item.title, UNKNOWN, together(seen.unread) or "nothing was there to be read")
-    if seen.explained:
-        return Result(item.id, item.title, EXPLAINED, together(seen.explained), item.reason)
-    places = list(dict.fromkeys(seen.read))
-    more = len(places) - 3
-    return Result(item.id, item.title, PASS, f"read: {', '.join(places[:3])}{f' and {more} more' if more > 0 else ''}")
+def _judged(item: Check, scene: Scene) -> Result:
+    found = list(item.said(scene))
+    if not found:
+        return Result(item.name, item.looks_for, UNKNOWN, "nothing was there to be read")
+    verdict = next((level for level in _WORST_FIRST if level in {said.level for said in found}), NOT_CHECKED)
+    ones = [said for said in found if said.level == verdict]
+    if verdict != PASS:
+        return Result(
+            item.name, item.looks_for, verdict, "" if verdict == NOT_CHECKED else together(ones), ones[0].remedy
+        )
+    places = list(dict.fromkeys(said.subject for said in ones))
+    more = f" and {len(places) - 3} more" if len(places) > 3 else ""
+    return Result(item.name, item.looks_for, PASS, f"read: {', '.join(places[:3])}{more}")
 
 
-def audit(scene: Scene, items: Sequence[Item]) -> list[Result]:
+def audit(scene: Scene, items: Sequence[Check]) -> list[Result]:
     """Judge every item."""
-    return [_result(item, scene) for item in items]
+    return [_judged(item, scene) for item in items]
 
 
 def counts(results: Iterable[Result]) -> dict[str, int]:

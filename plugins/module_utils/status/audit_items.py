@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.check import Check
 from ansible_collections.bramble.kube.plugins.module_utils.status import audit_cluster as cluster
 from ansible_collections.bramble.kube.plugins.module_utils.status import audit_pis as on_pis
 from ansible_collections.bramble.kube.plugins.module_utils.status import powers
-from ansible_collections.bramble.kube.plugins.module_utils.status.audit import Item
+from ansible_collections.bramble.kube.plugins.module_utils.status.audit import item
 from ansible_collections.bramble.kube.plugins.module_utils.status.audit_cluster import (
     BASELINE,
     RESTRICTED,
@@ -58,20 +59,20 @@ _STRICT = (
 )
 
 
-def _files() -> Iterable[Item]:
+def _files() -> Iterable[Check]:
     for name, mode, owner in _MANIFESTS:
         path = f"/etc/kubernetes/manifests/{name}.yaml"
-        yield Item(mode, f"the manifest of {name} is root's alone (600)", files(path, 0o600))
-        yield Item(owner, f"the manifest of {name} belongs to root", files(path, owner=ROOT))
+        yield item(mode, f"the manifest of {name} is root's alone (600)", files(path, 0o600))
+        yield item(owner, f"the manifest of {name} belongs to root", files(path, owner=ROOT))
     for name, mode, owner in _CONFS:
         path = f"/etc/kubernetes/{name}"
-        yield Item(mode, f"{name} is root's alone (600)", files(path, 0o600))
-        yield Item(owner, f"{name} belongs to root", files(path, owner=ROOT))
+        yield item(mode, f"{name} is root's alone (600)", files(path, 0o600))
+        yield item(owner, f"{name} belongs to root", files(path, owner=ROOT))
     cni = "/etc/cni/net.d/*"
-    yield Item("1.1.9", "CNI's files are root's alone (600)", files(cni, 0o600, on="all", tolerated=0o644), _NO_SECRET)
-    yield Item("1.1.10", "CNI's files belong to root", files(cni, owner=ROOT, on="all"))
-    yield Item("1.1.11", "etcd's folder is its owner's alone (700)", files(on_pis.etcd_folder, 0o700))
-    yield Item(
+    yield item("1.1.9", "CNI's files are root's alone (600)", files(cni, 0o600, on="all", tolerated=0o644), _NO_SECRET)
+    yield item("1.1.10", "CNI's files belong to root", files(cni, owner=ROOT, on="all"))
+    yield item("1.1.11", "etcd's folder is its owner's alone (700)", files(on_pis.etcd_folder, 0o700))
+    yield item(
         "1.1.12",
         "etcd's folder belongs to a user etcd",
         files(on_pis.etcd_folder, owner="etcd:etcd", tolerated=ROOT),
@@ -82,40 +83,40 @@ def _files() -> Iterable[Item]:
         ("1.1.14", "belong to root", {"owner": ROOT}),
     ):
         admin = files("/etc/kubernetes/admin.conf", **wanted)
-        yield Item(
+        yield item(
             id_,
             f"admin.conf and super-admin.conf {kind}",
             each(admin, files("/etc/kubernetes/super-admin.conf", **wanted, on="none")),
         )
-    yield Item("1.1.19", "everything in the PKI folder belongs to root", files("/etc/kubernetes/pki*", owner=ROOT))
-    yield Item(
+    yield item("1.1.19", "everything in the PKI folder belongs to root", files("/etc/kubernetes/pki*", owner=ROOT))
+    yield item(
         "1.1.20", "certificates can be written by root alone (644)", files("/etc/kubernetes/pki/*.crt", 0o644, on="all")
     )
-    yield Item("1.1.21", "keys are root's alone (600)", files("/etc/kubernetes/pki/*.key", 0o600))
+    yield item("1.1.21", "keys are root's alone (600)", files("/etc/kubernetes/pki/*.key", 0o600))
     config, unit = on_pis.kubelet_configuration, on_pis.units
-    yield Item(
+    yield item(
         "4.1.1", "the kubelet's unit is root's alone (600)", files(unit, 0o600, on="all", tolerated=0o644), _NO_SECRET
     )
-    yield Item("4.1.2", "the kubelet's unit belongs to root", files(unit, owner=ROOT, on="all"))
+    yield item("4.1.2", "the kubelet's unit belongs to root", files(unit, owner=ROOT, on="all"))
     in_pod = "it is in kube-proxy's Pod, and has no secret: the token lies beside it"
-    yield Item("4.1.3", "kube-proxy's kubeconfig is root's alone (600)", on_pis.proxy_kubeconfig(0o600, None), in_pod)
-    yield Item("4.1.4", "kube-proxy's kubeconfig belongs to root", on_pis.proxy_kubeconfig(None, ROOT))
+    yield item("4.1.3", "kube-proxy's kubeconfig is root's alone (600)", on_pis.proxy_kubeconfig(0o600, None), in_pod)
+    yield item("4.1.4", "kube-proxy's kubeconfig belongs to root", on_pis.proxy_kubeconfig(None, ROOT))
     kubeconfig = on_pis.kubelet_kubeconfig
-    yield Item("4.1.5", "the kubelet's kubeconfig is root's alone (600)", files(kubeconfig, 0o600, on="all"))
-    yield Item("4.1.6", "the kubelet's kubeconfig belongs to root", files(kubeconfig, owner=ROOT, on="all"))
+    yield item("4.1.5", "the kubelet's kubeconfig is root's alone (600)", files(kubeconfig, 0o600, on="all"))
+    yield item("4.1.6", "the kubelet's kubeconfig belongs to root", files(kubeconfig, owner=ROOT, on="all"))
     ca = on_pis.kubelet_ca
-    yield Item("4.1.7", "the CA of kubelets' clients can be written by root alone (644)", files(ca, 0o644, on="all"))
-    yield Item("4.1.8", "the CA of kubelets' clients belongs to root", files(ca, owner=ROOT, on="all"))
-    yield Item(
+    yield item("4.1.7", "the CA of kubelets' clients can be written by root alone (644)", files(ca, 0o644, on="all"))
+    yield item("4.1.8", "the CA of kubelets' clients belongs to root", files(ca, owner=ROOT, on="all"))
+    yield item(
         "4.1.9",
         "the kubelet's configuration is root's alone (600)",
         files(config, 0o600, on="all", tolerated=0o644),
         _NO_SECRET,
     )
-    yield Item("4.1.10", "the kubelet's configuration belongs to root", files(config, owner=ROOT, on="all"))
+    yield item("4.1.10", "the kubelet's configuration belongs to root", files(config, owner=ROOT, on="all"))
 
 
-def _api_server() -> Iterable[Item]:
+def _api_server() -> Iterable[Check]:
     def api(name: str, right: on_pis.Rule, tolerated: on_pis.Rule | None = None, instead: str = "") -> on_pis.Check:
         return flag(API, name, right, tolerated, instead=instead)
 
@@ -124,102 +125,102 @@ def _api_server() -> Iterable[Item]:
     def mode(right: on_pis.Rule) -> on_pis.Check:
         return api("authorization-mode", right, instead="authorization-config")
 
-    yield Item(
+    yield item(
         "1.2.1",
         "requests without proof of identity are refused (--anonymous-auth=false)",
         api("anonymous-auth", on_pis.off, on_pis.not_off, instead="authentication-config"),
         "a joining Pi, and the kubelet that asks whether the API server lives, have no identity yet; what they may do "
         "is checked below (B.4)",
     )
-    yield Item("1.2.2", "no tokens from a file (--token-auth-file)", api("token-auth-file", unset))
-    yield Item(
+    yield item("1.2.2", "no tokens from a file (--token-auth-file)", api("token-auth-file", unset))
+    yield item(
         "1.2.3",
         "DenyServiceExternalIPs is on",
         api(admitted, on_pis.has("DenyServiceExternalIPs"), lambda _: True),
         "it defends against users who may make Services but do not trust each other; on Pis of one owner they do",
     )
-    yield Item(
+    yield item(
         "1.2.4",
         "the API server proves itself to kubelets (--kubelet-client-certificate, -key)",
         each(api("kubelet-client-certificate", given), api("kubelet-client-key", given)),
     )
-    yield Item(
+    yield item(
         "1.2.5",
         "kubelets prove themselves to the API server (--kubelet-certificate-authority)",
         api("kubelet-certificate-authority", given, unset),
         "needs serving certificates by the cluster's CA; see kubeadm_kubelet_server_tls in docs/security.md",
     )
-    yield Item(
+    yield item(
         "1.2.6",
         "not everything is allowed (--authorization-mode)",
         mode(lambda found: given(found) and on_pis.lacks("AlwaysAllow")(found)),
     )
-    yield Item("1.2.7", "nodes may do a node's work only (Node)", mode(on_pis.has("Node")))
-    yield Item("1.2.8", "roles decide who may do what (RBAC)", mode(on_pis.has("RBAC")))
-    yield Item(
+    yield item("1.2.7", "nodes may do a node's work only (Node)", mode(on_pis.has("Node")))
+    yield item("1.2.8", "roles decide who may do what (RBAC)", mode(on_pis.has("RBAC")))
+    yield item(
         "1.2.9",
         "EventRateLimit is on",
         api(admitted, on_pis.has("EventRateLimit"), lambda _: True),
         "it defends the API server against tenants who flood it; a home cluster has none",
     )
-    yield Item("1.2.10", "AlwaysAdmit is off", api(admitted, on_pis.lacks("AlwaysAdmit")))
-    yield Item(
+    yield item("1.2.10", "AlwaysAdmit is off", api(admitted, on_pis.lacks("AlwaysAdmit")))
+    yield item(
         "1.2.11",
         "AlwaysPullImages is on",
         api(admitted, on_pis.has("AlwaysPullImages"), lambda _: True),
         "after a power cut no Pod would start until the internet is back",
     )
-    yield Item("1.2.12", "ServiceAccount is on", api(refused, on_pis.lacks("ServiceAccount")))
-    yield Item("1.2.13", "NamespaceLifecycle is on", api(refused, on_pis.lacks("NamespaceLifecycle")))
-    yield Item(
+    yield item("1.2.12", "ServiceAccount is on", api(refused, on_pis.lacks("ServiceAccount")))
+    yield item("1.2.13", "NamespaceLifecycle is on", api(refused, on_pis.lacks("NamespaceLifecycle")))
+    yield item(
         "1.2.14",
         "NodeRestriction is on",
         each(api(admitted, on_pis.has("NodeRestriction")), api(refused, on_pis.lacks("NodeRestriction"))),
     )
-    yield Item("1.2.15", "the API server's profiling is off", api("profiling", on_pis.off))
-    yield Item("1.2.16", "an audit log is written", api("audit-log-path", given, unset), _AUDIT_OFF)
-    yield Item("1.2.17", "it is kept for 30 days", api("audit-log-maxage", on_pis.at_least(30), unset), _AUDIT_OFF)
-    yield Item(
+    yield item("1.2.15", "the API server's profiling is off", api("profiling", on_pis.off))
+    yield item("1.2.16", "an audit log is written", api("audit-log-path", given, unset), _AUDIT_OFF)
+    yield item("1.2.17", "it is kept for 30 days", api("audit-log-maxage", on_pis.at_least(30), unset), _AUDIT_OFF)
+    yield item(
         "1.2.18", "10 old files of it are kept", api("audit-log-maxbackup", on_pis.at_least(10), unset), _AUDIT_OFF
     )
-    yield Item(
+    yield item(
         "1.2.19",
         "a file of it has up to 100 MB",
         api("audit-log-maxsize", on_pis.at_least(100), lambda found: unset(found) or on_pis.at_least(10)(found)),
         "11 files of 100 MB are too much for a card; with master_audit_log they have 10 MB",
     )
-    yield Item(
+    yield item(
         "1.2.20",
         "a request ends after 5 minutes at the latest (--request-timeout)",
         api("request-timeout", lambda found: unset(found) or 0 < (on_pis.seconds(found) or 0) <= 300),
     )
-    yield Item("1.2.21", "deleted service accounts are noticed", api("service-account-lookup", on_pis.not_off))
-    yield Item("1.2.22", "service accounts' tokens have a key of their own", api("service-account-key-file", given))
-    yield Item(
+    yield item("1.2.21", "deleted service accounts are noticed", api("service-account-lookup", on_pis.not_off))
+    yield item("1.2.22", "service accounts' tokens have a key of their own", api("service-account-key-file", given))
+    yield item(
         "1.2.23",
         "the API server proves itself to etcd",
         each(api("etcd-certfile", given), api("etcd-keyfile", given)),
     )
-    yield Item(
+    yield item(
         "1.2.24",
         "the API server speaks TLS",
         each(api("tls-cert-file", given), api("tls-private-key-file", given)),
     )
-    yield Item("1.2.25", "clients prove themselves by certificates of the CA", api("client-ca-file", given))
-    yield Item("1.2.26", "the API server knows etcd's CA", api("etcd-cafile", given))
-    yield Item(
+    yield item("1.2.25", "clients prove themselves by certificates of the CA", api("client-ca-file", given))
+    yield item("1.2.26", "the API server knows etcd's CA", api("etcd-cafile", given))
+    yield item(
         "1.2.27",
         "there is a configuration of encryption in etcd (--encryption-provider-config)",
         api("encryption-provider-config", given),
     )
-    yield Item("1.2.28", "the provider that is first for Secrets encrypts them", on_pis.encryption)
-    yield Item(
+    yield item("1.2.28", "the provider that is first for Secrets encrypts them", on_pis.encryption)
+    yield item(
         "1.2.29",
         "a list of strong ciphers is set",
         api("tls-cipher-suites", on_pis.strong_ciphers, unset),
         "Go's own list, which holds without one, has no weak ciphers, and is kept current with each release",
     )
-    yield Item(
+    yield item(
         "1.2.30",
         "old service account tokens end in time (--service-account-extend-token-expiration)",
         api("service-account-extend-token-expiration", on_pis.off, on_pis.not_off),
@@ -227,84 +228,84 @@ def _api_server() -> Iterable[Item]:
     )
 
 
-def _others() -> Iterable[Item]:
-    yield Item(
+def _others() -> Iterable[Check]:
+    yield item(
         "1.3.1",
         "a limit of finished Pods is set",
         flag(MANAGER, "terminated-pod-gc-threshold", given, unset),
         "the built-in one (12,500) is far above what a few Pis can run, and Jobs clean up after themselves",
     )
-    yield Item("1.3.2", "the controller manager's profiling is off", flag(MANAGER, "profiling", on_pis.off))
-    yield Item(
+    yield item("1.3.2", "the controller manager's profiling is off", flag(MANAGER, "profiling", on_pis.off))
+    yield item(
         "1.3.3",
         "each controller has an account of its own",
         flag(MANAGER, "use-service-account-credentials", on_pis.on),
     )
-    yield Item("1.3.4", "service accounts' tokens are signed", flag(MANAGER, "service-account-private-key-file", given))
-    yield Item("1.3.5", "Pods get the CA", flag(MANAGER, "root-ca-file", given))
+    yield item("1.3.4", "service accounts' tokens are signed", flag(MANAGER, "service-account-private-key-file", given))
+    yield item("1.3.5", "Pods get the CA", flag(MANAGER, "root-ca-file", given))
     gate = on_pis.gate_not_off("RotateKubeletServerCertificate")
-    yield Item("1.3.6", "kubelets' serving certificates may rotate", flag(MANAGER, "feature-gates", gate))
-    yield Item(
+    yield item("1.3.6", "kubelets' serving certificates may rotate", flag(MANAGER, "feature-gates", gate))
+    yield item(
         "1.3.7",
         "the controller manager listens on the loopback",
         flag(MANAGER, "bind-address", lambda found: found in on_pis.LOOPBACK),
     )
-    yield Item("1.4.1", "the scheduler's profiling is off", flag(SCHEDULER, "profiling", on_pis.off))
-    yield Item(
+    yield item("1.4.1", "the scheduler's profiling is off", flag(SCHEDULER, "profiling", on_pis.off))
+    yield item(
         "1.4.2",
         "the scheduler listens on the loopback",
         flag(SCHEDULER, "bind-address", lambda found: found in on_pis.LOOPBACK),
     )
-    yield Item("2.1", "etcd speaks TLS", each(flag(ETCD, "cert-file", given), flag(ETCD, "key-file", given)))
-    yield Item("2.2", "etcd's clients prove themselves", flag(ETCD, "client-cert-auth", on_pis.on))
-    yield Item("2.3", "etcd does not make its own certificates", flag(ETCD, "auto-tls", on_pis.not_on))
-    yield Item(
+    yield item("2.1", "etcd speaks TLS", each(flag(ETCD, "cert-file", given), flag(ETCD, "key-file", given)))
+    yield item("2.2", "etcd's clients prove themselves", flag(ETCD, "client-cert-auth", on_pis.on))
+    yield item("2.3", "etcd does not make its own certificates", flag(ETCD, "auto-tls", on_pis.not_on))
+    yield item(
         "2.4",
         "etcd speaks TLS to its peers",
         each(flag(ETCD, "peer-cert-file", given), flag(ETCD, "peer-key-file", given)),
     )
-    yield Item("2.5", "etcd's peers prove themselves", flag(ETCD, "peer-client-cert-auth", on_pis.on))
-    yield Item("2.6", "etcd does not make its own peer certificates", flag(ETCD, "peer-auto-tls", on_pis.not_on))
-    yield Item(
+    yield item("2.5", "etcd's peers prove themselves", flag(ETCD, "peer-client-cert-auth", on_pis.on))
+    yield item("2.6", "etcd does not make its own peer certificates", flag(ETCD, "peer-auto-tls", on_pis.not_on))
+    yield item(
         "2.7",
         "etcd has a CA of its own",
         each(flag(ETCD, "trusted-ca-file", given), on_pis.etcd_ca),
     )
-    yield Item(
+    yield item(
         "3.1.1",
         "people do not prove themselves by client certificates",
         cluster.people_by_certificate,
         "there is one administrator, and no identity provider on a few Pis; the certificate lives a year, and who gets "
         "another kubeconfig is yours to decide",
     )
-    yield Item("3.1.2", "people do not prove themselves by service accounts' tokens", cluster.tokens_for_ever)
-    yield Item("3.1.3", "people do not prove themselves by bootstrap tokens", cluster.bootstrap_tokens)
-    yield Item("3.2.1", "there is an audit policy", flag(API, "audit-policy-file", given, unset), _AUDIT_OFF)
-    yield Item("3.2.2", "the audit log has what matters, and no secrets", on_pis.audit_policy, _AUDIT_OFF)
+    yield item("3.1.2", "people do not prove themselves by service accounts' tokens", cluster.tokens_for_ever)
+    yield item("3.1.3", "people do not prove themselves by bootstrap tokens", cluster.bootstrap_tokens)
+    yield item("3.2.1", "there is an audit policy", flag(API, "audit-policy-file", given, unset), _AUDIT_OFF)
+    yield item("3.2.2", "the audit log has what matters, and no secrets", on_pis.audit_policy, _AUDIT_OFF)
 
 
-def _kubelets() -> Iterable[Item]:
-    yield Item(
+def _kubelets() -> Iterable[Check]:
+    yield item(
         "4.2.1",
         "kubelets refuse requests without identity",
         kubelet("authentication.anonymous.enabled", on_pis.off, named="anonymous-auth"),
     )
-    yield Item(
+    yield item(
         "4.2.2",
         "kubelets ask the API server who may do what",
         kubelet("authorization.mode", lambda found: found == "Webhook", named="authorization-mode"),
     )
-    yield Item(
+    yield item(
         "4.2.3",
         "kubelets know the CA of their clients",
         kubelet("authentication.x509.clientCAFile", given, named="client-ca-file"),
     )
-    yield Item(
+    yield item(
         "4.2.4",
         "kubelets have no read-only port",
         kubelet("readOnlyPort", lambda found: found in (None, 0, "0"), named="read-only-port"),
     )
-    yield Item(
+    yield item(
         "4.2.5",
         "connections that nobody uses end (streamingConnectionIdleTimeout)",
         kubelet(
@@ -313,57 +314,57 @@ def _kubelets() -> Iterable[Item]:
             named="streaming-connection-idle-timeout",
         ),
     )
-    yield Item(
+    yield item(
         "4.2.6",
         "kubelets keep the firewall chains that they need",
         kubelet("makeIPTablesUtilChains", on_pis.not_off, named="make-iptables-util-chains"),
     )
-    yield Item(
+    yield item(
         "4.2.7",
         "nodes are called as their machines (--hostname-override)",
         on_pis.hostname_override,
         "kubeadm_node_name gives a node another name than its machine's; certificates hold for that name",
     )
-    yield Item(
+    yield item(
         "4.2.8",
         "events are not lost (eventRecordQPS is 5 or more, or 0 for no limit)",
         kubelet("eventRecordQPS", lambda found: found in (0, "0") or on_pis.at_least(5)(found), named="event-qps"),
     )
-    yield Item(
+    yield item(
         "4.2.9",
         "kubelets have serving certificates by the cluster's CA",
         _serving,
         "a certificate that nobody approves in time ends 'kubectl logs'; switch it on with kubeadm_kubelet_server_tls "
         "if you run site.yml at least twice a year",
     )
-    yield Item(
+    yield item(
         "4.2.10",
         "kubelets renew their client certificates",
         kubelet("rotateCertificates", on_pis.on, named="rotate-certificates"),
     )
-    yield Item(
+    yield item(
         "4.2.11",
         "kubelets' serving certificates may rotate (RotateKubeletServerCertificate)",
         kubelet("featureGates", on_pis.gate_not_off("RotateKubeletServerCertificate"), named="feature-gates"),
     )
-    yield Item(
+    yield item(
         "4.2.12",
         "a list of strong ciphers is set",
         kubelet("tlsCipherSuites", on_pis.strong_ciphers, unset, named="tls-cipher-suites"),
         "as 1.2.29",
     )
-    yield Item(
+    yield item(
         "4.2.13",
         "a Pod may start only so many processes (podPidsLimit)",
         kubelet("podPidsLimit", on_pis.at_least(1), lambda found: str(found) == "-1", named="pod-max-pids"),
         "notebooks and Java start thousands of threads; the kernel's own limit keeps the Pi alive",
     )
-    yield Item(
+    yield item(
         "4.2.14",
         "containers may make only the usual system calls (seccompDefault)",
         kubelet("seccompDefault", on_pis.on, named="seccomp-default"),
     )
-    yield Item("4.3.1", "kube-proxy's metrics are on the loopback", on_pis.proxy_metrics)
+    yield item("4.3.1", "kube-proxy's metrics are on the loopback", on_pis.proxy_metrics)
 
 
 def _serving(scene: cluster.Scene, seen: cluster.Seen) -> None:
@@ -377,43 +378,43 @@ def _serving(scene: cluster.Scene, seen: cluster.Seen) -> None:
     seen.explained = [text for text in asked.explained if text.partition(":")[0] not in by_file]
 
 
-def _powers() -> Iterable[Item]:
-    yield Item("5.1.1", "nobody but administrators may do everything", power(powers.EVERYTHING, "may do everything"))
-    yield Item("5.1.2", "few may read Secrets", power(powers.SECRETS, "may read Secrets"), _OPERATORS)
-    yield Item("5.1.3", "roles name what they allow (no *)", power(powers.WILDCARD, "has a role with *"), _OPERATORS)
-    yield Item("5.1.4", "few may make Pods, or get into them", power(powers.PODS, "may make Pods"), _OPERATORS)
-    yield Item(
+def _powers() -> Iterable[Check]:
+    yield item("5.1.1", "nobody but administrators may do everything", power(powers.EVERYTHING, "may do everything"))
+    yield item("5.1.2", "few may read Secrets", power(powers.SECRETS, "may read Secrets"), _OPERATORS)
+    yield item("5.1.3", "roles name what they allow (no *)", power(powers.WILDCARD, "has a role with *"), _OPERATORS)
+    yield item("5.1.4", "few may make Pods, or get into them", power(powers.PODS, "may make Pods"), _OPERATORS)
+    yield item(
         "5.1.5",
         "nobody uses a namespace's account default",
         cluster.default_accounts,
         "Kubernetes makes that account in each namespace; it has no role, and no Pod has its token",
     )
-    yield Item("5.1.6", "Pods have a token only where they need one", cluster.needless_tokens)
-    yield Item("5.1.7", "nobody uses the group system:masters", cluster.all_powerful_certificates)
-    yield Item(
+    yield item("5.1.6", "Pods have a token only where they need one", cluster.needless_tokens)
+    yield item("5.1.7", "nobody uses the group system:masters", cluster.all_powerful_certificates)
+    yield item(
         "5.1.8",
         "nobody may give themselves more (escalate, bind, impersonate)",
         power(powers.ESCALATE, "may take powers that are not theirs (escalate, bind, impersonate)"),
         _OPERATORS,
     )
-    yield Item("5.1.9", "few may make volumes", power(powers.VOLUMES, "may make volumes"), _OPERATORS)
-    yield Item(
+    yield item("5.1.9", "few may make volumes", power(powers.VOLUMES, "may make volumes"), _OPERATORS)
+    yield item(
         "5.1.10",
         "nobody gets at kubelets past the API server (nodes/proxy)",
         power(powers.NODES, "may use nodes/proxy"),
     )
-    yield Item("5.1.11", "nobody may approve certificates", power(powers.REQUESTS, "may approve certificates"))
-    yield Item(
+    yield item("5.1.11", "nobody may approve certificates", power(powers.REQUESTS, "may approve certificates"))
+    yield item(
         "5.1.12",
         "few may change what others send (webhooks)",
         power(powers.WEBHOOKS, "may set up webhooks"),
         _OPERATORS,
     )
-    yield Item("5.1.13", "nobody may make tokens of accounts", power(powers.TOKENS, "may make tokens of accounts"))
+    yield item("5.1.13", "nobody may make tokens of accounts", power(powers.TOKENS, "may make tokens of accounts"))
 
 
-def _pods() -> Iterable[Item]:
-    yield Item("5.2.1", "something decides which Pods may be made (Pod Security)", cluster.some_policy)
+def _pods() -> Iterable[Check]:
+    yield item("5.2.1", "something decides which Pods may be made (Pod Security)", cluster.some_policy)
     for id_, what, level, uses in (
         ("5.2.2", "be privileged", BASELINE, has_container("privileged")),
         ("5.2.3", "see the machine's processes (hostPID)", BASELINE, has("host_pid")),
@@ -427,61 +428,61 @@ def _pods() -> Iterable[Item]:
         ("5.2.12", "open the machine's ports (hostPort)", BASELINE, has_container("host_ports")),
     ):
         reason = _LEVELS if level == BASELINE else _STRICT
-        yield Item(id_, f"Pods may not {what}", admission(level, uses), reason)
-    yield Item("5.2.10", "there are no HostProcess containers", cluster.no_windows)
-    yield Item(
+        yield item(id_, f"Pods may not {what}", admission(level, uses), reason)
+    yield item("5.2.10", "there are no HostProcess containers", cluster.no_windows)
+    yield item(
         "5.3.1",
         "the Pod network enforces NetworkPolicies",
         on_pis.policy_engine,
         "the default Pod network does not by itself; master_network_policies: true starts what does, on every Pi",
     )
-    yield Item(
+    yield item(
         "5.3.2",
         "each namespace has a NetworkPolicy",
         cluster.network_policies,
         "none is missed where nothing enforces them (5.3.1), in the cluster's own namespaces, and in empty ones",
     )
-    yield Item(
+    yield item(
         "5.4.1",
         "Secrets come to Pods as files, not as variables",
         each_container(lambda c: not c["secret_variables"], "it has a Secret as a variable", cluster.of_jupyterhub),
         "JupyterHub's proxy reads the token by which the hub commands it from a variable alone",
     )
-    yield Item(
+    yield item(
         "5.4.2",
         "Secrets are kept outside of the cluster",
         None,
         "whether a vault elsewhere is worth it is yours to decide; here they are encrypted in etcd (1.2.28)",
     )
-    yield Item(
+    yield item(
         "5.5.1",
         "only images of known origin run (ImagePolicyWebhook)",
         flag(API, "enable-admission-plugins", on_pis.has("ImagePolicyWebhook"), lambda _: True),
         "it needs a service that judges images; what this collection installs is pinned",
     )
-    yield Item(
+    yield item(
         "5.6.1",
         "namespaces separate what does not belong together",
         None,
         "what belongs together in your cluster only you know; each component of Kubeflow that allows it has its own",
     )
-    yield Item("5.6.2", "system calls of all containers are filtered (seccomp)", cluster.seccomp, _LEVELS)
-    yield Item(
+    yield item("5.6.2", "system calls of all containers are filtered (seccomp)", cluster.seccomp, _LEVELS)
+    yield item(
         "5.6.3",
         "containers have a security context",
         each_container(lambda c: c["context"], "it has no security context", cluster.of_system),
         _LEVELS,
     )
-    yield Item("5.6.4", "nothing lives in the namespace default", cluster.default_namespace)
+    yield item("5.6.4", "nothing lives in the namespace default", cluster.default_namespace)
 
 
-def _own() -> Iterable[Item]:
-    yield Item(
+def _own() -> Iterable[Check]:
+    yield item(
         "B.1",
         "etcd listens only on the loopback and, for kubeadm upgrade, on the master's own address",
         on_pis.ports("listen-client-urls", "http://127.0.0.1:2379", own=True),
     )
-    yield Item(
+    yield item(
         "B.2",
         "etcd's ports for peers, of which there are none, and for metrics are on the loopback",
         each(
@@ -489,25 +490,25 @@ def _own() -> Iterable[Item]:
             on_pis.ports("listen-metrics-urls", "http://127.0.0.1:2381", own=False),
         ),
     )
-    yield Item("B.3", "no private key, kubeconfig or encryption key can be read by others", on_pis.secret_files)
-    yield Item(
+    yield item("B.3", "no private key, kubeconfig or encryption key can be read by others", on_pis.secret_files)
+    yield item(
         "B.4",
         "who has no identity may read the cluster's address and its health, and nothing else",
         cluster.anonymous_rights,
     )
-    yield Item(
+    yield item(
         "B.5",
         "the administrator's kubeconfig of users on the Pis is theirs alone (600)",
         files("/home/*/.kube/config", 0o600, on="none"),
     )
 
 
-def _place(item: Item) -> list[tuple[bool, int, str]]:
-    return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in item.id.split(".")]
+def _place(entry: Check) -> list[tuple[bool, int, str]]:
+    return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in entry.name.split(".")]
 
 
-ITEMS: tuple[Item, ...] = tuple(
+ITEMS: tuple[Check, ...] = tuple(
     sorted((*_files(), *_api_server(), *_others(), *_kubelets(), *_powers(), *_pods(), *_own()), key=_place)
 )
 #: How many of them are the benchmark's.
-BENCHMARK = sum(1 for item in ITEMS if not item.id.startswith("B"))
+BENCHMARK = sum(1 for entry in ITEMS if not entry.name.startswith("B"))

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.check import Found, check
 from ansible_collections.bramble.kube.plugins.module_utils.common.wording import listing
 from ansible_collections.bramble.kube.plugins.module_utils.status import certificates, summary
-from ansible_collections.bramble.kube.plugins.module_utils.status.check import Told, check
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, NOTE, WARN, Pi, Scene, ready
 
 #: Of etcd's quota (2 GiB unless set), above which it is told; at the quota etcd refuses every write.
@@ -150,7 +150,7 @@ def _said(pi: Pi, container: str) -> str:
         "see what is said about {master}",
     ),
 )
-def api_server(scene: Scene) -> Iterator[Told]:
+def api_server(scene: Scene) -> Iterator[Found]:
     """Why the API server does not answer the laptop."""
     if scene.answered:
         return
@@ -163,13 +163,13 @@ def api_server(scene: Scene) -> Iterator[Told]:
     }
     subject = "API server"
     if outcome == "no_kubeconfig" and master is not None and master.read and not _control_plane(master):
-        yield Told("no_kubeconfig", subject, values)
+        yield Found("no_kubeconfig", subject, values)
     elif outcome in ("no_kubeconfig", "unauthorized"):
-        yield Told(outcome, subject, {**values, "ended": _ended(scene)})
+        yield Found(outcome, subject, {**values, "ended": _ended(scene)})
     elif outcome == "untrusted":
-        yield Told("stranger" if _other_ca(scene) else "untrusted", subject, values)
+        yield Found("stranger" if _other_ca(scene) else "untrusted", subject, values)
     elif master is None or not master.read:
-        yield Told("unknown", subject, values)
+        yield Found("unknown", subject, values)
     else:
         yield _why_down(master, subject, values)
 
@@ -179,27 +179,27 @@ def _without_server(scene: Scene) -> str:
     return said.replace(f"{scene.cluster.get('server')}: ", "")
 
 
-def _why_down(master: Pi, subject: str, values: dict[str, Any]) -> Told:
+def _why_down(master: Pi, subject: str, values: dict[str, Any]) -> Found:
     parts = _control_plane(master)
     if not parts:
-        return Told("none", subject, values)
+        return Found("none", subject, values)
     for part in ("etcd", "kube-apiserver"):
         if not parts[part]["manifest"]:
             phase = "etcd local" if part == "etcd" else f"control-plane {part.removeprefix('kube-')}"
-            return Told("manifest", subject, {**values, "part": part, "phase": phase})
+            return Found("manifest", subject, {**values, "part": part, "phase": phase})
     stopped = [part for part in ("etcd", "kube-apiserver") if not parts[part]["running"]]
     silent = stopped or master.get("api", "outcome") != "ok"
     for service in ("containerd", "kubelet"):
         # Even if it still runs: it is about to end, and nobody will start it again.
         if silent and master.service(service).get("state", "active") != "active":
-            return Told(service, subject, values)
+            return Found(service, subject, values)
     if "etcd" in stopped:
-        return Told("etcd", subject, {**values, "words": _said(master, "etcd")})
+        return Found("etcd", subject, {**values, "words": _said(master, "etcd")})
     if stopped:
-        return Told("down", subject, {**values, "part": stopped[0], "words": _said(master, stopped[0])})
+        return Found("down", subject, {**values, "part": stopped[0], "words": _said(master, stopped[0])})
     if master.get("api", "outcome") == "ok":
-        return Told("way", subject, values)
-    return Told("ailing", subject, {**values, "words": _said(master, "kube-apiserver")})
+        return Found("way", subject, values)
+    return Found("ailing", subject, {**values, "words": _said(master, "kube-apiserver")})
 
 
 def _ended(scene: Scene) -> str:
@@ -226,7 +226,7 @@ def _other_ca(scene: Scene) -> bool:
         "see that 'ping' and 'curl -k {server}/livez' from it work: cable, address, firewall",
     ),
 )
-def way(scene: Scene) -> Iterator[Told]:
+def way(scene: Scene) -> Iterator[Found]:
     """Pis that alone do not reach the API server."""
     outcomes = {pi.name: pi.get("api", "outcome", default="none") for pi in scene.pis if pi.read}
     if not scene.answered and "ok" not in outcomes.values():
@@ -234,7 +234,7 @@ def way(scene: Scene) -> Iterator[Told]:
     for pi in scene.pis:
         if outcomes.get(pi.name) in ("refused", "silent", "unknown_name", "failed"):
             values = {"server": pi.get("membership", "server"), "said": pi.get("api", "said")}
-            yield Told("blocked", pi.name, values)
+            yield Found("blocked", pi.name, values)
 
 
 @check(
@@ -251,7 +251,7 @@ def way(scene: Scene) -> Iterator[Told]:
         "run 'sudo kubeadm init phase control-plane {short} --config /etc/kubernetes/kubeadm-init.yaml' on it",
     ),
 )
-def control_plane(scene: Scene) -> Iterator[Told]:
+def control_plane(scene: Scene) -> Iterator[Found]:
     """Parts of the control plane without which the API server answers all the same."""
     effects = {
         "kube-controller-manager": "nothing that is created or dies is followed up",
@@ -263,9 +263,9 @@ def control_plane(scene: Scene) -> Iterator[Told]:
     for part, state in _control_plane(master).items():
         values = {"part": part, "short": part.removeprefix("kube-"), "effect": effects.get(part, "")}
         if part in effects and not state["manifest"]:
-            yield Told("manifest", master.name, values)
+            yield Found("manifest", master.name, values)
         elif part in effects and not state["running"]:
-            yield Told("down", master.name, {**values, "words": _said(master, part)})
+            yield Found("down", master.name, {**values, "words": _said(master, part)})
 
 
 @check(
@@ -298,7 +298,7 @@ def control_plane(scene: Scene) -> Iterator[Told]:
         "run upgrade.yml, which brings all Pis to one release",
     ),
 )
-def nodes(scene: Scene) -> Iterator[Told]:
+def nodes(scene: Scene) -> Iterator[Found]:
     """Nodes that are not as they should be."""
     if not scene.answered:
         return
@@ -306,24 +306,24 @@ def nodes(scene: Scene) -> Iterator[Told]:
     for pi in scene.pis:
         node = scene.node(pi)
         if node is None:
-            yield Told("unknown", pi.name)
+            yield Found("unknown", pi.name)
             continue
         state = (node["conditions"] or {}).get("Ready", {})
         values = {"message": _clean(state.get("message") or state.get("reason") or "no reason is given")}
         if ready(node) == "Unknown":
-            yield Told("silent", pi.name, values)
+            yield Found("silent", pi.name, values)
         elif ready(node) != "True":
             errors = pi.get("kubelet", "errors", default=[])
             remedy = "wait a minute if it has just started"
             remedy += f"; its kubelet's last error is '{errors[-1]}'" if errors else ""
-            yield Told("not_ready", pi.name, {**values, "remedy": remedy})
+            yield Found("not_ready", pi.name, {**values, "remedy": remedy})
         if node["cordoned"]:
-            yield Told("cordoned", pi.name)
+            yield Found("cordoned", pi.name)
         if node["kubelet"] and node["kubelet"] != wanted:
-            yield Told("version", pi.name, {"found": node["kubelet"], "wanted": wanted})
+            yield Found("version", pi.name, {"found": node["kubelet"], "wanted": wanted})
     for node in scene.cluster["nodes"]:
         if scene.pi_of(node["name"]) is None:
-            yield Told("stranger", node["name"])
+            yield Found("stranger", node["name"])
 
 
 def _clean(text: str) -> str:
@@ -339,7 +339,7 @@ def _clean(text: str) -> str:
         "{remedy}",
     ),
 )
-def pressure(scene: Scene) -> Iterator[Told]:
+def pressure(scene: Scene) -> Iterator[Found]:
     """Nodes under pressure."""
     if not scene.answered:
         return
@@ -348,7 +348,7 @@ def pressure(scene: Scene) -> Iterator[Told]:
         for name, (what, remedy) in PRESSURES.items():
             if node and node["conditions"].get(name, {}).get("status") == "True":
                 values = {"what": what, "remedy": remedy, "numbers": _numbers(pi, name)}
-                yield Told("short", pi.name, values)
+                yield Found("short", pi.name, values)
 
 
 def _numbers(pi: Pi, condition: str) -> str:
@@ -369,7 +369,7 @@ def _numbers(pi: Pi, condition: str) -> str:
         "{remedy}",
     ),
 )
-def images(scene: Scene) -> Iterator[Told]:
+def images(scene: Scene) -> Iterator[Found]:
     """Images that cannot be pulled: by the API server, else by the kubelets' journals."""
     if scene.answered:
         for pod in scene.cluster["pods"]:
@@ -388,14 +388,14 @@ def images(scene: Scene) -> Iterator[Told]:
             yield _pull(scene, pi.name, failure["image"], pi.node_name, failure["reason"])
 
 
-def _pull(scene: Scene, subject: str, image: str, node_name: str, said: str) -> Told:
+def _pull(scene: Scene, subject: str, image: str, node_name: str, said: str) -> Found:
     node = next((n for n in scene.cluster.get("nodes") or () if n["name"] == node_name), {})
     meaning, remedy = "the engine tells no more", "see 'kubectl describe pod', and try 'sudo crictl pull' on the Pi"
     for pattern, told, advice in PULL_REASONS:
         if re.search(pattern, said):
             meaning, remedy = told, advice.format(architecture=node.get("architecture") or "it")
             break
-    return Told(
+    return Found(
         "pull", subject, {"image": image, "node": node_name, "meaning": meaning, "said": _core(said), "remedy": remedy}
     )
 
@@ -446,7 +446,7 @@ def _core(said: str) -> str:
         "repair the node; or, if it never comes back, 'kubectl delete node {node}'",
     ),
 )
-def pods(scene: Scene) -> Iterator[Told]:
+def pods(scene: Scene) -> Iterator[Found]:
     """Pods that do not run."""
     if not scene.answered:
         return
@@ -456,14 +456,14 @@ def pods(scene: Scene) -> Iterator[Told]:
         values = {"namespace": pod["namespace"], "name": pod["name"], "node": pod["node"]}
         if pod["leaving"]:
             if pod["node"] in silent:
-                yield Told("leaving", subject, values)
+                yield Found("leaving", subject, values)
             continue
         if pod["reason"] == "Evicted":
-            yield Told("evicted", subject, {**values, "reason": "Evicted"})
+            yield Found("evicted", subject, {**values, "reason": "Evicted"})
             continue
         if pod["unscheduled"]:
             said = _clean(pod["unscheduled"])
-            yield Told("unscheduled", subject, {**values, "said": said, "remedy": _room(said)})
+            yield Found("unscheduled", subject, {**values, "said": said, "remedy": _room(said)})
             continue
         for trouble in pod["troubles"]:
             told = _of_container(pod, trouble)
@@ -472,7 +472,7 @@ def pods(scene: Scene) -> Iterator[Told]:
                 end = f"exit code {trouble['exit_code']}" if trouble["exit_code"] is not None else trouble["reason"]
                 words = trouble.get("said") or _words_on_pi(scene, pod, trouble["container"])
                 told_values.update(end=end, words=words or "nothing", said=_clean(trouble["message"]))
-                yield Told(told, subject, told_values)
+                yield Found(told, subject, told_values)
 
 
 def _of_container(pod: Mapping[str, Any], trouble: Mapping[str, Any]) -> str:
@@ -514,13 +514,13 @@ def _room(said: str) -> str:
         "find what fills it ('kubectl get events -A | wc -l'), then defragment it: docs/status.md tells how",
     ),
 )
-def etcd(scene: Scene) -> Iterator[Told]:
+def etcd(scene: Scene) -> Iterator[Found]:
     """A database that is nearly full."""
     master = scene.master
     found = master.get("etcd", default={}) if master else {}
     quota = found.get("quota") or _ETCD_QUOTA
     if found and found.get("size", 0) > ETCD_SHARE * quota:
-        yield Told("large", master.name, {"size": f"{found['size'] // 2**20} MiB", "quota": f"{quota // 2**20} MiB"})
+        yield Found("large", master.name, {"size": f"{found['size'] // 2**20} MiB", "quota": f"{quota // 2**20} MiB"})
 
 
 @check(
@@ -542,7 +542,7 @@ def etcd(scene: Scene) -> Iterator[Told]:
         "make one with backup.yml, and hold a drill with it (backup.yml --tags drill)",
     ),
 )
-def backup(scene: Scene) -> Iterator[Told]:
+def backup(scene: Scene) -> Iterator[Found]:
     """A drill that failed, is long ago, or has never been held."""
     master = scene.master
     if not scene.drill_days or not master or not master.get("membership", "joined"):
@@ -552,13 +552,13 @@ def backup(scene: Scene) -> Iterator[Told]:
         authority = next((c for c in scene.certificates(master) if c.file == "/etc/kubernetes/pki/ca.crt"), None)
         days = (scene.now - authority.begins).days if authority else 0
         if days > scene.drill_days:
-            yield Told("none", master.name, {"days": days})
+            yield Found("none", master.name, {"days": days})
     elif found["reason"]:
-        yield Told("failed", master.name, {"day": summary.when(found["at"]), **found})
+        yield Found("failed", master.name, {"day": summary.when(found["at"]), **found})
     else:
         days = int(scene.now.timestamp() - found["at"]) // 86400
         if days > scene.drill_days:
-            yield Told("old", master.name, {"days": days})
+            yield Found("old", master.name, {"days": days})
 
 
 @check(
@@ -570,7 +570,7 @@ def backup(scene: Scene) -> Iterator[Told]:
         "run site.yml, which approves those of known Pis",
     ),
 )
-def requests(scene: Scene) -> Iterator[Told]:
+def requests(scene: Scene) -> Iterator[Found]:
     """Serving certificates that nobody has approved."""
     counts: dict[str, int] = {}
     for request in scene.cluster.get("requests") or ():
@@ -579,7 +579,7 @@ def requests(scene: Scene) -> Iterator[Told]:
     for by, count in counts.items():
         name = by.rpartition(":")[2]
         pi = scene.pi_of(name)
-        yield Told("waiting", pi.name if pi else name, {"count": count, "s": "s"[: count > 1], "by": by})
+        yield Found("waiting", pi.name if pi else name, {"count": count, "s": "s"[: count > 1], "by": by})
 
 
 CHECKS = (api_server, control_plane, way, nodes, pressure, images, pods, etcd, backup, requests)

@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.check import Found, check
 from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS
 from ansible_collections.bramble.kube.plugins.module_utils.common.wording import listing, short_reason
 from ansible_collections.bramble.kube.plugins.module_utils.nodes.readiness import CNI_NOT_READ
 from ansible_collections.bramble.kube.plugins.module_utils.status import certificates
-from ansible_collections.bramble.kube.plugins.module_utils.status.check import Told, check
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, WARN, Pi, Scene
 
 #: Seconds by which clocks may differ before tokens and certificates suffer; SSH to a busy Pi takes up to SSH_DELAY_S.
@@ -49,12 +49,12 @@ def _read(scene: Scene) -> Iterator[Pi]:
         "try 'ssh {address} sudo true' and see what it says",
     ),
 )
-def access(scene: Scene) -> Iterator[Told]:
+def access(scene: Scene) -> Iterator[Found]:
     """Pis about which nothing is known."""
     for pi in scene.pis:
         if not pi.read:
             outcome = "unreadable" if pi.reachable else "unreachable"
-            yield Told(outcome, pi.name, {"address": pi.address, "reason": short_reason(pi.trouble)})
+            yield Found(outcome, pi.name, {"address": pi.address, "reason": short_reason(pi.trouble)})
 
 
 @check(
@@ -71,17 +71,17 @@ def access(scene: Scene) -> Iterator[Told]:
         "run site.yml --tags base, which sets up a time service, or see that it reaches base_ntp_servers",
     ),
 )
-def clock(scene: Scene) -> Iterator[Told]:
+def clock(scene: Scene) -> Iterator[Found]:
     """Clocks that are off."""
     for pi in _read(scene):
         time, server = pi.fact("time") or {}, pi.get("time_server", "address")
         offset, ahead = pi.get("time_server", "ahead_s"), pi.get("ahead_of_laptop_s")
         if offset is not None and abs(offset) > SKEW_S:
-            yield Told("skewed", pi.name, {"offset": _off(offset), "judge": f"its time server's ({server})"})
+            yield Found("skewed", pi.name, {"offset": _off(offset), "judge": f"its time server's ({server})"})
         elif ahead is not None and not -SKEW_S <= ahead <= SSH_DELAY_S:
-            yield Told("skewed", pi.name, {"offset": _off(ahead), "judge": "the laptop's"})
+            yield Found("skewed", pi.name, {"offset": _off(ahead), "judge": "the laptop's"})
         elif time and not time.get("synchronized"):
-            yield Told("unset", pi.name, {"service": time.get("service") or "no time service runs"})
+            yield Found("unset", pi.name, {"service": time.get("service") or "no time service runs"})
 
 
 def _off(seconds: float) -> str:
@@ -101,12 +101,12 @@ def _off(seconds: float) -> str:
         "run site.yml --tags base, which switches swap off for good (or set base_swap)",
     ),
 )
-def swap(scene: Scene) -> Iterator[Told]:
+def swap(scene: Scene) -> Iterator[Found]:
     """Swap that is on."""
     for pi in _read(scene):
         areas = [entry["name"] for entry in pi.fact("swaps") or ()]
         if areas and not pi.get("kubelet", "tolerates_swap"):
-            yield Told("on", pi.name, {"areas": listing(areas)})
+            yield Found("on", pi.name, {"areas": listing(areas)})
 
 
 @check(
@@ -118,14 +118,14 @@ def swap(scene: Scene) -> Iterator[Told]:
         "run site.yml --tags base, which puts cgroup_enable={parameters} into cmdline.txt and reboots",
     ),
 )
-def cgroups(scene: Scene) -> Iterator[Told]:
+def cgroups(scene: Scene) -> Iterator[Found]:
     """Controllers that are off."""
     for pi in _read(scene):
         found = pi.fact("cgroup")
         missing = [name for name in ("memory", "cpuset") if found and not found.get(name)]
         if missing:
             parameters = " cgroup_enable=".join(missing)
-            yield Told("missing", pi.name, {"missing": listing(missing), "parameters": parameters})
+            yield Found("missing", pi.name, {"missing": listing(missing), "parameters": parameters})
 
 
 @check(
@@ -143,16 +143,16 @@ def cgroups(scene: Scene) -> Iterator[Told]:
         "start it with 'sudo systemctl start docker', and see 'journalctl -u docker -n 50' if it does not stay",
     ),
 )
-def engine(scene: Scene) -> Iterator[Told]:
+def engine(scene: Scene) -> Iterator[Found]:
     """Engines that do not run."""
     for pi in _read(scene):
         containerd, docker = pi.service("containerd"), pi.service("docker")
         if containerd and not containerd["loaded"]:
-            yield Told("missing", pi.name)
+            yield Found("missing", pi.name)
         elif containerd and containerd["state"] not in ("active", "reloading"):
-            yield Told("down", pi.name, {"state": containerd["state"]})
+            yield Found("down", pi.name, {"state": containerd["state"]})
         elif docker.get("loaded") and docker["enabled"] and docker["state"] not in ("active", "reloading"):
-            yield Told("docker_down", pi.name, {"state": docker["state"]})
+            yield Found("docker_down", pi.name, {"state": docker["state"]})
 
 
 @check(
@@ -171,7 +171,7 @@ def engine(scene: Scene) -> Iterator[Told]:
         "fix what the error names, then 'sudo systemctl restart kubelet' on it ('journalctl -u kubelet' tells all)",
     ),
 )
-def kubelet(scene: Scene) -> Iterator[Told]:
+def kubelet(scene: Scene) -> Iterator[Found]:
     """Kubelets that do not run, and why."""
     for pi in _read(scene):
         service = pi.service("kubelet")
@@ -179,18 +179,18 @@ def kubelet(scene: Scene) -> Iterator[Told]:
             continue
         member = pi.get("membership", "joined") or pi.get("membership", "bootstrapping")
         if not service["loaded"]:
-            yield Told("missing", pi.name)
+            yield Found("missing", pi.name)
         elif not pi.get("kubelet", "configured") and not member:
-            yield Told("outside", pi.name)
+            yield Found("outside", pi.name)
         elif service["state"] == "active" and service["substate"] == "running" and not _flaps(service):
             continue
         elif service["state"] in ("inactive", "deactivating") and service["result"] == "success":
             disabled = "" if service["enabled"] else " and is disabled"
-            yield Told("stopped", pi.name, {"disabled": disabled})
+            yield Found("stopped", pi.name, {"disabled": disabled})
         else:
             errors = pi.get("kubelet", "errors", default=[])
             state = f"{service['state']}, {service['substate']}" if service["substate"] else service["state"]
-            yield Told("failing", pi.name, {"state": state, "error": errors[-1] if errors else "none in its journal"})
+            yield Found("failing", pi.name, {"state": state, "error": errors[-1] if errors else "none in its journal"})
 
 
 def _flaps(service: Mapping[str, Any]) -> bool:
@@ -223,7 +223,7 @@ def _flaps(service: Mapping[str, Any]) -> bool:
         "{remedy}",
     ),
 )
-def pod_network(scene: Scene) -> Iterator[Told]:
+def pod_network(scene: Scene) -> Iterator[Found]:
     """Pis whose Pods get no network."""
     wanted = NETWORKS.get(scene.network)
     for pi in _read(scene):
@@ -234,12 +234,12 @@ def pod_network(scene: Scene) -> Iterator[Told]:
         restart = f"see 'kubectl -n {known.namespace} get pods -o wide', and delete the Pod of this Pi" if known else ""
         if not network["configuration"]:
             remedy = restart if wanted else "install the Pod network that you chose (kubeadm_cni: none)"
-            yield Told("missing", pi.name, {"remedy": remedy})
+            yield Found("missing", pi.name, {"remedy": remedy})
         elif network["plugins_missing"]:
             plugins = listing(network["plugins_missing"])
-            yield Told("plugins", pi.name, {"plugins": plugins, "configuration": network["configuration"][0]})
+            yield Found("plugins", pi.name, {"plugins": plugins, "configuration": network["configuration"][0]})
         elif _is_unread(scene.node(pi)):
-            yield Told("unread", pi.name, {"configuration": network["configuration"][0]})
+            yield Found("unread", pi.name, {"configuration": network["configuration"][0]})
         elif known and network["network"] and known.subnet_file and not network["subnet"]:
             said = _says(pi, known.container)
             node = scene.node(pi)
@@ -249,7 +249,7 @@ def pod_network(scene: Scene) -> Iterator[Told]:
             else:
                 why, remedy = f"; {known.name} says '{said}'" if said else "", restart
             names = {"network": known.name, "file": known.subnet_file}
-            yield Told("subnet", pi.name, {**names, "why": why, "remedy": remedy})
+            yield Found("subnet", pi.name, {**names, "why": why, "remedy": remedy})
 
 
 def _is_unread(node: Mapping[str, Any] | None) -> bool:
@@ -278,15 +278,15 @@ def _says(pi: Pi, container: str) -> str:
         "see 'dmesg | grep -i -e mmc -e ext4' on it, and replace the card if there are errors",
     ),
 )
-def disk(scene: Scene) -> Iterator[Told]:
+def disk(scene: Scene) -> Iterator[Found]:
     """Disks that are full or read-only."""
     for pi in _read(scene):
         for entry in pi.get("disks", default=()):
             if entry.get("read_only"):
-                yield Told("read_only", pi.name, {"folder": entry["folder"]})
+                yield Found("read_only", pi.name, {"folder": entry["folder"]})
             elif entry["free_mb"] < min(DISK_FREE_MB, entry["total_mb"] * DISK_FREE_SHARE):
                 sizes = {"free": f"{entry['free_mb']} MB", "total": f"{entry['total_mb']} MB"}
-                yield Told("full", pi.name, {"folder": entry["folder"], **sizes})
+                yield Found("full", pi.name, {"folder": entry["folder"], **sizes})
 
 
 @check(
@@ -299,15 +299,15 @@ def disk(scene: Scene) -> Iterator[Told]:
     ),
     hot=(WARN, "its processor has {degrees} °C", "give it a heat sink or a fan; from 85 °C on it slows down"),
 )
-def heat(scene: Scene) -> Iterator[Told]:
+def heat(scene: Scene) -> Iterator[Found]:
     """Pis that are hot or get too little power."""
     for pi in _read(scene):
         bits, degrees = pi.fact("throttled") or 0, pi.get("temperature_c")
         what = [text for bit, text in _THROTTLED_NOW.items() if bits >> bit & 1]
         if what:
-            yield Told("power", pi.name, {"what": listing(what)})
+            yield Found("power", pi.name, {"what": listing(what)})
         elif degrees is not None and degrees >= HOT_C:
-            yield Told("hot", pi.name, {"degrees": degrees})
+            yield Found("hot", pi.name, {"degrees": degrees})
 
 
 @check(
@@ -331,7 +331,7 @@ def heat(scene: Scene) -> Iterator[Told]:
         "{remedy}",
     ),
 )
-def certificate(scene: Scene) -> Iterator[Told]:
+def certificate(scene: Scene) -> Iterator[Found]:
     """Certificates that do not hold, end soon, or come from another CA."""
     cas = _cluster_cas(scene)
     for pi in _read(scene):
@@ -341,13 +341,13 @@ def certificate(scene: Scene) -> Iterator[Told]:
             days = found.days_left(scene.now)
             values = {"file": found.file, "issuer": found.issuer, "remedy": _certificate_remedy(pi, found.file)}
             if found.ends <= scene.now:
-                yield Told("expired", pi.name, {**values, "days": -days - 1})
+                yield Found("expired", pi.name, {**values, "days": -days - 1})
             elif found.begins > scene.now:
-                yield Told("early", pi.name, {**values, "begins": found.begins.strftime("%Y-%m-%d %H:%M UTC")})
+                yield Found("early", pi.name, {**values, "begins": found.begins.strftime("%Y-%m-%d %H:%M UTC")})
             elif days < (KUBELET_DAYS if found.file.startswith("/var/lib/kubelet/") else scene.renew_days):
-                yield Told("authority" if found.authority else "ending", pi.name, {**values, "days": days})
+                yield Found("authority" if found.authority else "ending", pi.name, {**values, "days": days})
             elif cas and _of_cluster_ca(found.file) and not certificates.signed_by(found, cas):
-                yield Told("stranger", pi.name, values)
+                yield Found("stranger", pi.name, values)
 
 
 def _cluster_cas(scene: Scene) -> list:
@@ -393,7 +393,7 @@ def _certificate_remedy(pi: Pi, file: str) -> str:
         "see that kubelet.conf has the master's address and CA; 'sudo kubeadm reset --force' and site.yml join it",
     ),
 )
-def wrong_ca(scene: Scene) -> Iterator[Told]:
+def wrong_ca(scene: Scene) -> Iterator[Found]:
     """Pis that belong to another CA."""
     cas = {certificates.key_of(ca) for ca in _cluster_cas(scene)}
     for pi in _read(scene):
@@ -402,12 +402,12 @@ def wrong_ca(scene: Scene) -> Iterator[Told]:
         pem = next((entry["pem"] for entry in entries if entry["file"] == "/etc/kubernetes/pki/ca.crt"), "")
         of_file = {certificates.key_of(ca) for ca in certificates.authorities(pem)}
         if cas and own and not own & cas:
-            yield Told("kubeconfig", pi.name)
+            yield Found("kubeconfig", pi.name)
         elif cas and of_file and not of_file & cas:
-            yield Told("file", pi.name)
+            yield Found("file", pi.name)
         elif pi.get("api", "outcome") == "untrusted" and not _expired_server(scene):
             values = {"server": pi.get("membership", "server"), "said": pi.get("api", "said")}
-            yield Told("untrusted", pi.name, values)
+            yield Found("untrusted", pi.name, values)
 
 
 def _expired_server(scene: Scene) -> bool:
@@ -439,7 +439,7 @@ def _expired_server(scene: Scene) -> bool:
         "run site.yml, which finishes it",
     ),
 )
-def token(scene: Scene) -> Iterator[Told]:
+def token(scene: Scene) -> Iterator[Found]:
     """Unfinished joins."""
     for pi in _read(scene):
         token_id = pi.get("membership", "token_id", default="")
@@ -449,12 +449,12 @@ def token(scene: Scene) -> Iterator[Told]:
             now = scene.now.strftime("%Y-%m-%dT%H:%M:%SZ")
             known = [entry for entry in scene.cluster["tokens"] if entry["id"] == token_id]
             holds = any(entry["expires"] is None or entry["expires"] > now for entry in known)
-            yield Told("waiting" if holds else "gone", pi.name, {"token": token_id, "state": "still holds"})
+            yield Found("waiting" if holds else "gone", pi.name, {"token": token_id, "state": "still holds"})
         else:
             errors = " ".join(pi.get("kubelet", "errors", default=()))
             refused = re.search(r"[Uu]nauthorized|system:anonymous", errors)
             state = "may have expired, which only the API server knows"
-            yield Told("refused" if refused else "waiting", pi.name, {"token": token_id, "state": state})
+            yield Found("refused" if refused else "waiting", pi.name, {"token": token_id, "state": state})
 
 
 CHECKS = (

@@ -41,6 +41,10 @@ def diagnose(scene: Scene) -> list[Finding]:
 
     :returns: what is not well, the worst first.
     """
-    found = [finding for each in CHECKS for finding in each.findings(scene)]
+    found = [
+        Finding(said.check, said.level, said.subject, said.sentence, said.remedy)
+        for each in CHECKS
+        for said in each.said(scene)
+    ]
     found = [finding for finding in found if not _follows(finding, found)]
     return sorted(found, key=lambda finding: _ORDER[finding.severity])

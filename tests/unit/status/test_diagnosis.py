@@ -444,7 +444,7 @@ def test_an_unreachable_pi_is_told_once() -> None:
 def test_every_outcome_has_a_sentence_that_reads_well() -> None:
     for check in CHECKS:
         for name, outcome in check.outcomes.items():
-            assert not outcome.cause.endswith("."), (check.name, name)
+            assert not outcome.sentence.endswith("."), (check.name, name)
             assert not outcome.remedy.endswith("."), (check.name, name)
 
 
