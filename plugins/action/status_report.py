@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -16,9 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
-from ansible_collections.bramble.kube.plugins.module_utils.common.cluster_nodes import cluster_nodes
 from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import DEFAULT
-from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign, foreign_values
 from ansible_collections.bramble.kube.plugins.module_utils.status import (
     audit,
     audit_items,
@@ -27,32 +24,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.status import (
     report,
     screen,
 )
-from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, Pi, Scene
-
-
-def _trouble(result: Mapping[str, Any]) -> str:
-    """What Ansible said when nothing could be read of a Pi; empty if something was."""
-    if "state" in result:
-        return ""
-    texts = [str(result.get(key) or "") for key in ("msg", "module_stderr", "module_stdout")]
-    return foreign("\n".join(text for text in texts if text), 2000, lines=True) or "no reason was given"
-
-
-def read_pi(name: str, groups: Mapping[str, Any], variables: Mapping[str, Any]) -> Pi:
-    """Collect what is known of one Pi."""
-    result = variables.get("status_pi") or {}
-    node = cluster_nodes([name], {name: variables})[name]
-    return Pi(
-        name=name,
-        node_name=node["name"],
-        role="master" if name in groups.get("master", ()) else "node",
-        address=str(variables.get("ansible_host") or name),
-        facts=result.get("facts") or {},
-        state=result.get("state") or {},
-        audit=foreign_values(result.get("audit") or {}, 65536),
-        reachable=not result.get("unreachable"),
-        trouble=_trouble(result),
-    )
+from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, Scene, read_pi
 
 
 class ActionModule(ActionBase):
@@ -83,7 +55,7 @@ class ActionModule(ActionBase):
         hosts = [host for host in listed if options["hosts"] is None or host in options["hosts"]]
         first = hostvars[hosts[0]] if hosts else {}
         scene = Scene(
-            pis=[read_pi(host, groups, hostvars[host]) for host in hosts],
+            pis=[read_pi(host, groups, hostvars[host], hostvars[host].get("status_pi") or {}) for host in hosts],
             cluster=options["cluster"],
             kubeconfig=options["kubeconfig"],
             renew_days=options["renew_days"],

@@ -12,14 +12,18 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Looks on a node that is not Ready at its services, its Pod network, its disk and the kubelet's last errors.
-  - Runs on that node, as root. Changes nothing.
+  - Runs the checks of C(playbooks/status.yml) on a node that is not Ready, and adds the kubelet's last errors.
+  - Reads that node with M(bramble.kube.pi_status), as root. Changes nothing.
 options:
   problems:
     description: What the cluster says about the node, as M(bramble.kube.nodes_ready) returns it.
     type: list
     elements: str
     default: []
+  node:
+    description: The node as M(bramble.kube.nodes_ready) returns it in RV(bramble.kube.nodes_ready#module:nodes).
+    type: dict
+    default: {}
 attributes:
   check_mode:
     support: full
@@ -32,49 +36,15 @@ attributes:
 EXAMPLES = r"""
 - name: Find out why
   bramble.kube.node_diagnosis:
-    problems: "{{ nodes.problems['k8s-node1'] }}"
+    problems: "{{ ready.problems['k8s-node1'] }}"
+    node: "{{ ready.nodes['k8s-node1'] | default({}) }}"
   register: diagnosis
 """
 
 RETURN = r"""
 lines:
-  description: What was found, the likely cause first.
+  description: What the cluster says, the likely causes with what to do about them, and the kubelet's last errors.
   returned: always
   type: list
   elements: str
 """
-
-import glob
-import os
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign, redact
-from ansible_collections.bramble.kube.plugins.module_utils.nodes.readiness import explain, last_errors
-
-
-def main() -> None:
-    """Look and tell."""
-    module = AnsibleModule(
-        argument_spec={"problems": {"type": "list", "elements": "str", "default": []}},
-        supports_check_mode=True,
-    )
-    services = {}
-    for name in ("containerd", "kubelet"):
-        _code, state, _error = module.run_command(["systemctl", "is-active", name])
-        services[name] = state.strip() or "unknown"
-    journal = ["journalctl", "--unit", "kubelet", "--boot", "--no-pager", "--lines", "300", "--output", "cat"]
-    _code, output, _error = module.run_command(journal)
-    space = os.statvfs("/var/lib")
-    lines = explain(
-        module.params["problems"],
-        services,
-        sorted(glob.glob("/etc/cni/net.d/*.conf*")),
-        last_errors(redact(output)),
-        space.f_bavail * space.f_frsize // 2**20,
-    )
-    module.exit_json(changed=False, lines=[foreign(line) for line in lines])
-
-
-if __name__ == "__main__":
-    main()

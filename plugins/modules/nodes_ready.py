@@ -72,6 +72,10 @@ problems:
   description: For each node that is not Ready, what the cluster says about it.
   returned: always
   type: dict
+nodes:
+  description: For each node that is not Ready and that the cluster knows, its addresses, versions and conditions.
+  returned: always
+  type: dict
 pods:
   description: For each Pod that is not Ready, as C(namespace/name), what it waits for.
   returned: always
@@ -108,7 +112,7 @@ def main() -> None:
     start = time.monotonic()
     if module.check_mode and not os.path.exists(kubeconfig):
         message = "There is no cluster yet; it would be waited for."
-        module.exit_json(changed=False, not_ready=[], problems={}, pods={}, seconds=0.0, msg=message)
+        module.exit_json(changed=False, not_ready=[], problems={}, nodes={}, pods={}, seconds=0.0, msg=message)
     deadline = start + (0 if module.check_mode else module.params["timeout"])
     command = [
         "kubectl",
@@ -139,6 +143,7 @@ def main() -> None:
         changed=False,
         not_ready=[state.name for state in waiting],
         problems=foreign_values({state.name: list(state.problems) for state in waiting}),
+        nodes=foreign_values({state.name: dict(state.data) for state in waiting if state.known}),
         pods=foreign_values(pods),
         seconds=round(time.monotonic() - start, 1),
     )

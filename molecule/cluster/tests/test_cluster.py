@@ -110,7 +110,7 @@ def test_a_pi_that_is_not_ready_is_named_with_the_reason(pis, pods):
     finally:
         pis["k8s-node2"].check_output("sudo systemctl start kubelet")
     assert "k8s-node2 is not Ready:" in output
-    assert "The service kubelet is inactive, not active" in output
+    assert "k8s-node2: its kubelet was stopped" in output
     assert "k8s-node1 is not Ready" not in output
     CLUSTER.kubectl("wait", "--for=condition=Ready", "node/k8s-node2", "--timeout=60s")
 

@@ -10,14 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 #: klog's line head, and the journal's, which tell nothing to a beginner.
 _KLOG = re.compile(r"^[EWIF]\d{4} [\d:.]+ +\d+ [\w./-]+:\d+\] ?")
-
-#: What containerd says, by way of the kubelet, until it has read a configuration of a Pod network. It reads when a file
-#: is written or removed in the folder, and not when one is moved there (internal/cri/server/cni_conf_syncer.go).
-CNI_NOT_READ = "cni plugin not initialized"
 
 
 @dataclass(frozen=True)
@@ -25,12 +22,39 @@ class NodeState:
     """One node as the API server has it.
 
     :ivar problems: conditions that are not as they should be, in words.
+    :ivar data: what :func:`node_data` reads of it; empty when the cluster does not know it.
     """
 
     name: str
     known: bool
     ready: bool
     problems: tuple[str, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def node_data(item: Mapping[str, Any]) -> dict[str, Any]:
+    """What matters of a Node object: addresses, versions, conditions, room."""
+    metadata, spec, status = (item.get(part) or {} for part in ("metadata", "spec", "status"))
+    info = status.get("nodeInfo") or {}
+    prefix = "node-role.kubernetes.io/"
+    return {
+        "name": metadata["name"],
+        "addresses": [a["address"] for a in status.get("addresses") or [] if a.get("type") == "InternalIP"],
+        "roles": sorted(label[len(prefix) :] for label in metadata.get("labels") or {} if label.startswith(prefix)),
+        "kubelet": info.get("kubeletVersion", "").removeprefix("v"),
+        "runtime": info.get("containerRuntimeVersion", ""),
+        "system": info.get("operatingSystem", ""),
+        "architecture": info.get("architecture", ""),
+        "os": info.get("osImage", ""),
+        "kernel": info.get("kernelVersion", ""),
+        "pod_cidr": spec.get("podCIDR", ""),
+        "cordoned": bool(spec.get("unschedulable")),
+        "conditions": {
+            c["type"]: {"status": c.get("status"), "reason": c.get("reason", ""), "message": c.get("message", "")}
+            for c in status.get("conditions") or []
+        },
+        "pods_allowed": int((status.get("allocatable") or {}).get("pods", 0)),
+    }
 
 
 def _problems(conditions: list[dict]) -> list[str]:
@@ -67,7 +91,7 @@ def node_states(text: str, names: list[str], node_info: Mapping[str, str] | None
             for key, value in (node_info or {}).items()
             if reported.get(key) != value
         ]
-        states.append(NodeState(name, True, ready and not old, tuple(problems + old)))
+        states.append(NodeState(name, True, ready and not old, tuple(problems + old), node_data(found[name])))
     return states
 
 
@@ -131,35 +155,3 @@ def last_errors(journal: str, limit: int = 3) -> list[str]:
         if len(seen) == limit:
             break
     return seen[::-1]
-
-
-def explain(
-    problems: list[str], services: dict[str, str], cni: list[str], errors: list[str], disk_free_mb: int | None = None
-) -> list[str]:
-    """A few lines about one node that is not Ready, the likely cause first.
-
-    :param problems: of its :class:`NodeState`.
-    :param services: name → systemd's state, as in "active".
-    :param cni: configuration files of the Pod network on the node.
-    :param errors: the kubelet's last errors.
-    """
-    told = [f"The cluster says: {problem}." for problem in problems]
-    for name, state in services.items():
-        if state != "active":
-            told.append(f"The service {name} is {state}, not active: 'systemctl status {name}' on this Pi tells why.")
-    if not cni:
-        told.append(
-            "There is no Pod network on it yet (/etc/cni/net.d is empty): the Pod that brings it has not started."
-            " 'kubectl get pods -A -o wide' shows it, and 'kubectl describe pod' what it waits for."
-        )
-    elif any(CNI_NOT_READ in problem for problem in problems):
-        told.append(
-            f"Its Pod network is set up ({cni[0]}), but containerd has not read that: it overlooks a file that was"
-            " moved or restored there. 'sudo systemctl restart containerd' on this Pi, which stops no container, helps."
-        )
-    if disk_free_mb is not None and disk_free_mb < 1024:
-        told.append(f"Only {disk_free_mb} MB are free on its card.")
-    if errors:
-        told.append("The kubelet's last errors:")
-        told += [f"  {error}" for error in errors]
-    return told

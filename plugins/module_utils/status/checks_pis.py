@@ -14,7 +14,6 @@ from typing import Any
 from ansible_collections.bramble.kube.plugins.module_utils.common.check import Found, check
 from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS
 from ansible_collections.bramble.kube.plugins.module_utils.common.wording import listing, short_reason
-from ansible_collections.bramble.kube.plugins.module_utils.nodes.readiness import CNI_NOT_READ
 from ansible_collections.bramble.kube.plugins.module_utils.status import certificates
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, WARN, Pi, Scene
 
@@ -27,6 +26,9 @@ HOT_C = 80.0
 FLAPPING_RESTARTS, FLAPPING_S = 2, 30
 #: A kubelet renews its certificates by itself when between 30 and 10 percent of their year are left.
 KUBELET_DAYS = 30
+#: What containerd says, by way of the kubelet, until it has read a configuration of a Pod network. It reads when a file
+#: is written or removed in the folder, and not when one is moved there (internal/cri/server/cni_conf_syncer.go).
+CNI_NOT_READ = "cni plugin not initialized"
 #: Bits of the firmware's get_throttled: what is the case now.
 _THROTTLED_NOW = {0: "under-voltage", 1: "a capped clock", 2: "throttling", 3: "the soft temperature limit"}
 
@@ -445,7 +447,7 @@ def token(scene: Scene) -> Iterator[Found]:
         token_id = pi.get("membership", "token_id", default="")
         if not token_id:
             continue
-        if scene.answered:
+        if scene.answered and scene.cluster.get("tokens") is not None:
             now = scene.now.strftime("%Y-%m-%dT%H:%M:%SZ")
             known = [entry for entry in scene.cluster["tokens"] if entry["id"] == token_id]
             holds = any(entry["expires"] is None or entry["expires"] > now for entry in known)

@@ -18,6 +18,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.tokens import
 )
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
+from ansible_collections.bramble.kube.plugins.module_utils.nodes.readiness import node_data
 from ansible_collections.bramble.kube.plugins.module_utils.status import gather_audit
 from ansible_collections.bramble.kube.plugins.module_utils.status.log_tail import LINES, last_words
 
@@ -36,32 +37,6 @@ _NO_LOG = ("unable to retrieve container logs", "failed to try resolving symlink
 
 def _meta(item: dict) -> dict:
     return item.get("metadata") or {}
-
-
-def node(item: dict) -> dict[str, Any]:
-    """One Node: addresses, versions, conditions, taints, room."""
-    spec, status = item.get("spec") or {}, item.get("status") or {}
-    info = status.get("nodeInfo") or {}
-    labels = _meta(item).get("labels") or {}
-    prefix = "node-role.kubernetes.io/"
-    return {
-        "name": _meta(item)["name"],
-        "addresses": [a["address"] for a in status.get("addresses") or [] if a.get("type") == "InternalIP"],
-        "roles": sorted(label[len(prefix) :] for label in labels if label.startswith(prefix)),
-        "kubelet": info.get("kubeletVersion", "").removeprefix("v"),
-        "runtime": info.get("containerRuntimeVersion", ""),
-        "system": info.get("operatingSystem", ""),
-        "architecture": info.get("architecture", ""),
-        "os": info.get("osImage", ""),
-        "kernel": info.get("kernelVersion", ""),
-        "pod_cidr": spec.get("podCIDR", ""),
-        "cordoned": bool(spec.get("unschedulable")),
-        "conditions": {
-            c["type"]: {"status": c.get("status"), "reason": c.get("reason", ""), "message": c.get("message", "")}
-            for c in status.get("conditions") or []
-        },
-        "pods_allowed": int((status.get("allocatable") or {}).get("pods", 0)),
-    }
 
 
 def _trouble(entry: dict) -> dict[str, Any] | None:
@@ -186,7 +161,7 @@ def ask(client: Client, audit: bool = False) -> dict[str, Any]:
     """
     try:
         version = client.get("/version").get("gitVersion", "").removeprefix("v")
-        nodes = [node(item) for item in _items(client, "/api/v1/nodes")]
+        nodes = [node_data(item) for item in _items(client, "/api/v1/nodes")]
     except ClusterError as error:
         return _unreachable(error, "untrusted")
     except Fault as error:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.cluster_nodes import cluster_nodes
 from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import DEFAULT
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign, foreign_values
 from ansible_collections.bramble.kube.plugins.module_utils.status import certificates
 
 #: Severities: something does not work; something will stop working or is not as it should be; for information.
@@ -138,3 +140,32 @@ class Finding:
 def ready(node: Mapping[str, Any] | None) -> str:
     """A node's condition Ready: True, False or Unknown; "" for no node."""
     return str(((node or {}).get("conditions") or {}).get("Ready", {}).get("status", "")) if node else ""
+
+
+def _trouble(result: Mapping[str, Any]) -> str:
+    """What Ansible said when nothing could be read of a Pi; empty if something was."""
+    if "state" in result:
+        return ""
+    texts = [str(result.get(key) or "") for key in ("msg", "module_stderr", "module_stdout")]
+    return foreign("\n".join(text for text in texts if text), 2000, lines=True) or "no reason was given"
+
+
+def read_pi(name: str, groups: Mapping[str, Any], variables: Mapping[str, Any], result: Mapping[str, Any]) -> Pi:
+    """Collect what is known of one Pi.
+
+    :param groups: the inventory's.
+    :param variables: the Pi's.
+    :param result: of the module pi_status there.
+    """
+    node = cluster_nodes([name], {name: variables})[name]
+    return Pi(
+        name=name,
+        node_name=node["name"],
+        role="master" if name in groups.get("master", ()) else "node",
+        address=str(variables.get("ansible_host") or name),
+        facts=result.get("facts") or {},
+        state=result.get("state") or {},
+        audit=foreign_values(result.get("audit") or {}, 65536),
+        reachable=not result.get("unreachable"),
+        trouble=_trouble(result),
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from ansible_collections.bramble.kube.plugins.module_utils.nodes.readiness import (
-    explain,
     last_errors,
     node_states,
     pod_troubles,
@@ -32,6 +31,7 @@ def test_states():
     assert states["a"].ready
     assert not states["a"].problems
     assert states["b"].problems == ("Ready is False: cni plugin not initialized",)
+    assert states["b"].data["conditions"]["Ready"]["message"] == "cni plugin not initialized"
     assert not states["c"].known
     assert not states["c"].ready
 
@@ -82,23 +82,6 @@ def test_a_long_error_keeps_its_beginning_and_the_cause_at_its_end():
     assert error.startswith('"Error syncing pod" err="failed to create sandbox: ')
     assert error.endswith("can't get final child's PID from pipe: EOF\"")
     assert len(error) == 240
-
-
-def test_explanation_names_the_likely_cause():
-    lines = explain(["Ready is False: x"], {"containerd": "failed", "kubelet": "active"}, [], ["boom"], 100)
-    text = "\n".join(lines)
-    assert "containerd is failed" in text
-    assert "kubelet is" not in text
-    assert "no Pod network" in text
-    assert "100 MB" in text
-    assert lines[-1] == "  boom"
-
-
-def test_explanation_names_a_pod_network_that_containerd_has_not_read():
-    problem = "Ready is False: Network plugin returns error: cni plugin not initialized"
-    for configuration, said in (["/etc/cni/net.d/x.conflist"], True), ([], False):
-        text = "\n".join(explain([problem], {"containerd": "active"}, configuration, []))
-        assert ("restart containerd" in text) == said
 
 
 def test_a_node_that_reports_the_old_release_or_boot_is_not_ready_yet():

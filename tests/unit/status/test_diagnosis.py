@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from scenes import NAMES, NOW, Sketch, ca, drill, node, other_ca, pod, trouble
 
-from ansible_collections.bramble.kube.plugins.module_utils.status.diagnosis import CHECKS, diagnose
+from ansible_collections.bramble.kube.plugins.module_utils.status.diagnosis import CHECKS, diagnose, why_not_ready
 
 MASTER, NODE, OTHER = NAMES
 
@@ -446,6 +446,50 @@ def test_every_outcome_has_a_sentence_that_reads_well() -> None:
         for name, outcome in check.outcomes.items():
             assert not outcome.sentence.endswith("."), (check.name, name)
             assert not outcome.remedy.endswith("."), (check.name, name)
+
+
+OF_ONE_NODE = [
+    _kubelet_stopped,
+    _kubelet_failing,
+    _kubelet_flapping,
+    _swap,
+    _cgroup,
+    _no_cni,
+    _cni_not_read,
+    _no_plugin,
+    _no_subnet,
+    _no_pod_cidr,
+    _disk_pressure,
+    _disk_full,
+    _read_only,
+    _skew,
+    _one_pi_cut_off,
+    _containerd,
+]
+
+
+@pytest.mark.parametrize("hurt", OF_ONE_NODE)
+def test_a_run_that_waits_for_a_node_says_what_status_says_about_it(hurt) -> None:
+    sketch = Sketch()
+    hurt(sketch)
+    scene = sketch.scene()
+    pi = next(pi for pi in scene.pis if pi.name == NODE)
+    of_status = [f.sentence for f in diagnose(scene) if f.subject == NODE and f.severity == "bad"]
+    lines = why_not_ready(pi, scene.node(pi), ["Ready is False: x"], scene.network)
+    assert lines[0] == "The cluster says: Ready is False: x."
+    errors = [f"  {error}" for error in sketch.state[NODE]["kubelet"]["errors"]]
+    assert lines[1:] == [*of_status, *(["The kubelet's last errors:", *errors] if errors else [])]
+    assert of_status
+
+
+def test_a_node_of_an_unfinished_join_is_explained_without_the_clusters_tokens() -> None:
+    sketch = Sketch()
+    _token_gone(sketch)
+    pi = next(pi for pi in sketch.scene().pis if pi.name == NODE)
+    text = "\n".join(why_not_ready(pi, {}, ["the cluster does not know this node"], "flannel"))
+    assert "the cluster does not know this node" in text
+    assert "its join did not finish" in text
+    assert "was deleted" not in text
 
 
 def test_the_worst_comes_first() -> None:
