@@ -37,13 +37,13 @@ _CONTAINERS = {"dict": Mapping, "list": list}
 def role_options(folder: Path = ROLES_FOLDER) -> dict[str, dict[str, Any]]:
     """Read every role's options.
 
-    :returns: variable name to its specification, from all roles/*/meta/argument_specs.yml.
+    :returns: variable name to its specification, from all roles/*/meta/argument_specs.yml. What other entry points take
+        more than ``main`` comes from the role or playbook that uses them.
     """
     options: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.glob("*/meta/argument_specs.yml")):
         document = yaml_load(path.read_text(encoding="utf-8")) or {}
-        for entry_point in (document.get("argument_specs") or {}).values():
-            options.update(entry_point.get("options") or {})
+        options.update(document["argument_specs"]["main"].get("options") or {})
     return options
 
 
