@@ -26,6 +26,7 @@ from .errors import BrambleError
 from .http1 import Connection, Garbled, TooLarge, bypasses, field_lines, first_line
 
 REDIRECTS_MAX = 5
+_REPEATABLE = ("GET", "HEAD")
 # The distribution specification asks registries to take manifests of up to 4 MiB; configurations are smaller.
 BODY_MAX = 8 * 1024 * 1024
 USER_AGENT = "bramble.kube"
@@ -150,7 +151,8 @@ class Transport:
                 raise TransportError(f"it sends on to {location!r}, which is no address") from None
             if before.scheme == "https" and after.scheme != "https":
                 raise TransportError(f"it sends on to {after.scheme}://{after.host}, away from https")
-            if response.status == 303 or (method == "POST" and response.status in (301, 302)):
+            # A HEAD stays one (RFC 9110, 15.4.4).
+            if (response.status == 303 and method != "HEAD") or (method == "POST" and response.status in (301, 302)):
                 method, body = "GET", None
             if before.server != after.server:
                 if body is not None:
@@ -187,8 +189,9 @@ class Transport:
             head = first_line(method, target) + field_lines(fields.items())
         except ValueError as error:
             raise TransportError(str(error).rstrip(".")) from None
-        connection = self._take(place.server)
-        # A kept connection may have been closed by the other side in the meantime: once more on a new one.
+        # A kept connection may have been closed by the other side in the meantime: once more on a new one. What must
+        # not be done twice gets a new one at once, since nobody knows what became of it on one that broke.
+        connection = self._take(place.server) if method in _REPEATABLE else None
         if connection is not None:
             try:
                 return self._exchange(place, connection, method, head, body, most, end, url)

@@ -25,6 +25,17 @@ _SECRET_KEYS = (
     r"access[_-]?token|auth[_-]?token|api[_-]?token|api[_-]?key|cookie[_-]?secret|client[_-]?secret|"
     r"secret[_-]?access[_-]?key|secret[_-]?key|pass(?:word|wd|phrase)|psk|wep-key\d?"
 )
+#: What is said of a key or of an object with such a name, and is no value: apimachinery (field/errors.go,
+#: api/errors/errors.go), the kubelet, registries and databases. Two words at least, since one word may be a password.
+_SAID = (
+    r"Required value\b|Forbidden: |(?:Invalid|Unsupported|Duplicate) value: |Too (?:long|short|many)\b|"
+    r"(?:\d{3} )?(?:not found|already exists|timed out)\b|not (?:ready|set|allowed|supported)\b|"
+    r"(?:must|may|can|could|should) ?not\b|must (?:be|have|contain|match)\b|"
+    r"is (?:not|too|required|forbidden|invalid|missing|being)\b|is \d+; |"
+    r"the (?:object|server|namespace|request) |(?:authentication|authorization) failed\b|"
+    r"(?:access|permission) denied\b|(?:connection|request) refused\b|"
+    r"no such \w+|conflicts? with\b|failed to\b|\d+ of \d+ |(?:YES|NO)\)"
+)
 _PATTERNS = (
     (TOKEN, r"\1.****************"),
     (
@@ -51,9 +62,15 @@ _PATTERNS = (
     ),
     (
         re.compile(
-            rf"((?:{_SECRET_KEYS})\\?[\"']?\s?[:=]\s*)"
-            # What an API server says of the field, and not what is in it (apimachinery, field/errors.go), stays.
-            r"(?!\\?[\"'(*{\[]|null\b|None\b|Required value\b|Forbidden: )[^\s,;}\]]+",
+            rf"((?:{_SECRET_KEYS})\S{{0,40}}: (?:Invalid|Unsupported|Duplicate) value: )"
+            r"(?:\\?\"(?:[^\"\\\n]|\\.)*\"?|[^\n:]+)",
+            re.IGNORECASE,
+        ),
+        rf"\1{WITHHELD}",
+    ),
+    (
+        re.compile(
+            rf"((?:{_SECRET_KEYS})\\?[\"']?\s?[:=]\s*)(?!\\?[\"'(*{{\[]|null\b|None\b|{_SAID})[^\s,;}}\]]+",
             re.IGNORECASE,
         ),
         rf"\1{WITHHELD}",

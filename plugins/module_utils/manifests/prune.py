@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Collection, Container, Iterator
 from typing import Any
 
 from ..common.together import together
@@ -135,35 +135,84 @@ def strangers(
 def tenants(get: Callable[..., Any], namespace: str, apply_set: ApplySet) -> str:
     """What would go with a namespace: "2 objects that the set did not bring (such as Secret key)"; "" for nothing.
 
-    What every namespace has, what owners brought, and events do not count.
+    What every namespace has, copies that a controller keeps there, what owners brought, and events do not count. What
+    cannot be read, such as the objects of an aggregated API whose Service is down, may be anything.
     """
     groups = [version["preferredVersion"]["groupVersion"] for version in get("/apis").get("groups") or []]
-    found: list[str] = []
+    found: list[tuple[str, str, str]] = []
+    unread: dict[str, str] = {}
 
     def look(version: str) -> None:
-        for entry in get(prefix_of(version)).get("resources") or []:
-            if (
-                not entry["namespaced"]
-                or not {"list", "delete"} <= set(entry.get("verbs") or ())
-                or "/" in entry["name"]
-            ):
-                continue
-            if entry["kind"] in _PASSING:
-                continue
-            path = f"{prefix_of(version)}/namespaces/{namespace}/{entry['name']}"
-            for document in _listed(get, path, f"{PART_OF_LABEL}!={apply_set.id}"):
-                metadata = document["metadata"]
-                if not metadata.get("ownerReferences") and (entry["kind"], metadata["name"]) not in _IN_EVERY_NAMESPACE:
-                    found.append(f"{entry['kind']} {metadata['name']}")
+        try:
+            found.extend(_there(get, version, namespace, apply_set))
+        except ApiError as error:
+            if error.status not in (404, 405):  # it has gone in the meantime, or has no lists after all
+                unread[version] = str(error).rstrip(".")
 
     together(look, ["v1", *groups])
-    if not found:
-        return ""
-    return f"{len(found)} object{'s' if len(found) > 1 else ''} that the set did not bring (such as {min(found)})"
+    # One of another kind already decides, and the copies need not be looked for.
+    if not unread and all(kind in _WHOLE for kind, _name, _path in found):
+        spaces = [entry["metadata"]["name"] for entry in _listed(get, "/api/v1/namespaces", "")]
+        others = {space for space in spaces if space != namespace and not space.startswith("kube-")}
+        copies = together(lambda entry: _is_copy(get, entry[2], entry[1], namespace, others), found)
+        found = [entry for entry, copy in zip(found, copies) if not copy]
+    sentences = []
+    if found:
+        example = min(f"{kind} {name}" for kind, name, _path in found)
+        sentences.append(
+            f"{len(found)} object{'s' if len(found) > 1 else ''} that the set did not bring (such as {example})"
+        )
+    for version, why in sorted(unread.items()):
+        sentences.append(f"whatever the API {version} has there, which cannot be known now ({why}),")
+    return " and ".join(sentences)
+
+
+def _there(
+    get: Callable[..., Any], version: str, namespace: str, apply_set: ApplySet
+) -> Iterator[tuple[str, str, str]]:
+    """Kind, name and path of what one API has in a namespace, without what comes and goes by itself."""
+    for entry in get(prefix_of(version)).get("resources") or []:
+        if not entry["namespaced"] or not {"list", "delete"} <= set(entry.get("verbs") or ()) or "/" in entry["name"]:
+            continue
+        if entry["kind"] in _PASSING:
+            continue
+        path = f"{prefix_of(version)}/namespaces/{namespace}/{entry['name']}"
+        for document in _listed(get, path, f"{PART_OF_LABEL}!={apply_set.id}"):
+            metadata = document["metadata"]
+            owned = metadata.get("ownerReferences") or _ACCOUNT in (metadata.get("annotations") or {})
+            if not owned and (entry["kind"], metadata["name"]) not in _IN_EVERY_NAMESPACE:
+                yield entry["kind"], metadata["name"], f"{prefix_of(version)}/{entry['name']}"
+
+
+def _is_copy(get: Callable[..., Any], path: str, name: str, namespace: str, others: Collection[str]) -> bool:
+    """Whether most other namespaces have the very same under its name, as a controller puts it there (Istio's CA)."""
+    items = get(path, {"fieldSelector": f"metadata.name={name}"}).get("items") or []
+    texts = {item["metadata"].get("namespace"): _text(item) for item in items}
+    same = sum(text == texts.get(namespace) for space, text in texts.items() if space in others)
+    return namespace in texts and same > 0 and 2 * same > len(others)
+
+
+def _text(document: dict[str, Any]) -> dict[str, Any]:
+    """What an object says, without what differs from copy to copy."""
+    apart = ("apiVersion", "kind", "metadata", "status", "secrets", "imagePullSecrets")
+    return {name: value for name, value in document.items() if name not in apart}
 
 
 _PASSING = ("Event", "Endpoints", "EndpointSlice", "Lease")
 _IN_EVERY_NAMESPACE = (("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt"))
+# On a token's Secret, which is its account's (Kubernetes made one for each account until 1.23).
+_ACCOUNT = "kubernetes.io/service-account.name"
+# Kinds that are nothing but what they say: with a copy elsewhere, nothing is lost.
+_WHOLE = (
+    "ConfigMap",
+    "Secret",
+    "ServiceAccount",
+    "Role",
+    "RoleBinding",
+    "NetworkPolicy",
+    "LimitRange",
+    "ResourceQuota",
+)
 
 
 def _listed(get: Callable[..., Any], path: str, selector: str) -> Iterator[dict]:

@@ -47,12 +47,46 @@ def test_secrets_are_taken_out(text, shown):
         "sha256:" + "0123456789abcdef" * 4,
         "spec.password: Required value",
         "spec.apiKey: Forbidden: may not be set here",
+        'secret "db-password" not found',
+        'MountVolume.SetUp failed for volume "pw" : references non-existent secret key: db-password',
+        'secrets "api-key": not found',
+        "Secret db-password: not found",
+        "secret/db-password: the object has been modified; please apply your changes to the latest version",
+        "Secret shop/db-password: 404 not found",
+        "Secret shop/my-api-token: conflicts with manager kubectl",
+        "data.password: Too long: may not be more than 63 bytes",
+        "password: must be at least 16 characters",
+        "invalid password: too short",
+        "Access denied for user root (using password: YES)",
+        "FATAL: password authentication failed for user ada",
+        "Deployment shop/api-key: 0 of 1 Pods ready",
         "unauthorized: Basic authentication is required",
         "invalid bearer credentials",
     ],
 )
 def test_other_text_stays(text):
     assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            'spec.password: Invalid value: "c0rrect horse": too long',
+            "spec.password: Invalid value: (withheld): too long",
+        ),
+        ('spec.password[0]: Unsupported value: "c0rrect"', "spec.password[0]: Unsupported value: (withheld)"),
+        ('spec.password: Duplicate value: "c0rr\\"ect"', "spec.password: Duplicate value: (withheld)"),
+        ("spec.apiKey: Invalid value: c0rrect", "spec.apiKey: Invalid value: (withheld)"),
+        ("password: not", "password: (withheld)"),
+        ("password: the quick brown fox", "password: (withheld) quick brown fox"),
+        ("password=YES", "password=(withheld)"),
+        ("password: hunter2 not found", "password: (withheld) not found"),
+        ("Secret db-password: hunter2", "Secret db-password: (withheld)"),
+    ],
+)
+def test_what_an_api_server_quotes_of_a_secret_field_is_taken_out(text, shown):
+    assert redact(text) == shown
 
 
 @given(st.text(), st.from_regex(r"[a-z0-9]{6}\.[a-z0-9]{16}", fullmatch=True), st.text())

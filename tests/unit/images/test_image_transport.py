@@ -142,6 +142,50 @@ def test_what_is_posted_never_follows_a_redirect_to_another_server(status: int) 
     assert other.asked == []
 
 
+class Counting:
+    """Answers the first request of each connection and keeps it open; at the second it ends it without a word."""
+
+    def __init__(self) -> None:
+        self.asked: list[bytes] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            threading.Thread(target=self._serve, args=self._listener.accept()[:1], daemon=True).start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        with sock, contextlib.suppress(OSError):
+            self.asked.append(sock.recv(65536).partition(b" ")[0])
+            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            self.asked += filter(None, [sock.recv(65536).partition(b" ")[0]])
+
+
+def test_what_is_posted_is_never_sent_twice() -> None:
+    """On a kept connection that breaks, nobody knows whether the server did it already."""
+    server = Counting()
+    transport = Transport(timeout=5, environment={})
+    for method, body in (("GET", None), ("GET", None), ("POST", b"x")):
+        assert transport.request(method, server.url, {}, body).status == 200
+    transport.close()
+    assert server.asked == [b"GET", b"GET", b"GET", b"POST"]
+
+
+def test_see_other_after_a_head_stays_one() -> None:
+    other = Answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n")
+    transport = Transport(timeout=5, environment={})
+    assert transport.request("HEAD", Answering(redirect(303, other.url)).url).status == 200
+    assert [asked.split()[0] for asked in other.asked] == [b"HEAD"]
+
+
+def test_see_other_after_a_post_is_a_get() -> None:
+    other = Answering(OK)
+    transport = Transport(timeout=5, environment={})
+    assert transport.request("POST", Answering(redirect(303, other.url)).url, {}, b"x").status == 200
+    assert [asked.split()[0] for asked in other.asked] == [b"GET"]
+
+
 def test_a_registry_that_trickles_is_given_up_in_time() -> None:
     begun = time.monotonic()
     with pytest.raises(TransportError, match=r"no whole answer within 0\.5 s"):

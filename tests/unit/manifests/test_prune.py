@@ -85,11 +85,98 @@ def test_what_is_in_a_namespace() -> None:
         "/apis/metrics.k8s.io/v1": {"resources": [MEASURED]},
         "/api/v1/namespaces/home/secrets": ["b", "a", "c"],
         "/api/v1/namespaces/home/events": ["e"],
+        "/api/v1/namespaces": [],
+        "/api/v1/secrets": [],
     }
     found = prune.tenants(server(answers), "home", SET)
     assert found == "3 objects that the set did not bring (such as Secret a)"
     answers["/api/v1/namespaces/home/secrets"] = []
     assert prune.tenants(server(answers), "home", SET) == ""
+
+
+TEXTS = {"name": "configmaps", "kind": "ConfigMap", "namespaced": True, "verbs": ["list", "delete"]}
+
+
+def cluster(**spaces: dict[str, str]):
+    """`get` of a cluster whose only kind is ConfigMap: namespace → name → text, or a whole object."""
+    objects = [
+        {"metadata": {"name": name, "namespace": space.replace("_", "-")}, "data": {"ca": text}}
+        if isinstance(text, str)
+        else {**text, "metadata": {"name": name, "namespace": space.replace("_", "-"), **text.get("metadata", {})}}
+        for space, names in spaces.items()
+        for name, text in names.items()
+    ]
+
+    def get(path: str, query: dict[str, Any] | None = None, accept: str = "") -> Any:
+        if path == "/apis":
+            return {"groups": []}
+        if path == "/api/v1":
+            return {"resources": [TEXTS]}
+        if path == "/api/v1/namespaces":
+            return {"metadata": {}, "items": [{"metadata": {"name": space.replace("_", "-")}} for space in spaces]}
+        prefix = "/api/v1/namespaces/"
+        space = path[len(prefix) :].partition("/")[0] if path.startswith(prefix) else ""
+        name = ((query or {}).get("fieldSelector") or "").partition("metadata.name=")[2]
+        found = [
+            entry
+            for entry in objects
+            if space in ("", entry["metadata"]["namespace"]) and name in ("", entry["metadata"]["name"])
+        ]
+        if accept:
+            found = [{"metadata": entry["metadata"]} for entry in found]
+        return {"metadata": {}, "items": found}
+
+    return get
+
+
+ISTIO = {"istio-ca-root-cert": "A"}
+
+
+@pytest.mark.parametrize(
+    ("spaces", "found"),
+    [
+        # Istio leaves Kubernetes' own namespaces and the one for volumes out.
+        ({"home": ISTIO, "default": ISTIO, "shop": ISTIO, "kube_system": {}, "kube_public": {}, "volumes": {}}, ""),
+        ({"home": ISTIO, "default": ISTIO}, ""),
+        ({"home": ISTIO, "default": {}}, "1 object that the set did not bring (such as ConfigMap istio-ca-root-cert)"),
+        # Of the same name, but not the same: somebody's own.
+        ({"home": {"settings": "A"}, "default": {"settings": "B"}, "shop": {"settings": "C"}}, "1 object that"),
+        ({"home": {"settings": "A"}, "default": {}, "shop": {"settings": "A"}, "work": {}}, "1 object that"),
+        (
+            {"home": {**ISTIO, "mine": "x"}, "default": ISTIO},
+            "1 object that the set did not bring (such as ConfigMap mine)",
+        ),
+        ({"home": {"kube-root-ca.crt": "A"}}, ""),
+        ({"home": {"token": {"metadata": {"annotations": {"kubernetes.io/service-account.name": "default"}}}}}, ""),
+        ({"home": {"bundle": {"metadata": {"ownerReferences": [{"kind": "Bundle"}]}}}}, ""),
+    ],
+)
+def test_copies_that_a_controller_keeps_everywhere_are_nobodys(spaces: dict[str, Any], found: str) -> None:
+    there = prune.tenants(cluster(**spaces), "home", SET)
+    assert there.startswith(found) if found else not there
+
+
+@pytest.mark.parametrize("own", [[], ["key"]])
+def test_an_aggregated_api_that_is_down_is_named_and_the_namespace_stays(own: list[str]) -> None:
+    plain = server(
+        {
+            "/apis": {"groups": [{"preferredVersion": {"groupVersion": "metrics.k8s.io/v1beta1"}}]},
+            "/api/v1": {"resources": [CORE]},
+            "/api/v1/namespaces/home/secrets": own,
+        }
+    )
+
+    def get(path: str, *rest: Any) -> Any:
+        if path == "/apis/metrics.k8s.io/v1beta1":
+            raise ApiError(503, {"message": "the server is currently unable to handle the request"})
+        return plain(path, *rest)
+
+    found = prune.tenants(get, "home", SET)
+    assert found == (
+        ("1 object that the set did not bring (such as Secret key) and " if own else "")
+        + "whatever the API metrics.k8s.io/v1beta1 has there, which cannot be known now"
+        " (the server is currently unable to handle the request),"
+    )
 
 
 # Parents of sets -----------------------------------------------------------------------------------------------------
