@@ -195,13 +195,20 @@ def _unfolded(found: Iterable[tuple[int, Any]], source: str) -> list[Item]:
 
 
 def _unfold(document: Any, source: str, line: int, slips: Slips) -> Iterator[Item]:
-    """Check one document's form, and take a ``List`` apart."""
+    """Check one document's form, and take a list apart: whatever has ``items`` that are objects, as for kubectl."""
     kind = document.get("kind") if isinstance(document, dict) else None
-    if isinstance(kind, str) and kind.endswith("List") and "items" in document:
-        entries = document["items"] or []
-        if isinstance(entries, list):
-            for entry in entries:
-                if isinstance(entry, dict) and kind != "List":
+    if isinstance(kind, str) and "items" in document:
+        entries = document["items"]
+        if kind == "List" and not isinstance(entries, (list, type(None))):
+            with slips.noted():
+                raise ManifestError(
+                    f"{place(source, line)}, a List, has items that are {what(entries)}; write a list of objects."
+                )
+            return
+        named = kind.endswith("List")
+        if (named and entries is None) or (isinstance(entries, list) and (named or _are_objects(entries))):
+            for entry in entries or []:
+                if isinstance(entry, dict) and named and kind != "List":
                     # A list of one kind need not repeat it in each item.
                     entry = {"apiVersion": document.get("apiVersion"), "kind": kind[: -len("List")], **entry}
                 yield from _unfold(entry, source, line, slips)
@@ -209,6 +216,12 @@ def _unfold(document: Any, source: str, line: int, slips: Slips) -> Iterator[Ite
     with slips.noted():
         _check_form(document, place(source, line))
         yield Item(document, source, line)
+
+
+def _are_objects(entries: list) -> bool:
+    return bool(entries) and all(
+        isinstance(entry, dict) and "kind" in entry and "apiVersion" in entry for entry in entries
+    )
 
 
 def _check_form(document: Any, where: str) -> None:

@@ -1,15 +1,22 @@
-"""YAML and JSON are read as the real kubectl reads them; what it takes and we refuse is on a list."""
+"""YAML and JSON are read as the real kubectl reads them; what it takes and we refuse is on a list.
+
+Scalars, small documents of any style, forms of whole files, and every manifest of Kubernetes' own tests of kubectl
+(from the module that the lab's kubectl was built from).
+"""
 
 from __future__ import annotations
 
 import json
 import random
+import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from apiserver import program
+from apiserver import cache, program
+from forms import FORMS
 
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import load
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ManifestError
@@ -85,17 +92,26 @@ def kubectls(tmp_path_factory) -> dict[str, Any]:
     folder: Path = tmp_path_factory.mktemp("documents")
     for name, text in DOCUMENTS.items():
         (folder / f"{name}.yaml").write_text(text)
-    # The one command that reads without a server, and changes nothing but a label.
-    command = [program("kubectl"), "label", "--local", "-f", str(folder), "read=yes", "-o", "json"]
-    text = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    found, decoder = {}, json.JSONDecoder()
-    while text:
-        document, end = decoder.raw_decode(text)
-        del document["metadata"]["labels"]
-        found[document["metadata"]["name"]] = document
-        text = text[end:].strip()
+    found = {document["metadata"]["name"]: document for document in read_by_kubectl(folder)[0]}
     assert len(found) > len(DOCUMENTS) / 3
     return found
+
+
+def read_by_kubectl(path: Path) -> tuple[list[dict], str]:
+    """The objects of a file or folder as kubectl reads them, and what it says of the rest."""
+    # The one command that reads without a server, and changes nothing but a label.
+    command = [program("kubectl"), "label", "--local", "--overwrite", "-f", str(path), "read=yes", "-o", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    text, found, decoder = done.stdout.strip(), [], json.JSONDecoder()
+    while text:
+        document, end = decoder.raw_decode(text)
+        text = text[end:].strip()
+        found += document["items"] if document["kind"] == "List" and "items" in document else [document]
+    for document in found:
+        document["metadata"]["labels"].pop("read")
+        if not document["metadata"]["labels"]:
+            del document["metadata"]["labels"]
+    return found, done.stderr if done.returncode else ""
 
 
 def as_go(value: Any) -> Any:
@@ -124,3 +140,70 @@ def test_a_document_is_read_as_by_kubectl(kubectls, name):
         return
     assert name in kubectls, f"kubectl refuses what we take:\n{text}"
     assert json.dumps(as_go(item.object), sort_keys=True) == json.dumps(as_go(kubectls[name]), sort_keys=True), text
+
+
+# Whole files --------------------------------------------------------------------------------------------------------
+
+
+def files_of_kubectls_tests() -> dict[str, str]:
+    """The manifests of Kubernetes' test/cmd and hack/testdata, by file and place."""
+    found: dict[str, str] = {}
+    for root in sorted((cache() / "gomod" / "k8s.io").glob("kubernetes@*")):
+        for path in sorted([*root.glob("hack/testdata/**/*"), *root.glob("test/fixtures/pkg/kubectl/**/*")]):
+            if path.suffix in (".yaml", ".yml", ".json"):
+                found[str(path.relative_to(root))] = path.read_text()
+        for path in sorted(root.glob("test/cmd/*.sh")):
+            here = re.finditer(r"<<-?\s*['\"]?(__EOF__|EOF)['\"]?\n(.*?)\n\s*\1", path.read_text(), re.DOTALL)
+            found.update({f"{path.name} {number}": match.group(2) for number, match in enumerate(here)})
+        for path in sorted(root.glob("test/cmd/testdata/*.txtar")):
+            parts = re.split(r"^-- (.*?) --$", path.read_text(), flags=re.MULTILINE)[1:]
+            pairs = zip(parts[::2], parts[1::2])
+            found.update({f"{path.name} {name}": text for name, text in pairs if name.endswith((".yaml", ".json"))})
+    return found
+
+
+# What both know to be no object of a cluster, or refuse for another reason than the form of the file.
+NO_OBJECTS = re.compile(r"has no metadata.name|has generateName|has the key \S+ for the second time")
+
+
+def without_managers(documents: list[dict]) -> Iterator[Any]:
+    for document in documents:
+        metadata = {key: value for key, value in document["metadata"].items() if key != "managedFields"}
+        if not metadata.get("labels"):
+            metadata.pop("labels", None)
+        yield as_go({**document, "metadata": metadata})
+
+
+def compared(path: Path, text: str) -> str:
+    """How our reading of a file differs from kubectl's; "" when it does not."""
+    path.write_bytes(text.encode())
+    theirs, refusal = read_by_kubectl(path)
+    try:
+        ours = [item.object for item in load.load([str(path)], None)]
+    except ManifestError as error:
+        return "" if refusal or NO_OBJECTS.search(str(error)) else f"refused by us: {error}"
+    if refusal:
+        return f"taken by us, and by kubectl not: {refusal}" if ours else ""
+    same = json.dumps(list(without_managers(ours)), sort_keys=True) == json.dumps(
+        list(without_managers(theirs)), sort_keys=True
+    )
+    return "" if same else f"read as {ours}, by kubectl as {theirs}"
+
+
+@pytest.mark.parametrize("name", list(FORMS))
+def test_a_file_of_any_form_is_read_as_by_kubectl(tmp_path, name):
+    found = compared(tmp_path / "f.yaml", FORMS[name])
+    assert not found, f"{found}\n{FORMS[name]}"
+
+
+def test_the_manifests_of_kubectls_own_tests_are_read_as_by_kubectl(tmp_path):
+    files = files_of_kubectls_tests()
+    if not files:
+        pytest.skip("the lab's cache has no source of Kubernetes: its software came ready-made")
+    assert len(files) > 150
+    wrong = {}
+    for name, text in files.items():
+        found = compared(tmp_path / ("f.json" if name.endswith(".json") else "f.yaml"), text)
+        if found:
+            wrong[name] = found
+    assert not wrong, wrong

@@ -177,6 +177,20 @@ def test_items_of_a_list_of_one_kind_need_not_repeat_it():
     assert list(load.parse("apiVersion: v1\nkind: List\nitems:\n", "f.yaml")) == []
 
 
+@pytest.mark.parametrize("items", ["{}", "''", "false", "0", "{a: b}"])
+def test_a_list_whose_items_are_no_list_is_no_empty_one(items):
+    with pytest.raises(ManifestError, match=r"^f.yaml:1, a List, has items that are .*; write a list of objects\.$"):
+        list(load.parse(f"apiVersion: v1\nkind: List\nitems: {items}\n", "f.yaml"))
+
+
+def test_whatever_has_objects_as_items_is_a_list():
+    assert [item.name for item in load.parse(f'{{"kind": "Things", "apiVersion": "v1", "items": [{ONE}]}}', "f")] == [
+        "a"
+    ]
+    (item,) = load.parse("{apiVersion: e.org/v1, kind: Menu, metadata: {name: m}, items: [{kind: soup}]}", "f")
+    assert item.kind == "Menu"
+
+
 @pytest.mark.parametrize(
     ("metadata", "sentence"),
     [
