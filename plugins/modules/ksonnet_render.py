@@ -89,7 +89,9 @@ options:
     choices: [auto, "0.9", "0.11", "0.13"]
     default: auto
   evaluator:
-    description: The PyPI package that evaluates jsonnet; C(auto) takes the fastest that is installed.
+    description:
+      - The PyPI package that evaluates jsonnet; C(auto) takes the fastest that is installed, and another for what it
+        cannot evaluate, or writes otherwise than C(ks) did.
     type: str
     choices: [auto, rjsonnet, gojsonnet, jsonnet]
     default: auto
@@ -165,7 +167,7 @@ ks_version:
   type: str
   sample: "0.9"
 evaluator:
-  description: The PyPI package that evaluated the app.
+  description: The PyPI package that evaluated the app; several, separated by commas, where one could not do it all.
   returned: success
   type: str
   sample: rjsonnet

@@ -22,15 +22,20 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from .errors import KsonnetError, listed
+from .fractions import ambiguous
+from .jsonnet_text import without_unary_plus
 from .native import NATIVE_FUNCTIONS
 
 #: Order of preference: fastest first (docs/ksonnet.md has the comparison). Import name of each PyPI package.
 BINDINGS = {"rjsonnet": "rjsonnet", "gojsonnet": "_gojsonnet", "jsonnet": "_jsonnet"}
+#: Those that write a fraction in a text as ks did, the most alike first.
+_FRACTIONS_AS_KS = ("jsonnet", "gojsonnet")
+_NOT_A_NUMBER = re.compile(r"operator \+ does not operate on|Unexpected type \w+, expected number")
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,16 @@ class Sandbox:
     def put(self, path: str, text: str) -> None:
         """Let imports of this path give ``text`` in place of the file's own."""
         self._cache[path] = text
+
+    def texts(self) -> list[str]:
+        """What was read so far."""
+        return list(self._cache.values())
+
+    def drop_unary_plus(self) -> bool:
+        """Take the unary pluses out of all that was read; False where there are none."""
+        before = self.texts()
+        self._cache.update({path: without_unary_plus(text, path) for path, text in self._cache.items()})
+        return self.texts() != before
 
     def allows(self, path: str) -> bool:
         real = os.path.realpath(path)
@@ -162,34 +177,66 @@ def _told_apart() -> dict[str, Any]:
 
 
 class Evaluator:
-    """Evaluates snippets with one sandbox. Only to be used inside :func:`limited`."""
+    """Evaluates snippets with one sandbox. Only to be used inside :func:`limited`.
+
+    ks' answer is wanted, whichever binding gives it: what the first cannot evaluate is tried with the others, and once
+    more without unary pluses; where a fraction became text, the value is taken from a binding that writes it as ks did.
+
+    :ivar used: the bindings that gave a value.
+    :ivar fractions: texts of fractions that ks wrote with more digits, for want of a binding that does.
+    """
 
     def __init__(self, sandbox: Sandbox, limits: Limits, bindings: Sequence[str]) -> None:
         self.sandbox = sandbox
         self.limits = limits
         self.bindings = bindings
+        self.used: list[str] = []
+        self.fractions: list[str] = []
 
     def evaluate_file(self, path: str, codes: Mapping[str, str]) -> Any:
-        """Value of a jsonnet file, as plain data, with external ``codes``."""
+        """Value of a jsonnet file, as plain data, with external ``codes``.
+
+        :raises JsonnetError: with the trace that tells most.
+        """
         code = f"import {json.dumps(path, ensure_ascii=False)}"
-        self.sandbox.refusal = ""
-        try:
-            return _data(self._call(self.bindings[0], code, codes))
-        except Exception as exc:  # the bindings raise RuntimeError; a callback's exception may come through
-            message = self._better_trace(code, codes) or str(exc)
-            raise JsonnetError(message, self.sandbox.refusal) from exc
+        traces: list[str] = []
+        value = self._first_value(self.bindings, code, codes, traces)
+        while value is None and any(map(_NOT_A_NUMBER.search, traces)) and self.sandbox.drop_unary_plus():
+            traces.clear()
+            value = self._first_value(self.bindings, code, codes, traces)
+        if value is None:
+            # rjsonnet leaves the innermost line out of some traces.
+            better = traces[1:2] if self.bindings[0] == "rjsonnet" else []
+            raise JsonnetError((better or traces)[0], self.sandbox.refusal)
+        binding, data = value
+        if binding == "rjsonnet":
+            data = self._with_ks_fractions(data, code, codes)
+        elif binding not in self.used:
+            self.used.append(binding)
+        return data
 
-    def _call(self, binding: str, code: str, codes: Mapping[str, str]) -> str:
-        return _call(binding, "<snippet>", code, codes, self.sandbox, self.limits.depth)
-
-    def _better_trace(self, code: str, codes: Mapping[str, str]) -> str:
-        """The same error told by another binding: rjsonnet leaves the innermost line out of some traces."""
-        for binding in self.bindings[1:2] if self.bindings[0] == "rjsonnet" else []:
+    def _first_value(
+        self, bindings: Iterable[str], code: str, codes: Mapping[str, str], traces: list[str]
+    ) -> tuple[str, Any] | None:
+        """The first binding that can, and its value; what the others said is added to ``traces``."""
+        for binding in bindings:
+            self.sandbox.refusal = ""
             try:
-                self._call(binding, code, codes)
-            except Exception as exc:
-                return str(exc)
-        return ""
+                return binding, _data(_call(binding, "<snippet>", code, codes, self.sandbox, self.limits.depth))
+            except Exception as exc:  # the bindings raise RuntimeError; a callback's exception may come through
+                traces.append(str(exc))
+        return None
+
+    def _with_ks_fractions(self, data: Any, code: str, codes: Mapping[str, str]) -> Any:
+        found = ambiguous(data, [*codes.values(), *self.sandbox.texts()])
+        exact = [name for name in _FRACTIONS_AS_KS if name in self.bindings] if found else []
+        value = self._first_value(exact, code, codes, [])
+        if value is None:
+            self.fractions += found
+        binding, data = value or ("rjsonnet", data)
+        if binding not in self.used:
+            self.used.append(binding)
+        return data
 
 
 class JsonnetError(KsonnetError):
@@ -349,9 +396,12 @@ def evaluate_text(code: str, limits: Limits, bindings: Sequence[str]) -> Any:
     sandbox = Sandbox(roots=())
 
     def work() -> Any:
-        try:
-            return _data(_call(bindings[0], "<value>", code, {}, sandbox, limits.depth))
-        except Exception as exc:
-            raise JsonnetError(str(exc), sandbox.refusal) from exc
+        traces = []
+        for binding in bindings:
+            try:
+                return _data(_call(binding, "<value>", code, {}, sandbox, limits.depth))
+            except Exception as exc:
+                traces.append(str(exc))
+        raise JsonnetError(traces[0], sandbox.refusal)
 
     return limited(work, limits)

@@ -156,6 +156,35 @@ def line_of(text: str, position: int) -> int:
     return text.count("\n", 0, position) + 1
 
 
+# What may stand before an expression: after these, a plus has no left side.
+_BEFORE_EXPRESSION = frozenset("([{,;") | {"then", "else", "in", "if", "error", "assert"}
+_MAYBE_UNARY_PLUS = re.compile(r"(?:[(\[{,;:=!<>&|*/%+-]|\bthen|\belse|\bin|\bif|\berror|\bassert)\s*\+\s*[^+:\s]")
+
+
+def without_unary_plus(text: str, where: str = "jsonnet text") -> str:
+    """The text with a blank for each plus that has no left side, as in ``step_name: + template.name``.
+
+    ks' own jsonnet (go-jsonnet 0.11) gave back what stood behind it, of any type; later ones want a number.
+    """
+    if not _MAYBE_UNARY_PLUS.search(text):
+        return text
+    characters = list(text)
+    before = None
+    for token in tokenize(text, where):
+        if token.kind == "comment":
+            continue
+        if token.kind == "operator" and token.text == "+" and _begins_expression(before):
+            characters[token.start] = " "
+        before = token
+    return "".join(characters)
+
+
+def _begins_expression(before: Token | None) -> bool:
+    if before is None or before.text in _BEFORE_EXPRESSION:
+        return True
+    return before.kind == "operator" and not before.text.endswith("$")
+
+
 @dataclass(frozen=True)
 class Field:
     """One ``key: value`` of an object literal. Positions are character offsets in the text."""

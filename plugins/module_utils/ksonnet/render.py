@@ -76,12 +76,12 @@ def render(request: Request) -> Result:
     profile = choose_profile(app, env, request.ks_version)
     bindings = pick(request.evaluator)
     renderer = Renderer(app, env, profile, request)
-    answer = limited(lambda: {"objects": renderer.objects(bindings), "warnings": renderer.warnings}, request.limits)
+    answer = limited(lambda: renderer.answer(bindings), request.limits)
     return Result(
         objects=answer["objects"],
         components=[component.qualified for component in renderer.chosen],
         ks_version=profile.name,
-        evaluator=bindings[0],
+        evaluator=answer["evaluator"],
         warnings=answer["warnings"],
     )
 
@@ -193,6 +193,18 @@ class Renderer:
                 raise KsonnetError(f"params of component {name!r} must be a mapping of parameter names to values")
 
     # How to render
+
+    def answer(self, bindings: Sequence[str]) -> dict[str, Any]:
+        """Objects, warnings and the bindings that gave them; runs in the limited child."""
+        objects = self.objects(bindings)
+        fractions = sorted(set(self.evaluator.fractions))
+        if fractions and self.request.evaluator == "auto":
+            self.warnings.append(
+                f"fractions became text ({listed(fractions)}), which ks wrote with 17 digits, such as "
+                "0.10000000000000001 for 0.1; pip install jsonnet to have them as ks did, or choose "
+                "evaluator: rjsonnet for the short form"
+            )
+        return {"objects": objects, "warnings": self.warnings, "evaluator": ", ".join(self.evaluator.used)}
 
     def objects(self, bindings: Sequence[str]) -> list[dict[str, Any]]:
         """Objects in order; runs in the limited child."""
@@ -414,6 +426,8 @@ class Renderer:
         """The component that fails alone, too; '' if none does or the error needs no component to appear."""
         if self.profile.module_params:
             return ""
+        # The third would take very long for all components.
+        self.evaluator.bindings = self.evaluator.bindings[:2]
         try:
             self._all_at_once([])
             self.evaluator.evaluate_file(os.path.join(self.env_dir, "params.libsonnet"), self._codes())

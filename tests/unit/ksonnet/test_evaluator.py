@@ -87,6 +87,75 @@ def test_the_next_binding_is_the_fallback(monkeypatch: pytest.MonkeyPatch, app: 
     assert app.render().evaluator == next(name for name in BINDINGS if name != "rjsonnet")
 
 
+PLUS = """local t = { name: "fit" };
+{
+  apiVersion: "v1", kind: "ConfigMap", metadata: { name: "c" },
+  data: { step: + t.name, sum: "%d" % (1 + +1), last: if true then + "x" else "", joined: "a" + "b" },
+}
+"""
+
+
+@pytest.mark.parametrize("evaluator", ["auto", *BINDINGS])
+def test_a_unary_plus_on_text_gives_the_text_as_with_ks(app: Builder, evaluator: str) -> None:
+    app.write("components/plus.libsonnet", PLUS)
+    app.write("components/plus.jsonnet", 'import "plus.libsonnet"')
+    (found,) = app.render(components=["plus"], evaluator=evaluator).objects
+    assert found["data"] == {"step": "fit", "sum": "2", "last": "x", "joined": "ab"}
+
+
+def test_a_minus_on_text_stays_an_error(app: Builder) -> None:
+    app.write("components/minus.jsonnet", '{ apiVersion: "v1", kind: "X", a: + "x", b: -"x" }')
+    with pytest.raises(KsonnetError, match=r"components/minus\.jsonnet, line 1: .*type string"):
+        app.render(components=["minus"])
+
+
+@pytest.mark.parametrize("code", ["std.thisFile", 'import "slash.json"', "std.escapeStringJson(0.5)"])
+def test_what_the_first_binding_cannot_is_taken_from_another(app: Builder, code: str) -> None:
+    app.write("components/slash.json", r'"a\/b"')
+    app.write("components/odd.jsonnet", f'{{ apiVersion: "v1", kind: "ConfigMap", data: {{ a: {code} }} }}')
+    result = app.render(components=["odd"])
+    assert isinstance(result.objects[0]["data"]["a"], str)
+    assert result.evaluator == "gojsonnet"
+
+
+FRACTIONS = """{
+  apiVersion: "v1", kind: "ConfigMap",
+  data: { rate: "--lr=" + 0.1, list: "" + [0.7], whole: "" + 1e23, exact: "" + 0.5, image: "a:0.3", third: "" + 1 / 3 },
+}"""
+
+
+@pytest.mark.parametrize("evaluator", ["auto", *(name for name in BINDINGS if name != "rjsonnet")])
+def test_a_fraction_becomes_the_text_that_ks_made_of_it(app: Builder, evaluator: str) -> None:
+    app.write("components/rate.jsonnet", FRACTIONS)
+    result = app.render(components=["rate"], evaluator=evaluator)
+    assert result.objects[0]["data"] == {
+        "rate": "--lr=0.10000000000000001",
+        "list": "[0.69999999999999996]",
+        "whole": "99999999999999991611392",
+        "exact": "0.5",
+        "image": "a:0.3",
+        "third": "0.33333333333333331",
+    }
+    assert not result.warnings and "rjsonnet" not in result.evaluator
+
+
+def test_without_such_a_binding_the_short_form_is_told(app: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    app.write("components/rate.jsonnet", FRACTIONS)
+    assert app.render(components=["rate"], evaluator="rjsonnet").warnings == []
+    monkeypatch.setattr(e, "BINDINGS", {"rjsonnet": "rjsonnet"})
+    result = app.render(components=["rate"])
+    assert result.objects[0]["data"]["rate"] == "--lr=0.1" and result.evaluator == "rjsonnet"
+    assert any("fractions became text (0.1, 0.3333333333333333, 0.7, " in text for text in result.warnings)
+
+
+def test_fractions_that_were_text_before_are_no_reason_to_evaluate_again(app: Builder) -> None:
+    app.write(
+        "components/text.jsonnet",
+        '{ apiVersion: "v1", kind: "ConfigMap", data: { a: "v0.1", b: "x" + "0.3", c: |||\n  0.7s\n|||, d: "1.2.3" } }',
+    )
+    assert app.render(components=["text"]).evaluator == "rjsonnet"
+
+
 def test_native_functions_follow_go() -> None:
     assert regex_subst("(a)(?P<x>b)", "abab", "$2${1}$$${nope}") == "ba$ba$"
     assert escape_regex("a.b-c[d]") == r"a\.b-c\[d\]"
