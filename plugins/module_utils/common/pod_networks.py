@@ -105,6 +105,6 @@ def pod_network(name: str) -> dict[str, Any]:
     if name == NONE:
         return {"name": NONE, "namespaces": [], "images": []}
     if name not in NETWORKS:
-        raise ValueError(f"kubeadm_cni is {name!r}; {', '.join(NETWORKS)} or {NONE} is right")
+        raise ValueError(f"kubeadm_cni is {name!r}; use {', '.join(NETWORKS)} or {NONE}")
     network = NETWORKS[name]
     return {**asdict(network), "namespaces": [network.namespace], "images": list(network.images)}

@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import os_releases
 from ansible_collections.bramble.kube.plugins.module_utils.common.check import Check, Found, check
+from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS
 from ansible_collections.bramble.kube.plugins.module_utils.common.wording import listing, short_reason
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import Version, parse_version
 from ansible_collections.bramble.kube.plugins.module_utils.pi.clones import cloned
@@ -34,7 +35,12 @@ FSYNC_MS = 10
 CGROUP_V2_FROM = Version(1, 35, 0)
 #: Interfaces that engine and cluster make themselves; their addresses and MACs say nothing about the host.
 _OWN_INTERFACES = re.compile(
-    r"(lo|docker\d+|cni\d+|flannel\.?\S*|veth\S*|br-\S+|kube-\S+|cali\S*|dummy\d*|tunl\d+|nodelocaldns)"
+    "|".join(
+        (
+            r"lo|docker\d+|cni\d+|veth\S*|br-\S+|kube-\S+|cali\S*|dummy\d*|tunl\d+|nodelocaldns",
+            *(network.links for network in NETWORKS.values() if network.links),
+        )
+    )
 )
 
 

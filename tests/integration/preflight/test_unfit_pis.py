@@ -24,6 +24,7 @@ bramble:
   vars:
     lab_instance: preflight
     lab_network: {NETWORK}
+    kubeadm_pod_cidr: 10.244.0.0/16
 """
 
 

@@ -32,7 +32,7 @@ def test_the_default_is_the_roles():
 def test_roles_ask_where_it_runs_and_what_it_pulls():
     assert pod_network("flannel")["namespaces"] == ["kube-flannel"]
     assert pod_network("none") == {"name": "none", "namespaces": [], "images": []}
-    with pytest.raises(ValueError, match="kubeadm_cni is 'calico'; flannel or none is right"):
+    with pytest.raises(ValueError, match=f"kubeadm_cni is 'calico'; use {', '.join(NETWORKS)} or none"):
         pod_network("calico")
 
 

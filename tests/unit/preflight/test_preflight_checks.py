@@ -200,7 +200,7 @@ BAD = [
     ("OS release", {"os": {"id": "ubuntu", "version_id": "20.04", "codename": "focal"}}, MUST_CHANGE, "is too old"),
     (
         "OS release",
-        {"os": {"id": "debian", "version_id": "14", "codename": "forky"}},
+        {"os": {"id": "debian", "version_id": "99", "codename": "later"}},
         MUST_CHANGE,
         "is not an OS that the roles know",
     ),

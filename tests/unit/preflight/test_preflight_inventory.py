@@ -177,7 +177,7 @@ def test_a_good_inventory_has_no_errors():
         ),
         (
             inventory(k8s_node1={"kubeadm_cni": "calico"}),
-            ["Host k8s-node1: kubeadm_cni is 'calico'; flannel or none is right."],
+            ["Host k8s-node1: kubeadm_cni is 'calico'; use flannel"],
         ),
         (everywhere(kubeadm_ignore_preflight_errors="Swap"), ["is 'Swap', but a list, each entry a text, is right"]),
         (
@@ -205,7 +205,7 @@ def test_each_bad_inventory_has_its_sentence(wrong, parts):
 
 def test_a_fault_of_several_hosts_is_said_once():
     errors = inventory_errors(inventory(k8s_node1={"kubeadm_cni": "x"}, k8s_node2={"kubeadm_cni": "x"}))
-    assert "Hosts k8s-node1 and k8s-node2: kubeadm_cni is 'x'; flannel or none is right." in errors
+    assert "Hosts k8s-node1 and k8s-node2: kubeadm_cni is 'x'; use flannel" in "\n".join(errors)
 
 
 def test_templates_that_cannot_be_resolved():
