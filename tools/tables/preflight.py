@@ -35,7 +35,7 @@ EXAMPLES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("… the same for all", {"hosts": {"k8s-node1": {"kubeadm_version": "1.36.3"}}}),
     ("`kubeadm_pod_cidr`, `kubeadm_service_cidr` are networks", {"all": {"kubeadm_pod_cidr": "10.244.0.1/16"}}),
     ("… none of them yours", {"all": {"kubeadm_pod_cidr": "192.168.0.0/16"}}),
-    ("… that do not overlap", {"all": {"kubeadm_service_cidr": "10.240.0.0/12"}}),
+    ("… that do not overlap", {"all": {"kubeadm_pod_cidr": "10.244.0.0/16", "kubeadm_service_cidr": "10.240.0.0/12"}}),
     ("… large enough", {"all": {"kubeadm_pod_cidr": "10.244.0.0/24"}}),
     ("no `all` in `kubeadm_ignore_preflight_errors`", {"all": {"kubeadm_ignore_preflight_errors": ["all"]}}),
     ("each variable's type and choices", {"all": {"base_packages_upgrade": "maybe"}}),
