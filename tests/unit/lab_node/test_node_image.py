@@ -62,5 +62,5 @@ def test_mirror_and_archive_can_be_others(build):
 
 def test_an_unknown_release_is_refused(build):
     said, mirrors = build("buster")
-    assert "'buster' is none of trixie, bookworm, bullseye" in said
+    assert "'buster' is none of " in said and "trixie, bookworm, bullseye" in said
     assert mirrors == []
