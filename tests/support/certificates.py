@@ -12,11 +12,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 
-def self_signed(name: str, key=None) -> str:
-    """A certificate that holds for ten years from now, as PEM.
+def self_signed(name: str, key=None, ends: datetime | None = None) -> str:
+    """A certificate that began thirty years ago and holds for ten years from now, as PEM.
 
     :param name: its common name.
     :param key: private key of the cryptography library; a new ECDSA key without one.
+    :param ends: when it ends instead.
     """
     key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
@@ -27,8 +28,8 @@ def self_signed(name: str, key=None) -> str:
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now)
-        .not_valid_after(now + timedelta(days=3650))
+        .not_valid_before(now - timedelta(days=10950))
+        .not_valid_after(ends or now + timedelta(days=3650))
         .sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
     )
     return built.public_bytes(serialization.Encoding.PEM).decode()

@@ -15,13 +15,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup import archive, machine, restore
-from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import stopping
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import etcd
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.command import ADMIN
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd_tools import EtcdTools, read_pod
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, identity
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.static_pods import API_SERVER
 
 OPTIONS = {
     "dest": {"type": "path", "required": True},
@@ -30,7 +31,6 @@ OPTIONS = {
     "address": {"type": "str", "default": ""},
     "created": {"type": "int"},
 }
-API_SERVER = machine.KUBERNETES + "/manifests/kube-apiserver.yaml"
 
 
 @dataclass(frozen=True)
@@ -54,20 +54,19 @@ def describe(system: System, pod: etcd.EtcdPod, status: etcd.Status, created: in
     :param created: now, by the laptop's clock.
     :raises BackupError: when the machine's control plane is not as kubeadm makes it.
     """
-    release = release_of(place.text(system.path(API_SERVER)))
+    release = release_of(system.text(API_SERVER))
     name, address = archive.etcd_member(pod)
     try:
-        cluster = parse_kubeconfig(place.text(system.path(machine.ADMIN)))
-        ca = ca_cert_hashes(cluster.ca_pem or place.text(system.path(cluster.ca_file)))[0]
+        server, ca = identity(system, ADMIN)
     except (KubeconfigError, CertificateError) as error:
-        raise archive.BackupError(f"{machine.ADMIN} is not a usable kubeconfig: {error}") from None
+        raise archive.BackupError(f"{ADMIN} is not a usable kubeconfig: {error}") from None
     if not release:
         raise archive.BackupError(f"{API_SERVER} names no release, as kubeadm writes it")
     return archive.Description(
         created=created,
         node_name=name,
         address=address,
-        server=cluster.server,
+        server=server,
         kubernetes=release,
         etcd_image=pod.image,
         cluster_ca_sha256=ca,

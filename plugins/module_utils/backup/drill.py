@@ -28,7 +28,6 @@ from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup import archive, counting, machine, restore
 from ansible_collections.bramble.kube.plugins.module_utils.backup.restorer import Restorer
-from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import stopping
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import etcd
@@ -187,7 +186,7 @@ class Drill:
         script = "; ".join([*lines, f"rm -rf {FOLDER} {machine.ARCHIVE}"])
         self._disarm()
         at_boot = f"R! {FOLDER}\nr! {machine.ARCHIVE}\nr! {AT_BOOT}\n"
-        place.write(place.Wanted(self._system.path(AT_BOOT), at_boot.encode()))
+        self._system.write(AT_BOOT, at_boot.encode())
         limit = f"--on-active={int(4 * self._seconds)}s"
         done = self._system.call(
             ["systemd-run", "--quiet", f"--unit={TIMER}", limit, "--collect", "/bin/sh", "-c", script]
@@ -197,7 +196,7 @@ class Drill:
 
     def _disarm(self) -> None:
         self._system.call(["systemctl", "--quiet", "stop", f"{TIMER}.timer", f"{TIMER}.service"])
-        place.write(place.Wanted(self._system.path(AT_BOOT), None))
+        self._system.write(AT_BOOT, None)
 
     @contextlib.contextmanager
     def _thrown_away(self) -> Iterator[None]:
@@ -435,4 +434,4 @@ def _note(
         "reason": reason,
         "seconds": seconds,
     }
-    place.write(place.Wanted(system.path(RECORD), (json.dumps(record, indent=2) + "\n").encode(), 0o600))
+    system.write(RECORD, (json.dumps(record, indent=2) + "\n").encode(), 0o600)

@@ -14,16 +14,16 @@ import socket
 from typing import BinaryIO
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup import archive, restore
-from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.command import ADMIN
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubelet import CLUSTER_CA, KUBELET_CONF
 
 #: What passes between laptop and machine lies here for a moment, readable by root alone.
 SPOOL = "/var/lib/bramble.kube/backup"
 ARCHIVE = SPOOL + "/archive.tar.gz"
 KUBERNETES = "/etc/kubernetes"
-ADMIN = KUBERNETES + "/admin.conf"
 
 
 def empty_spool(system: System) -> None:
@@ -42,15 +42,15 @@ def sha256_of(file: BinaryIO) -> str:
 def look(system: System, node_name: str, address: str, addresses: tuple[str, ...] = ()) -> restore.Machine:
     """What is on this machine; see :class:`restore.Machine`."""
     ca, server = "", ""
-    for path in (ADMIN, KUBERNETES + "/kubelet.conf"):
+    for path in (ADMIN, KUBELET_CONF):
         with contextlib.suppress(KubeconfigError, CertificateError):
-            cluster = parse_kubeconfig(place.text(system.path(path)))
+            cluster = parse_kubeconfig(system.text(path))
             server = cluster.server
-            ca = ca_cert_hashes(cluster.ca_pem or place.text(system.path(cluster.ca_file)))[0]
+            ca = ca_cert_hashes(cluster.ca_pem or system.text(cluster.ca_file))[0]
             break
     if not ca:
         with contextlib.suppress(CertificateError):
-            ca = ca_cert_hashes(place.text(system.path(KUBERNETES + "/pki/ca.crt")))[0]
+            ca = ca_cert_hashes(system.text(CLUSTER_CA))[0]
     done = system.call(["dpkg-query", "--show", "--showformat=${Version} ${db:Status-Status}", "kubelet"])
     version, _space, state = done.output.strip().partition(" ")
     kubelet = version.partition("-")[0] if done.code == 0 and state == "installed" else ""

@@ -19,8 +19,10 @@ from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop, stopping
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import etcd
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.command import api_trouble
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd_tools import EtcdTools
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.init_rules import RESTORING
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.static_pods import STATIC_PODS
 
 OPTIONS = {
     "src": {"type": "path", "required": True},
@@ -34,7 +36,6 @@ OPTIONS = {
 #: What a restore found, kept until the next one.
 ASIDE = "/var/lib/bramble.kube/before-restore"
 KUBELET = "/var/lib/kubelet"
-CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 #: Where the restored data is made, in the same file system as the data of etcd, so that a rename can put it in place.
 _NEW_DATA = ".bramble-restore"
 
@@ -84,7 +85,7 @@ class Restorer:
 
     def _control_plane_tasks(self) -> list[str]:
         """Ids of the running containers of the control plane's static Pods."""
-        names = "|".join(CONTROL_PLANE)
+        names = "|".join(STATIC_PODS)
         listed = self._must(
             [
                 *("ctr", "--namespace", "k8s.io", "containers", "list", "--quiet"),
@@ -162,18 +163,12 @@ class Restorer:
     def start(self, seconds: float) -> None:
         """Start the kubelet, and wait until the API server says that it is ready."""
         self._must(["systemctl", "enable", "--now", "kubelet"], "the kubelet does not start")
-        deadline = time.monotonic() + seconds
-        command = ["kubectl", "--kubeconfig", machine.ADMIN, "--request-timeout", "10s", "get", "--raw", "/readyz"]
-        while True:
-            done = self._system.call(command)
-            if done.code == 0:
-                return
-            if time.monotonic() > deadline:
-                raise archive.BackupError(
-                    f"everything is restored, but the API server does not get ready within {seconds:.0f} s "
-                    f"({etcd.reason(done.errors or done.output)}): 'journalctl -u kubelet -n 50' on it tells more"
-                )
-            time.sleep(1)
+        trouble = api_trouble(self._system, seconds)
+        if trouble:
+            raise archive.BackupError(
+                f"everything is restored, but the API server does not get ready within {seconds:.0f} s "
+                f"({etcd.reason(trouble)}): 'journalctl -u kubelet -n 50' on it tells more"
+            )
 
     def restore(self, path: str, sha256: str, least: int, seconds: float) -> archive.Description:
         """All steps.
@@ -184,7 +179,6 @@ class Restorer:
         :param seconds: to wait for the API server.
         :raises BackupError, EtcdError: with the reason.
         """
-        mark = self._system.path(RESTORING)
         with open(self._system.path(path), "rb") as file:
             description = machine.check_sent(file, sha256)
             with tarfile.open(fileobj=file, mode="r:gz") as packed:
@@ -193,12 +187,12 @@ class Restorer:
                 manifest = packed.extractfile(archive.FILES + etcd.MANIFEST).read().decode()
                 pod = etcd.parse_pod(manifest)
                 self.have_image(pod.image)
-                place.write(place.Wanted(mark, b"restore.yml has not finished here\n", 0o600, secret=True))
+                self._system.write(RESTORING, b"restore.yml has not finished here\n", 0o600, secret=True)
                 self.stop()
                 self.put_data(pod, snapshot, least)
                 self.put_files(packed)
         self.start(seconds)
-        place.write(place.Wanted(mark, None))
+        self._system.write(RESTORING, None)
         machine.empty_spool(self._system)
         return description
 

@@ -8,9 +8,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file
+
+#: Where programs are looked for.
+_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,17 @@ class System:
         except OSError:
             return ""
 
+    def text(self, path: str) -> str:
+        """The file's text, "" when it is not there.
+
+        :raises OSError: when it is there and cannot be read.
+        """
+        return atomic_file.text(self.path(path))
+
+    def write(self, path: str, content: bytes | None, mode: int = 0o644, secret: bool = False) -> None:
+        """Bring a file to a content, or remove it; see :mod:`atomic_file`."""
+        atomic_file.write(atomic_file.Wanted(self.path(path), content, mode, secret=secret))
+
     def exists(self, path: str) -> bool:
         """Whether something is at the path."""
         return os.path.exists(self.path(path))
@@ -53,6 +70,13 @@ class System:
             return sorted(os.listdir(self.path(path)))
         except OSError:
             return []
+
+    def program(self, name: str) -> str:
+        """Path of a program on this machine, "" without it."""
+        return (
+            shutil.which(self.path(name) if name.startswith("/") else name, path=":".join(map(self.path, _FOLDERS)))
+            or ""
+        )
 
     def real(self, path: str) -> str:
         """The path with its links followed, as it is called on this machine."""
@@ -66,7 +90,7 @@ class System:
         :param environment: what to add to its environment.
         """
         surroundings = dict(os.environ, LC_ALL="C", LANGUAGE="C", **environment)
-        surroundings["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        surroundings["PATH"] = ":".join(_FOLDERS)
         words = list(arguments)
         try:
             # It also runs outside a module, where there is no run_command.

@@ -13,16 +13,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.command import kubectl
 
 #: kubeadm's setting (cmd/kubeadm/app/phases/addons/dns/manifests.go), and ours. A Pod is killed after 30 seconds.
 _KUBEADMS, OURS = "5s", "20s"
 _LAMEDUCK = re.compile(rf"^(\s*lameduck\s+){_KUBEADMS}[ \t]*$", re.MULTILINE)
-
-#: Runs kubectl as the administrator; returns its exit status, output and errors.
-Kubectl = Callable[..., "tuple[int, str, str]"]
 
 
 def patient(corefile: str) -> str:
@@ -30,14 +28,13 @@ def patient(corefile: str) -> str:
     return _LAMEDUCK.sub(rf"\g<1>{OURS}", corefile)
 
 
-def read(kubectl: Kubectl) -> str:
+def read(system: System) -> str:
     """The cluster's Corefile; "" without one."""
     where = ("--namespace", "kube-system", "configmap", "coredns", "--ignore-not-found")
-    _code, output, _error = kubectl("get", *where, "--output=jsonpath={.data.Corefile}")
-    return output
+    return kubectl(system, "get", *where, "--output=jsonpath={.data.Corefile}").output
 
 
-def let_it_end_slowly(kubectl: Kubectl, corefile: str, check: bool = False) -> bool:
+def let_it_end_slowly(system: System, corefile: str, check: bool = False) -> bool:
     """Give CoreDNS the longer time. Its Pods take it over within two minutes, and new ones at once.
 
     :param corefile: what there is.
@@ -49,9 +46,10 @@ def let_it_end_slowly(kubectl: Kubectl, corefile: str, check: bool = False) -> b
         return False
     if not check:
         patch = json.dumps({"data": {"Corefile": wanted}})
-        code, _output, error = kubectl(
-            "--namespace", "kube-system", "patch", "configmap", "coredns", "--type=merge", "--patch", patch
-        )
-        if code:
-            raise Stop(f"CoreDNS's settings (ConfigMap kube-system/coredns) could not be changed: {error.strip()}.")
+        where = ("--namespace", "kube-system", "configmap", "coredns")
+        done = kubectl(system, "patch", *where, "--type=merge", "--patch", patch)
+        if done.code:
+            raise Stop(
+                f"CoreDNS's settings (ConfigMap kube-system/coredns) could not be changed: {done.errors.strip()}."
+            )
     return True

@@ -95,7 +95,7 @@ def read_pod(system: System) -> etcd.EtcdPod:
 
     :raises EtcdError: when there is none.
     """
-    text = place.text(system.path(etcd.MANIFEST))
+    text = system.text(etcd.MANIFEST)
     if not text:
         raise etcd.EtcdError(
             f"there is no etcd on this machine ({etcd.MANIFEST} is missing), so it is not the control plane"

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import ca_cert_hashes
 
 _KEY = re.compile(r"(?P<key>[A-Za-z0-9_./=+@-]+|\"[^\"]*\"|'[^']*'):(?:[ ]+(?P<value>.*))?")
 
@@ -166,3 +168,12 @@ def parse_kubeconfig(text: str) -> Cluster:
     elif not ca_file:
         raise KubeconfigError("its cluster names no certificate authority")
     return Cluster(server=server, ca_pem=ca_pem, ca_file=ca_file)
+
+
+def identity(system: System, path: str) -> tuple[str, str]:
+    """The API server's address in a kubeconfig of the machine, and the hash of the cluster's CA.
+
+    :raises KubeconfigError, CertificateError: when it cannot be used.
+    """
+    cluster = parse_kubeconfig(system.text(path))
+    return cluster.server, ca_cert_hashes(cluster.ca_pem or system.text(cluster.ca_file))[0]

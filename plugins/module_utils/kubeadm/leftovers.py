@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable
 
@@ -111,11 +110,3 @@ def mounts(table: str) -> list[str]:
 def network_namespaces(names: Iterable[str]) -> list[str]:
     """Those that CNI made for Pods, among the entries of /run/netns."""
     return sorted(name for name in names if name.startswith("cni-"))
-
-
-def entries(folder: str) -> list[str]:
-    """What is in a folder, with its path; empty when it is not there."""
-    try:
-        return sorted(os.path.join(folder, name) for name in os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return []

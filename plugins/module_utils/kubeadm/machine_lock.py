@@ -13,14 +13,18 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 
 FOLDER = "/run/bramble.kube"
+#: What a step does.
+Run = Callable[[System, Mapping[str, Any], bool], "dict[str, Any]"]
 
 
 @contextlib.contextmanager
@@ -28,7 +32,7 @@ def busy(name: str, seconds: float = 900, folder: str = FOLDER) -> Iterator[None
     """Hold the machine's lock of this name; the kernel frees it when the process ends, however it does.
 
     :param seconds: how long another holder is waited for.
-    :raises TimeoutError: with a sentence for the user, when it has not ended.
+    :raises Stop: when it has not ended.
     """
     os.makedirs(folder, mode=0o755, exist_ok=True)
     path = os.path.join(folder, f"{name}.lock")
@@ -41,7 +45,7 @@ def busy(name: str, seconds: float = 900, folder: str = FOLDER) -> Iterator[None
                 break
             except BlockingIOError:
                 if time.monotonic() >= deadline:
-                    raise TimeoutError(
+                    raise Stop(
                         f"A {name} that an earlier run has started is still at work after {seconds:.0f} seconds:"
                         f" look at it with 'ps -ef | grep {name}', and run this again when it has ended."
                     ) from None
@@ -51,16 +55,12 @@ def busy(name: str, seconds: float = 900, folder: str = FOLDER) -> Iterator[None
         os.close(number)
 
 
-def carry_out(module: Any, work: Callable[[Any], dict[str, Any]], name: str = "kubeadm") -> None:
-    """Do a module's work while nothing else of this name is at work on the machine, and end the module.
+def alone(run: Run) -> Run:
+    """A step that does its work while no other kubeadm is at work on the machine."""
 
-    :param work: takes the module and returns its result; raises Stop or OSError.
-    """
-    try:
-        with busy(name):
-            result = work(module)
-    except (Stop, TimeoutError) as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename or 'A program'}: {error.strerror}.")
-    module.exit_json(**result)
+    @functools.wraps(run)
+    def locked(system: System, options: Mapping[str, Any], check: bool) -> dict[str, Any]:
+        with busy("kubeadm", folder=system.path(FOLDER)):
+            return run(system, options, check)
+
+    return locked

@@ -8,13 +8,9 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-#: klog's line head, and the journal's, which tell nothing to a beginner.
-_KLOG = re.compile(r"^[EWIF]\d{4} [\d:.]+ +\d+ [\w./-]+:\d+\] ?")
 
 
 @dataclass(frozen=True)
@@ -135,23 +131,3 @@ def pod_troubles(text: str, namespaces: list[str], on: list[str] | None = None) 
         if trouble:
             troubles[f"{metadata['namespace']}/{metadata['name']}"] = trouble[:300]
     return troubles
-
-
-def _shortened(told: str, most: int = 240) -> str:
-    """Without its middle when it is long: errors are told from the outside in, so the cause stands at the end."""
-    return told if len(told) <= most else f"{told[:100]} … {told[103 - most :]}"
-
-
-def last_errors(journal: str, limit: int = 3) -> list[str]:
-    """The newest different errors of a kubelet's journal (`journalctl -o cat`), oldest first, without klog's head."""
-    seen: list[str] = []
-    for line in reversed(journal.splitlines()):
-        if not re.match(r"^[EF]\d{4} ", line) and not re.match(r"^(?:Error:|panic:|failed )", line):
-            continue
-        told = re.sub(r' podUID="[^"]*"', "", _KLOG.sub("", line))
-        told = _shortened(re.sub(r"\b[0-9a-f]{12,}\b", "…", told).strip())
-        if told and told not in seen:
-            seen.append(told)
-        if len(seen) == limit:
-            break
-    return seen[::-1]

@@ -10,26 +10,16 @@ Rules: https://kubernetes.io/releases/version-skew-policy/, and cmd/kubeadm/app/
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.static_pods import STATIC_PODS
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import Version, parse_version
 from ansible_collections.bramble.kube.plugins.module_utils.nodes.drain import CORDONED, Pod, selects
 
-#: The control plane's static Pods, in the order in which kubeadm replaces them.
-STATIC_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 #: Those whose image has the release as its tag.
 RELEASED = STATIC_PODS[1:]
-
-_IMAGE = re.compile(r"^\s*(?:- )?image:\s*[\"']?(\S+?)[\"']?\s*$", re.MULTILINE)
-
-
-def image_tag(manifest: str) -> str:
-    """The tag of the first image in a static Pod's manifest, without its v; "" when there is none."""
-    found = _IMAGE.search(manifest)
-    return found.group(1).rpartition(":")[2].removeprefix("v") if found else ""
 
 
 @dataclass(frozen=True)

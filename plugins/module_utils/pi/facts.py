@@ -24,9 +24,13 @@ from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import (
     CertificateError,
     ca_cert_hashes,
     common_name,
-    validity,
 )
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubelet import (
+    CLUSTER_CA,
+    KUBELET_CLIENT,
+    kubelet_lacks,
+)
 from ansible_collections.bramble.kube.plugins.module_utils.pi import network, parse
 from ansible_collections.bramble.kube.plugins.module_utils.pi.bootfile import backup_path
 from ansible_collections.bramble.kube.plugins.module_utils.pi.cmdline import is_stub
@@ -34,11 +38,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.pi.packages import ho
 
 #: Where cmdline.txt is, newest place first: bookworm moved the firmware's partition.
 CMDLINE_FILES = ("/boot/firmware/cmdline.txt", "/boot/cmdline.txt")
-#: Where a kubelet keeps its own certificate, which it renews by itself.
-KUBELET_CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
-#: What kubeadm join writes once, and a kubelet does not start without.
-KUBELET_CONFIG = "/var/lib/kubelet/config.yaml"
-CLUSTER_CA = "/etc/kubernetes/pki/ca.crt"
 #: Each of these is on a control plane alone.
 CONTROL_PLANE_FILES = (
     *(
@@ -346,34 +345,6 @@ def sysctls(system: System, names: Sequence[str]) -> dict[str, str]:
         if system.exists(path):
             found[name] = " ".join(system.read(path).split())
     return found
-
-
-def kubelet_lacks(system: System, now: float) -> str:
-    """What the kubelet of a Pi in a cluster does not have although it cannot work without it; empty when all is there.
-
-    Its own certificate has ended, or it never got one, since it writes kubelet.conf before the cluster has accepted it;
-    or somebody deleted or damaged a file that kubeadm join writes once.
-
-    :param now: seconds since 1970.
-    """
-    joined = system.read("/etc/kubernetes/kubelet.conf")
-    if not system.exists(KUBELET_CLIENT):
-        ended = "client-certificate:" in joined
-    else:
-        try:
-            ended = validity(system.read(KUBELET_CLIENT))[1].timestamp() <= now
-        except CertificateError:
-            ended = False
-    if ended:
-        return "a certificate that still holds"
-    if joined and not system.read(KUBELET_CONFIG):
-        return KUBELET_CONFIG
-    if joined:
-        try:
-            ca_cert_hashes(system.read(CLUSTER_CA))
-        except CertificateError:
-            return CLUSTER_CA
-    return ""
 
 
 def kubernetes(system: System) -> dict[str, Any]:

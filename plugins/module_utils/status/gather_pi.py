@@ -23,11 +23,11 @@ from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup import drill
 from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS
-from ansible_collections.bramble.kube.plugins.module_utils.common.redact import TOKEN, redact
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import TOKEN
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import kubelet_journal
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
-from ansible_collections.bramble.kube.plugins.module_utils.nodes.readiness import last_errors
 from ansible_collections.bramble.kube.plugins.module_utils.status.log_tail import last_words
 
 KUBERNETES = "/etc/kubernetes"
@@ -121,12 +121,6 @@ def services(system: System) -> dict[str, dict[str, Any]]:
                 "enabled": values.get("UnitFileState", "") in ("enabled", "enabled-runtime", "static"),
             }
     return found
-
-
-def kubelet_journal(system: System) -> str:
-    """The kubelet's last lines of this boot, without secrets."""
-    command = ["journalctl", "--unit", "kubelet", "--boot", "--no-pager", "--lines", "400", "--output", "cat"]
-    return redact(system.run(command, timeout=20))
 
 
 def image_failures(journal: str) -> list[dict[str, str]]:
@@ -368,7 +362,7 @@ def gather(system: System, laptop_time: float | None = None) -> dict[str, Any]:
 
     :param laptop_time: seconds since 1970 by the laptop's clock when it began to ask.
     """
-    journal = kubelet_journal(system)
+    journal = kubelet_journal.read(system)
     member, server = membership(system), time_server(system)
     master = system.exists(f"{KUBERNETES}/manifests/kube-apiserver.yaml") or system.exists("/var/lib/etcd/member")
     state: dict[str, Any] = {
@@ -381,7 +375,7 @@ def gather(system: System, laptop_time: float | None = None) -> dict[str, Any]:
         "kubelet": {
             "configured": system.exists("/var/lib/kubelet/config.yaml"),
             "tolerates_swap": bool(re.search(r"^failSwapOn: false", system.read("/var/lib/kubelet/config.yaml"), re.M)),
-            "errors": last_errors(journal),
+            "errors": kubelet_journal.last_errors(journal),
         },
         "image_failures": image_failures(journal),
         "pod_network": pod_network(system),

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import run_lock
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.common.run_lock import (
     AGAIN,
     HELD,
@@ -248,7 +249,7 @@ def test_what_a_task_makes_of_the_locks_state(state, text, lives, waited, told):
 def test_a_machine_runs_one_kubeadm_at_a_time(tmp_path):
     with busy.busy("kubeadm", folder=str(tmp_path)):
         second = busy.busy("kubeadm", seconds=0, folder=str(tmp_path))
-        with pytest.raises(TimeoutError, match="A kubeadm that an earlier run has started is still at work"), second:
+        with pytest.raises(Stop, match="A kubeadm that an earlier run has started is still at work"), second:
             pass
     with busy.busy("kubeadm", seconds=0, folder=str(tmp_path)):
         pass

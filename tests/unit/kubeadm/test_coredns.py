@@ -8,20 +8,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from played_machine import Played
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import Done
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import coredns as dns
 
 KUBEADMS = ".:53 {\n    errors\n    health {\n       lameduck 5s\n    }\n    ready\n}\n"
-
-
-class Kubectl:
-    def __init__(self, code: int = 0) -> None:
-        self.code, self.calls = code, []
-
-    def __call__(self, *arguments: str) -> tuple[int, str, str]:
-        self.calls.append(arguments)
-        return self.code, "", "no answer" if self.code else ""
 
 
 def test_kubeadms_five_seconds_become_twenty() -> None:
@@ -34,22 +27,32 @@ def test_what_somebody_has_chosen_stays(chosen: str) -> None:
     assert dns.patient(corefile) == corefile
 
 
-def test_the_rest_of_the_settings_is_sent_back_as_it_was() -> None:
-    kubectl = Kubectl()
-    assert dns.let_it_end_slowly(kubectl, KUBEADMS)
-    (call,) = kubectl.calls
-    assert json.loads(call[-1]) == {"data": {"Corefile": KUBEADMS.replace("5s", "20s")}}
-    assert not dns.let_it_end_slowly(kubectl, dns.patient(KUBEADMS))
-    assert not dns.let_it_end_slowly(kubectl, "")
-    assert len(kubectl.calls) == 1
+def patched(played: Played) -> list[str]:
+    return [line.partition(" patch ")[2] for line in played.asked if " patch " in line]
 
 
-def test_check_mode_sends_nothing() -> None:
-    kubectl = Kubectl()
-    assert dns.let_it_end_slowly(kubectl, KUBEADMS, check=True)
-    assert kubectl.calls == []
+def test_the_rest_of_the_settings_is_sent_back_as_it_was(played: Played) -> None:
+    assert dns.let_it_end_slowly(played, KUBEADMS)
+    (sent,) = patched(played)
+    where, _, patch = sent.partition(" --type=merge --patch ")
+    assert where == "--namespace kube-system configmap coredns"
+    assert json.loads(patch) == {"data": {"Corefile": KUBEADMS.replace("5s", "20s")}}
+    assert not dns.let_it_end_slowly(played, dns.patient(KUBEADMS))
+    assert not dns.let_it_end_slowly(played, "")
+    assert len(patched(played)) == 1
 
 
-def test_a_failure_is_named() -> None:
-    with pytest.raises(Stop, match=r"CoreDNS's settings .* could not be changed: no answer"):
-        dns.let_it_end_slowly(Kubectl(1), KUBEADMS)
+def test_check_mode_sends_nothing(played: Played) -> None:
+    assert dns.let_it_end_slowly(played, KUBEADMS, check=True)
+    assert played.asked == []
+
+
+def test_a_failure_is_named(played: Played) -> None:
+    played.says(" patch ", Done(1, "", "no answer\n"))
+    with pytest.raises(Stop, match=r"CoreDNS's settings .* could not be changed: no answer\."):
+        dns.let_it_end_slowly(played, KUBEADMS)
+
+
+def test_what_there_is_is_read(played: Played) -> None:
+    played.says("get --namespace kube-system configmap coredns --ignore-not-found", KUBEADMS)
+    assert dns.read(played) == KUBEADMS

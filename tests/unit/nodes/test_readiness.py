@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from ansible_collections.bramble.kube.plugins.module_utils.nodes.readiness import (
-    last_errors,
     node_states,
     pod_troubles,
 )
@@ -62,26 +61,6 @@ def test_pods_and_their_reasons():
         "kube-system/image": "ImagePullBackOff: no such image",
         "kube-system/placed": "it finds no node: no room",
     }
-
-
-def test_last_errors_are_different_and_without_heads():
-    journal = """I1124 03:00:00.000001    1 a.go:1] "fine"
-E1124 03:00:01.000001    1 run.go:72] "command failed" err="swap is on"
-E1124 03:00:02.000001    1 run.go:72] "command failed" err="swap is on"
-E1124 03:00:03.000001    1 kubelet.go:9] "other"
-"""
-    assert last_errors(journal) == ['"command failed" err="swap is on"', '"other"']
-    assert last_errors("") == []
-
-
-def test_a_long_error_keeps_its_beginning_and_the_cause_at_its_end():
-    told = "failed to create sandbox: " + "rpc error: " * 40 + "can't get final child's PID from pipe: EOF"
-    (error,) = last_errors(
-        f'E1124 11:17:35.908821 937 pod_workers.go:1324] "Error syncing pod" err="{told}" podUID="0452b7d5"'
-    )
-    assert error.startswith('"Error syncing pod" err="failed to create sandbox: ')
-    assert error.endswith("can't get final child's PID from pipe: EOF\"")
-    assert len(error) == 240
 
 
 def test_a_node_that_reports_the_old_release_or_boot_is_not_ready_yet():

@@ -39,29 +39,6 @@ def test_there_is_no_way_back(wanted):
     assert f"no way back to {wanted}: set kubeadm_version to 1.36.3" in told
 
 
-MANIFEST = """\
-spec:
-  containers:
-  - command: [kube-apiserver]
-    image: registry.k8s.io/kube-apiserver:v1.36.3
-    imagePullPolicy: IfNotPresent
-"""
-
-
-@pytest.mark.parametrize(
-    ("text", "tag"),
-    [
-        (MANIFEST, "1.36.3"),
-        (MANIFEST.replace("v1.36.3", "3.6.8-0"), "3.6.8-0"),
-        (MANIFEST.replace("registry", "192.168.1.2:5000/registry"), "1.36.3"),
-        ("", ""),
-        ("\x00" * 40, ""),
-    ],
-)
-def test_the_tag_of_a_static_pod(text, tag):
-    assert upgrade.image_tag(text) == tag
-
-
 NEW = {"etcd": "3.7.0-0", "kube-apiserver": "1.37.2", "kube-controller-manager": "1.37.2", "kube-scheduler": "1.37.2"}
 
 
