@@ -16,6 +16,7 @@ from __future__ import annotations
 #: Image in full → digest of its index.
 DIGESTS: dict[str, str] = {
     "docker.io/library/busybox:latest": "sha256:dc2d74b28e4cf8984fa52af1f39bc7c3d9c73760b41a74d629f5d11b1ab28616",
+    "docker.io/library/mysql:8.0.29": "sha256:152cf187a3efc56afb0b3877b4d21e231d1d6eb828ca9221056590b0ac834c75",
     "docker.io/library/mysql:8.3": "sha256:9de9d54fecee6253130e65154b930978b1fcc336bcc86dfd06e89b72a2588ebe",
     "docker.io/library/mysql:8.4": "sha256:6ea90827b1100f8f2ae306a539f86d2c264a26ed435a2a9f75551dd5c3aeb242",
     "docker.io/library/traefik:v3.7.13": "sha256:24841fe2de7304c149343d877d2923b4c8800a38ba015dea9174c23b20e344a0",
