@@ -221,7 +221,7 @@ rewritten:
   type: list
   elements: dict
 not_ready:
-  description: One sentence for each object that was not ready in time.
+  description: One sentence for each object that is not ready; those first that never will be.
   returned: when there are any
   type: list
   elements: str

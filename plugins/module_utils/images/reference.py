@@ -122,6 +122,28 @@ def parse(text: str) -> Reference:
     return Reference(found_registry, repository, tag, digest)
 
 
+_PLACEHOLDER = re.compile(r"\$[({]|\{\{|<[^>]*>|%\w+%|@[A-Z_]+@")
+# Pages that show an image, and its name as registries know it.
+_PAGES = (
+    (re.compile(r"hub\.docker\.com/_/([^/?#]+)"), r"\1"),
+    (re.compile(r"hub\.docker\.com/(?:r|repository/docker)/([^/?#]+/[^/?#]+)"), r"\1"),
+    (re.compile(r"quay\.io/repository/([^?#]+)"), r"quay.io/\1"),
+    (re.compile(r"github\.com/([^/?#]+)/[^/?#]+/pkgs/container/([^/?#]+)"), r"ghcr.io/\1/\2"),
+    (re.compile(r"gallery\.ecr\.aws/([^/?#]+/[^?#]+)"), r"public.ecr.aws/\1"),
+)
+
+
+def why_a_page(text: str) -> str:
+    """What to write in place of the address of a page that shows an image; empty for anything else."""
+    address = text.split("://", 1)[-1].removeprefix("www.")
+    for page, name in _PAGES:
+        match = page.match(address)
+        if match:
+            written = match.expand(name).rstrip("/").replace("%2F", "/")
+            return f"image {text!r} is the address of a page that shows an image; write {written!r}"
+    return ""
+
+
 def is_reference(text: object) -> bool:
     """Whether :func:`parse` would accept this."""
     try:
@@ -191,6 +213,11 @@ def _check_digest(text: str, digest: str) -> None:
 
 def _why_invalid(text: str, registry: str, rest: str) -> str:
     """The most helpful sentence for a reference that did not match."""
+    if _PLACEHOLDER.search(text):
+        return f"image {text!r} is a placeholder that nothing has filled in; write an image such as nginx:1.29"
+    page = why_a_page(text)
+    if page:
+        return page
     if "://" in text:
         return f"image {text!r} starts like a web address; write {text.split('://', 1)[1]!r}"
     if re.search(r"\s", text):

@@ -252,6 +252,10 @@ def _check_form(document: Any, where: str) -> None:
                 f"{where}, a {kind}, has the metadata.{field} {value!r}, which is not text; put it in quotes."
             )
     named = f"{kind} {metadata['name']} at {where}"
+    for field in ("name", "namespace"):
+        fault = _name_fault(metadata.get(field) or "")
+        if fault:
+            raise ManifestError(f"{named} has the metadata.{field} {metadata[field]!r}, {fault}.")
     for field in ("labels", "annotations"):
         values = metadata.get(field)
         if values is not None and not isinstance(values, dict):
@@ -262,6 +266,19 @@ def _check_form(document: Any, where: str) -> None:
     for field in ("finalizers", "ownerReferences", "managedFields"):
         if not isinstance(metadata.get(field), (list, type(None))):
             raise ManifestError(f"{named} has metadata.{field} that are {what(metadata[field])}; write a list.")
+
+
+_PLACEHOLDER = re.compile(r"\$[({]|\{\{")
+
+
+def _name_fault(name: str) -> str:
+    """What is wrong with a name that no object can have (apimachinery, api/validation/path), or that is no name yet."""
+    if _PLACEHOLDER.search(name):
+        return "a placeholder that nothing has filled in; write the name itself"
+    if name in (".", ".."):
+        return "which no object can have"
+    wrong = next((char for char in name if char in "%/"), "")
+    return f"and no name can have {wrong} in it; take it out" if wrong else ""
 
 
 def what(value: Any) -> str:

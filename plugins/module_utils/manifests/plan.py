@@ -102,6 +102,8 @@ class Plan:
         default = self.options.namespace or self.client.endpoint.namespace or "default"
         shape.set_namespaces(self.items, self._namespaced, default)
         self._find_resources()
+        self._ask_server(self._check_owners)
+        self.warnings += shape.doubtful_images(self.items)
         if self.options.apply_set:
             self._join_apply_set(default)
 
@@ -155,6 +157,41 @@ class Plan:
                         "does not serve, and no CRD in the set defines it."
                     )
         slips.tell()
+
+    def _check_owners(self) -> None:
+        """Refuse owners that are not on this cluster: its garbage collector would delete what they own.
+
+        What was saved from another cluster has them, or from this one before the owner was made again.
+        """
+        known: dict[tuple[str, ...], bool] = {}
+        slips = Slips()
+        for item in self.items:
+            for owner in item.object["metadata"].get("ownerReferences") or []:
+                fields = ("apiVersion", "kind", "name", "uid")
+                if not isinstance(owner, dict):
+                    continue
+                key = (item.namespace, *(str(owner.get(name)) for name in fields))
+                if key not in known:
+                    known[key] = self._has_owner(*key)
+                if not known[key]:
+                    with slips.noted():
+                        raise ManifestError(
+                            f"{item.label} at {item.where} is owned (ownerReferences) by {key[2]} {key[3]} with the "
+                            f"uid {key[4]}, which is not on this cluster, so that it would be deleted; take "
+                            "ownerReferences out."
+                        )
+        slips.tell()
+
+    def _has_owner(self, namespace: str, api_version: str, kind: str, name: str, uid: str) -> bool:
+        resource = self.discovery.find(api_version, kind)
+        if resource is None:
+            return True  # nobody can tell, and the garbage collector leaves such objects alone
+        try:
+            return self.get(resource.path(name, namespace))["metadata"].get("uid") == uid
+        except ApiError as error:
+            if error.status not in (403, 404):
+                raise
+            return error.status == 403
 
     def _join_apply_set(self, namespace: str) -> None:
         """Read the set's parent, refuse a stranger's, and mark every object as its member."""

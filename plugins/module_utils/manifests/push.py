@@ -448,13 +448,14 @@ class _Push:
             if predicate is not None and id(item) not in failed and id(item) in self.plan.resources:
                 targets.append((item, self.plan.resources[id(item)], predicate))
         left = waiting.wait(self.client, targets, self.options.wait_timeout)
-        for item, _resource, _predicate in targets:
-            if id(item) in left:
-                pods = waiting.explain_pods(self.client, item)
-                if not pods and item.kind in waiting.MAKE_PODS:
-                    pods = waiting.explain_events(self.client, item)
-                said = f"{item.label}: {left[id(item)]}{'; ' + pods if pods else ''}"
-                self.report.not_ready.append(foreign(scrub(said, item.object)))
+        items = {id(item): item for item, _resource, _predicate in targets}
+        for number, why in left.items():
+            item = items[number]
+            pods = waiting.explain_pods(self.client, item)
+            if not pods and item.kind in waiting.MAKE_PODS:
+                pods = waiting.explain_events(self.client, item)
+            said = f"{item.label}: {why}{'; ' + pods if pods else ''}"
+            self.report.not_ready.append(foreign(scrub(said, item.object)))
 
 
 def _others(error: Exception, before: dict | None) -> str:

@@ -27,7 +27,9 @@ _DUPLICATE = re.compile(r"^duplicate entries for key (.*)$")
 _UNKNOWN = "field not declared in schema"
 _FIXED = re.compile(r"immutable|may not change once set|updates to \w+ spec for fields other than")
 _STRUCTURE = re.compile(r"Invalid value: (?:\{.*\}|\[.*\]|[\w.*&]*\{.*\}): ", re.DOTALL)
-_DENIED = re.compile(r'^admission webhook "[^"]*" denied the request')
+_DENIED = re.compile(
+    r"""^(?:admission webhook "[^"]*" denied the request|.* is forbidden: ValidatingAdmissionPolicy '[^']*' .*denied)"""
+)
 _WRITE = {
     "string": "put it in quotes",
     "numeric": "write a number, without quotes",
@@ -45,7 +47,7 @@ def is_typed(error: Exception) -> bool:
 
 
 def is_denied(error: Exception) -> bool:
-    """Whether an admission webhook denied the object, which it may do for something that is still to come."""
+    """Whether an admission webhook or policy denied the object, which it may do for something that is still to come."""
     return isinstance(error, ApiError) and bool(_DENIED.match(str(error.body.get("message") or "")))
 
 

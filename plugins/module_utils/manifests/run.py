@@ -97,6 +97,8 @@ def _run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[st
             made.fit()
             client.close()
             result = export(items, params["dest"], check, diff)
+            if made.warnings:
+                result["warnings"] = foreign_values(made.warnings)
             return False, {**result, **({"rewritten": made.rewritten} if made.rewritten else {})}
         report = push.push(client, items, options)
         client.close()
@@ -141,7 +143,7 @@ def _result(report: Report, detail: str, check: bool) -> tuple[bool, dict[str, A
         result["msg"] = f"{len(failures)} of {len(report.entries)} objects were not applied: {_first(failures)}."
     elif report.not_ready:
         result["not_ready"] = report.not_ready
-        result["msg"] = f"{len(report.not_ready)} objects are not ready in time: {_first(result['not_ready'])}."
+        result["msg"] = f"{len(report.not_ready)} objects are not ready: {_first(result['not_ready'])}."
     else:
         words = "would be " if check else ""
         result["msg"] = ", ".join(f"{number} {words}{action}" for action, number in report.counts.items() if number)

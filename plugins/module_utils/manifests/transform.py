@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -153,6 +154,33 @@ def set_images(items: Iterable[Item], images: dict[str, str]) -> list[tuple[Item
                 replaced.append((item, old, new))
     slips.tell()
     return replaced
+
+
+# Images that need no second look: importing the rules takes longer than a small push.
+_PLAIN_IMAGE = re.compile(
+    r"(?!hub\.docker\.com/|quay\.io/repository/|github\.com/|gallery\.ecr\.aws/|www\.)"
+    r"[a-z0-9][a-z0-9.-]*(?::\d+)?(?:/[a-z0-9][a-z0-9._-]*)*(?::\w[\w.-]*)?(?:@sha256:[0-9a-f]{64})?\Z"
+)
+
+
+def doubtful_images(items: Iterable[Item]) -> list[str]:
+    """A sentence for each image that no node could pull, since its name is none; the server takes any text."""
+    told = []
+    for item in items:
+        for container in containers(item.object):
+            image = container.get("image")
+            if not isinstance(image, str) or not image or _PLAIN_IMAGE.match(image):
+                continue
+            from ansible_collections.bramble.kube.plugins.module_utils.images import reference
+
+            why = reference.why_a_page(image)
+            try:
+                reference.parse(image)
+            except reference.InvalidReference as error:
+                why = why or str(error)
+            if why:
+                told.append(f"{item.label} at {item.where}: {why}.")
+    return told
 
 
 # What only the server or a controller sets, and what stays in manifests that were saved from a cluster.

@@ -7,8 +7,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..common.redact import foreign
@@ -20,6 +22,7 @@ from .load import Item
 from .order import CUSTOM, wave_of
 from .retry import call, delay_before, is_transient
 
+GRACE = 1.0  # seconds for which others are still looked at when an object is known never to be ready
 # live object → (ready, what it waits for); ready is None for what will never be.
 Predicate = Callable[[dict], "tuple[bool | None, str]"]
 
@@ -292,72 +295,99 @@ def _memory_limit(document: dict, container: str | None) -> str:
     return ""
 
 
+class _NeverReady(Exception):
+    """An object of a group will never be ready."""
+
+
+@dataclass
+class _Group:
+    """The objects of one kind in one namespace, by name; each is in `wanted` until it is ready.
+
+    :ivar why: what each still waits for.
+    :ivar never: why those that never will be are not.
+    """
+
+    resource: Resource
+    space: str
+    wanted: dict[str, tuple[Item, Predicate]] = field(default_factory=dict)
+    why: dict[str, str] = field(default_factory=dict)
+    never: dict[str, str] = field(default_factory=dict)
+
+    def look(self, document: dict) -> None:
+        """Judge one object as it is now."""
+        name = document["metadata"]["name"]
+        if name not in self.why:
+            return
+        ready, why = self.wanted[name][1](document)
+        if ready:
+            del self.why[name]
+        elif ready is None:
+            del self.why[name]
+            self.never[name] = why
+        else:
+            self.why[name] = why or "not ready"
+
+
 def wait(
     client: Client,
     targets: Iterable[tuple[Item, Resource, Predicate]],
     timeout: float,
 ) -> dict[int, str]:
-    """Wait until every target is ready.
+    """Wait until every target is ready, or one is known never to be.
 
     :param timeout: seconds, for all together.
-    :returns: for each object that is not ready, ``id(item)`` → what it still waits for; empty when all are ready.
+    :returns: for each object that is not ready, ``id(item)`` → what it still waits for, those first that never will
+        be; empty when all are ready.
     """
-    groups: dict[tuple[str, str, str], tuple[Resource, dict[str, tuple[Item, Predicate]]]] = {}
+    groups: dict[tuple[str, str, str], _Group] = {}
     for item, resource, predicate in targets:
         key = (resource.api_version, resource.kind, item.namespace)
-        groups.setdefault(key, (resource, {}))[1][item.name] = (item, predicate)
+        groups.setdefault(key, _Group(resource, item.namespace)).wanted[item.name] = (item, predicate)
     if not groups:
         return {}
     deadline = time.monotonic() + timeout
-    left: dict[int, str] = {}
+    ended = threading.Event()
 
-    def follow(
-        group: tuple[tuple[str, str, str], tuple[Resource, dict[str, tuple[Item, Predicate]]]],
-    ) -> dict[int, str]:
-        (_version, _kind, space), (resource, wanted) = group
-        return _wait_group(client, resource, space, wanted, deadline)
+    def follow(group: _Group) -> None:
+        _follow(client, group, deadline, ended)
+        if group.never:
+            time.sleep(max(0.0, min(GRACE, deadline - time.monotonic())))
+            raise _NeverReady
 
-    for waiting in together(follow, groups.items(), 32):
-        left.update(waiting)
-    return left
+    for group in groups.values():
+        group.why = dict.fromkeys(group.wanted, "not looked at any more")
+    try:
+        together(follow, groups.values(), 32)
+    except _NeverReady:
+        # The others end with their watches; nobody waits for them.
+        ended.set()
+    found = [(group, dict(group.never)) for group in groups.values()]
+    found += [(group, dict(group.why)) for group in groups.values()]
+    return {id(group.wanted[name][0]): why for group, names in found for name, why in names.items()}
 
 
-def _wait_group(
-    client: Client,
-    resource: Resource,
-    space: str,
-    wanted: dict[str, tuple[Item, Predicate]],
-    deadline: float,
-) -> dict[int, str]:
+def _follow(client: Client, group: _Group, deadline: float, ended: threading.Event) -> None:
     """Follow one kind in one namespace: a LIST, then its watch, again after each interruption."""
-    open_: dict[str, str] = dict.fromkeys(wanted, "not found on the server")
-    hopeless: dict[str, str] = {}
-    path = resource.collection(space)
+    path = group.resource.collection(group.space)
     query: dict[str, Any] = {}
-    if len(wanted) == 1:
-        query["fieldSelector"] = "metadata.name=" + next(iter(wanted))
+    if len(group.wanted) == 1:
+        query["fieldSelector"] = "metadata.name=" + next(iter(group.wanted))
 
-    def look(document: dict) -> None:
-        name = document["metadata"]["name"]
-        if name not in open_:
-            return
-        ready, why = wanted[name][1](document)
-        if ready:
-            del open_[name]
-        elif ready is None:
-            del open_[name]
-            hopeless[name] = why
-        else:
-            open_[name] = why or "not ready"
+    def goes_on() -> bool:
+        return bool(group.why) and not group.never and not ended.is_set() and time.monotonic() < deadline
 
     attempt = 0
-    while open_ and time.monotonic() < deadline:
+    while goes_on():
         try:
             listed = client.get(path, query)
-            for entry in listed.get("items") or []:
-                look(entry)
+            there = {entry["metadata"]["name"]: entry for entry in listed.get("items") or []}
+            for name in list(group.why):
+                if name in there:
+                    group.look(there[name])
+                else:
+                    group.why[name] = "not found on the server"
             version = listed["metadata"]["resourceVersion"]
-            while open_ and time.monotonic() < deadline:
+            while goes_on():
                 left = deadline - time.monotonic()
                 for event in client.watch(path, dict(query, resourceVersion=version, allowWatchBookmarks="true"), left):
                     attempt = 0
@@ -366,22 +396,21 @@ def _wait_group(
                         version = ""
                         break
                     version = document["metadata"]["resourceVersion"]
-                    if event.get("type") == "DELETED" and document["metadata"]["name"] in open_:
-                        open_[document["metadata"]["name"]] = "it was deleted"
+                    if event.get("type") == "DELETED" and document["metadata"]["name"] in group.why:
+                        group.why[document["metadata"]["name"]] = "it was deleted"
                     elif event.get("type") in ("ADDED", "MODIFIED"):
-                        look(document)
-                    if not open_ or time.monotonic() >= deadline:
+                        group.look(document)
+                    if not goes_on():
                         break
                 if not version:
                     break
         except (Fault, ApiError) as error:
             if not is_transient(error) and getattr(error, "status", 0) != 410:
-                for name in open_:
-                    open_[name] = f"cannot be watched: {error}"
-                break
+                group.never.update(dict.fromkeys(group.why, f"cannot be watched: {error}"))
+                group.why.clear()
+                return
             time.sleep(max(0.0, min(delay_before(attempt, error), deadline - time.monotonic())))
             attempt += 1
-    return {id(wanted[name][0]): why for name, why in {**open_, **hopeless}.items()}
 
 
 def selector_of(item: Item) -> dict[str, str]:

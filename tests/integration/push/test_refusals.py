@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import http.server
 import json
+import ssl
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -257,3 +262,173 @@ def test_letters_above_ffff_and_control_characters_arrive(push, api, space):
     found = api.kubectl("get", "configmap", "c", "-n", space, "-o", "json")
     assert json.loads(found)["data"]["a"] == text
     assert push([config(space, data={"a": text})])["counts"]["unchanged"] == 1
+
+
+def test_owners_that_this_cluster_does_not_have_are_refused_before_anything_is_changed(push, api, live, space):
+    push([config(space, "owner")])
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner"}
+    owned = config(space, "owned")
+    owned["metadata"]["ownerReferences"] = [{**owner, "uid": "0f0f0f0f-0000-4000-8000-000000000000"}]
+    lost = config(space, "lost")
+    lost["metadata"]["ownerReferences"] = [{**owner, "name": "gone", "uid": "0f0f0f0f-0000-4000-8000-000000000001"}]
+    result = push([config(space, "a"), owned, lost])
+    assert result["failed"] and "ConfigMap gone with the uid 0f0f0f0f-0000-4000-8000-000000000001" in result["msg"]
+    assert (
+        f"ConfigMap {space}/owned at object 2 of definition is owned (ownerReferences) by ConfigMap owner"
+        in (result["msg"])
+    )
+    assert "NotFound" in api.kubectl("get", "configmap", "a", "-n", space, check=False)
+    owned["metadata"]["ownerReferences"][0]["uid"] = live("configmap", "owner", space)["metadata"]["uid"]
+    assert push([owned])["counts"]["created"] == 1 and push([owned])["counts"]["unchanged"] == 1
+
+
+def test_an_image_that_is_none_is_taken_as_the_server_takes_it_and_told(push, space):
+    result = push([deployment(space, {"containers": [{"name": "c", "image": "$(IMG)"}]})])
+    assert not result["failed"] and len(result["warnings"]) == 1
+    assert f"Deployment {space}/d at object 1 of definition: image '$(IMG)' is a placeholder" in result["warnings"][0]
+
+
+class Webhook(http.server.BaseHTTPRequestHandler):
+    """Denies ConfigMaps that need a runtime until it saw one of that name."""
+
+    seen: set[str]
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["request"]
+        data = request["object"].get("data") or {}
+        allowed = data.get("needs", "") in {"", *self.seen}
+        if allowed and not request.get("dryRun"):
+            self.seen.add(request["object"]["metadata"]["name"])
+        response = {"uid": request["uid"], "allowed": allowed, "status": {"message": f"no runtime {data.get('needs')}"}}
+        review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
+        body = json.dumps(review).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_arguments: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def webhook(api, space) -> Iterator[None]:
+    """A webhook for the ConfigMaps of one namespace."""
+    handler = type("Handler", (Webhook,), {"seen": set()})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(api.path("server.crt"), api.path("server.key"))
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    ca = base64.b64encode(Path(api.path("ca.crt")).read_bytes()).decode()
+    hook = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": space},
+        "webhooks": [
+            {
+                "name": "runtime.example.org",
+                "clientConfig": {"url": f"https://127.0.0.1:{server.server_port}/", "caBundle": ca},
+                "rules": [
+                    {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"], "operations": ["CREATE"]}
+                ],
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": space}},
+                "sideEffects": "NoneOnDryRun",
+                "admissionReviewVersions": ["v1"],
+            }
+        ],
+    }
+    api.kubectl("create", "-f", "-", text=json.dumps(hook))
+    deadline = time.monotonic() + 30
+    probe = json.dumps(config(space, "probe", data={"needs": "nothing"}))
+    while "denied" not in api.kubectl("create", "--dry-run=server", "-f", "-", text=probe, check=False):
+        assert time.monotonic() < deadline, "the API server does not ask the webhook"
+    yield
+    api.kubectl("delete", "validatingwebhookconfiguration", space)
+    server.shutdown()
+    server.server_close()
+
+
+def test_what_a_webhook_denies_for_something_of_this_set_is_tried_again_after_it(push, webhook, space):
+    job = config(space, "job", data={"needs": "runtime"})
+    result = push([job, config(space, "runtime")], workers=1)
+    assert not result["failed"] and result["counts"]["created"] == 2, result["msg"]
+
+
+def test_what_a_webhook_denies_for_good_is_told_before_waiting_begins(push, webhook, space):
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "p", "namespace": space},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    start = time.monotonic()
+    result = push([config(space, "job", data={"needs": "none"}), claim], wait=True, wait_timeout=300)
+    assert result["failed"] and "no runtime none" in result["msg"] and time.monotonic() - start < 100
+
+
+def test_what_a_policy_denies_for_something_of_this_set_is_tried_again_after_it(push, api, space):
+    group = "admissionregistration.k8s.io/v1"
+    policy = {
+        "apiVersion": group,
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": space},
+        "spec": {
+            "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
+            "matchConstraints": {
+                "resourceRules": [
+                    {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["services"], "operations": ["CREATE"]}
+                ]
+            },
+            "validations": [{"expression": "params.data.open == 'yes'", "message": "the shop is closed"}],
+        },
+    }
+    binding = {
+        "apiVersion": group,
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": space},
+        "spec": {
+            "policyName": space,
+            "validationActions": ["Deny"],
+            "paramRef": {"name": "shop", "namespace": space, "parameterNotFoundAction": "Deny"},
+            "matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": space}}},
+        },
+    }
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "s", "namespace": space},
+        "spec": {"ports": [{"port": 80}]},
+    }
+    push([config(space, "shop", data={"open": "no"})])
+    api.kubectl("create", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": [policy, binding]}))
+    deadline = time.monotonic() + 30
+    while "closed" not in api.kubectl("create", "--dry-run=server", "-f", "-", text=json.dumps(service), check=False):
+        assert time.monotonic() < deadline, "the policy is not in force"
+        time.sleep(0.2)
+    result = push([service])
+    assert result["failed"] and "the shop is closed" in result["msg"]
+    # The server's own copy of the ConfigMap lags behind what this set writes.
+    result = push([config(space, "shop", data={"open": "yes"}), service])
+    assert not result["failed"], result["msg"]
+
+
+def test_what_will_never_be_ready_ends_the_wait_for_all(push, api, space):
+    failed = job(space, "nginx")
+    push([failed])
+    condition = {"type": "Failed", "status": "True", "message": "no luck", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    target = {**condition, "type": "FailureTarget"}
+    status = {"status": {"conditions": [target, condition], "startTime": "2026-01-01T00:00:00Z"}}
+    patch = ("--subresource=status", "--type=merge", "-p", json.dumps(status))
+    api.kubectl("patch", "job", "j", "-n", space, *patch)
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "p", "namespace": space},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    start = time.monotonic()
+    result = push([claim, failed], wait=True, wait_timeout=300)
+    assert result["failed"] and time.monotonic() - start < 100
+    assert result["not_ready"][0] == f"Job {space}/j: failed: no luck" and "phase" in result["not_ready"][1]

@@ -225,3 +225,30 @@ def test_an_api_service_without_a_server_says_so(push):
     result = push(service, wait_timeout=10)
     assert result["failed"]
     assert "APIService v1.nobody.example.org: condition Available: " in result["msg"] and "nobody" in result["msg"]
+
+
+def test_a_deployment_that_may_not_make_its_pods_says_why(cluster, push):
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none", "namespace": "full"}}
+    spaces = {
+        "nobody": ({}, []),
+        "full": ({}, [{**quota, "spec": {"hard": {"pods": "0"}}}]),
+        "strict": ({"pod-security.kubernetes.io/enforce": "restricted"}, []),
+    }
+    reasons = {
+        "nobody": 'serviceaccount "ghost" not found',
+        "full": "exceeded quota: none",
+        "strict": 'violates PodSecurity "restricted:latest"',
+    }
+    objects = []
+    for space, (labels, more) in spaces.items():
+        objects.append({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space, "labels": labels}})
+        web = workload("Deployment", "web")
+        web["metadata"]["namespace"] = space
+        if space == "nobody":
+            web["spec"]["template"]["spec"]["serviceAccountName"] = "ghost"
+        objects += [*more, web]
+    result = push(*objects, wait_timeout=15)
+    assert result["failed"] and len(result["not_ready"]) == 3
+    for space, reason in reasons.items():
+        told = next(text for text in result["not_ready"] if text.startswith(f"Deployment {space}/web: "))
+        assert "0 of 1 replicas updated; " in told and reason in told, told

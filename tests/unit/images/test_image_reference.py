@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -151,3 +153,26 @@ def test_any_text_is_read_or_refused_in_one_sentence(text: str) -> None:
         assert str(error)
     else:
         assert parse(str(reference)).name == reference.name
+
+
+@pytest.mark.parametrize(
+    ("page", "image"),
+    [
+        ("https://hub.docker.com/_/nginx", "nginx"),
+        ("hub.docker.com/_/nginx/", "nginx"),
+        ("https://hub.docker.com/r/bitnami/redis/tags", "bitnami/redis"),
+        ("https://quay.io/repository/prometheus/node-exporter?tab=tags", "quay.io/prometheus/node-exporter"),
+        ("https://github.com/o/r/pkgs/container/app", "ghcr.io/o/app"),
+        ("https://gallery.ecr.aws/nginx/nginx", "public.ecr.aws/nginx/nginx"),
+        ("https://ghcr.io/o/app:1", "ghcr.io/o/app:1"),
+    ],
+)
+def test_the_address_of_a_page_is_answered_with_the_images_name(page: str, image: str) -> None:
+    with pytest.raises(InvalidReference, match=f"write {re.escape(repr(image))}$"):
+        parse(page)
+
+
+@pytest.mark.parametrize("text", ["$(IMG)", "${IMAGE}:1", "{{ image }}", "r.example/<name>:1", "%IMAGE%", "@IMAGE@"])
+def test_a_placeholder_is_called_one(text: str) -> None:
+    with pytest.raises(InvalidReference, match="is a placeholder that nothing has filled in"):
+        parse(text)

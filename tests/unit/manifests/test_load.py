@@ -223,3 +223,21 @@ def test_values_of_a_playbook_are_read_as_kubectl_reads_them():
     for value in (float("nan"), datetime.datetime(2026, 1, 2), b"x", {1, 2}, "\ud83c"):
         with pytest.raises(ManifestError, match="object 1 of definition has"):
             load.load([], {**start, "d": [value]})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("name", "50%", "and no name can have % in it"),
+        ("name", "a/b", "and no name can have / in it"),
+        ("name", "..", "which no object can have"),
+        ("name", "$(NAME)", "a placeholder that nothing has filled in"),
+        ("namespace", "${SPACE}", "a placeholder that nothing has filled in"),
+        ("namespace", "{{ space }}", "a placeholder that nothing has filled in"),
+    ],
+)
+def test_a_name_that_is_none_is_told_with_its_place(field, value, words):
+    metadata = {"name": "a", field: value}
+    with pytest.raises(ManifestError) as caught:
+        load.load([], {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+    assert f"at object 1 of definition has the metadata.{field} {value!r}, {words}" in str(caught.value)

@@ -94,6 +94,15 @@ def test_what_is_no_image_is_told_with_its_place():
     assert shape.set_images([pod], {}) == []
 
 
+def test_an_image_that_no_node_could_pull_is_doubted_and_others_are_not():
+    fine = ["nginx", "ghcr.io/o/app:v1", "[::1]:5000/a", "r.example:5000/a/b@sha256:" + "0" * 64, "REG.example/a", ""]
+    assert shape.doubtful_images([item("Pod", spec={"containers": [{"image": image} for image in fine]})]) == []
+    wrong = ["$(IMG)", "https://hub.docker.com/_/nginx", "hub.docker.com/r/a/b", " nginx", "Nginx"]
+    told = shape.doubtful_images([item("Pod", spec={"containers": [{"image": image} for image in wrong]})])
+    assert len(told) == len(wrong) and all(text.startswith("Pod x at f.yaml:3: image ") for text in told)
+    assert "write 'nginx'" in told[1] and "write 'a/b'" in told[2]
+
+
 def test_images_of_every_container_of_every_workload():
     pod = {"containers": [{"name": "c", "image": "a/x"}], "initContainers": [{"name": "i", "image": "a/y:1"}]}
     items = [
