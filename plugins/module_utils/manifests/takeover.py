@@ -32,7 +32,7 @@ def migrated_fields(managed: list[dict], managers: list[str], manager: str = FIE
     """The managedFields of an object after the entries of client-side managers were moved into ours.
 
     :param managed: the object's managedFields.
-    :param managers: names of the managers whose updates are taken over.
+    :param managers: names of the managers whose fields are taken over.
     """
     result = []
     own: dict[str, Any] | None = None
@@ -43,7 +43,7 @@ def migrated_fields(managed: list[dict], managers: list[str], manager: str = FIE
         elif entry.get("manager") == manager and entry.get("operation") == "Apply":
             own = copy.deepcopy(entry)
             result.append(own)
-        elif entry.get("operation") == "Update" and entry.get("manager") in managers:
+        elif entry.get("manager") in managers:
             taken.append(entry)
         else:
             result.append(entry)
@@ -64,12 +64,12 @@ def _union(one: dict, other: dict) -> dict:
 
 
 def managers_of(live: dict, names: Collection[str]) -> list[str]:
-    """Those of `names` that wrote fields of the object other than by apply: kubectl-create, kubectl-edit …"""
+    """Those of `names` that wrote fields of the object: kubectl-create, kubectl-edit, kubectl by server-side apply …"""
     if not names:
         return []
     entries = live["metadata"].get("managedFields") or []
-    found = [entry.get("manager") for entry in entries if entry.get("operation") == "Update"]
-    return [name for name in names if name in found]
+    found = [entry.get("manager") for entry in entries if not entry.get("subresource")]
+    return [name for name in names if name in found and name != FIELD_MANAGER]
 
 
 def take_over(client: Client, item: Item, resource: Resource, live: dict, names: Collection[str] = ()) -> None:

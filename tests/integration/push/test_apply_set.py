@@ -123,3 +123,53 @@ def test_a_plain_config_map_of_that_name_is_left_alone(push, live, space):
 
 def test_prune_needs_a_set(push, space):
     assert "prune needs apply_set" in push([config("a", space)], prune=True)["msg"]
+
+
+def kubectl_applies(api, space, path, *flags):
+    """`kubectl apply` of a file as the set "set"; what it printed."""
+    return api.kubectl(
+        *("apply", "-n", space, "--server-side", "--applyset=configmaps/set", "--prune", "-f", str(path)), *flags
+    )
+
+
+def test_a_set_is_handed_over_to_kubectl_and_comes_back(push, api, live, space, tmp_path):
+    """As docs/push.md has it under "To hand a set over"."""
+    kept = config("kept", space, x="1", y="2")
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": space}}
+    service["spec"] = {"ports": [{"port": 80}]}
+    ours = {"namespace": space, "apply_set": "set", "prune": True}
+    push([kept, config("gone", space), service], **ours)
+    uid = live("configmap", "kept", space)["metadata"]["uid"]
+    path = tmp_path / "objects.yaml"
+    push([config("kept", space, x="1"), service], namespace=space, dest=str(path))
+    annotation = "applyset.kubernetes.io/tooling"
+    api.kubectl("annotate", "--overwrite", "configmap", "set", "-n", space, f"{annotation}=kubectl/v1.37")
+    labelled = tmp_path / "labelled.yaml"
+    push([config("kept", space, x="1")], dest=str(labelled), apply_set="set", namespace=space, apply_set_takeover=True)
+    flags = ("-n", space, "--server-side", "--applyset=configmaps/set", "--prune", "-f", str(labelled))
+    assert "already set in input data" in api.kubectl("apply", *flags, check=False)
+    told = kubectl_applies(api, space, path, "--field-manager=bramble.kube")
+    assert "configmap/gone pruned" in told and "conflict" not in told
+    found = live("configmap", "kept", space)
+    assert found["data"] == {"x": "1"} and found["metadata"]["uid"] == uid
+    assert {entry["manager"] for entry in found["metadata"]["managedFields"]} == {"bramble.kube"}
+    assert live("configmap", "set", space)["metadata"]["annotations"][annotation].startswith("kubectl/")
+    version = found["metadata"]["resourceVersion"]
+    assert "pruned" not in kubectl_applies(api, space, path, "--field-manager=bramble.kube")
+    assert live("configmap", "kept", space)["metadata"]["resourceVersion"] == version
+    # And back
+    assert "belongs to kubectl/" in push([config("kept", space, x="1")], **ours)["msg"]
+    back = push([config("kept", space, x="1")], apply_set_takeover=True, **ours)
+    assert not back["failed"] and back["counts"] == {**back["counts"], "pruned": 1, "unchanged": 1}, back
+    assert not push([config("kept", space, x="1")], **ours)["changed"]
+
+
+def test_fields_that_kubectl_applied_as_itself_are_taken_over_by_name(push, api, live, space, tmp_path):
+    path = tmp_path / "objects.json"
+    path.write_text(json.dumps(config("a", space, x="1", y="2")))
+    kubectl_applies(api, space, path)
+    ours = {"namespace": space, "apply_set": "set", "prune": True, "apply_set_takeover": True, "take_over": ["kubectl"]}
+    result = push([config("a", space, x="1")], **ours)
+    assert not result["failed"] and result["counts"]["updated"] == 1, result
+    assert live("configmap", "a", space)["data"] == {"x": "1"}
+    assert not push([config("a", space, x="1")], **ours)["changed"]
