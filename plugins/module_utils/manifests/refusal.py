@@ -25,7 +25,10 @@ _WANTED = re.compile(r"^expected (\w+)(?: \([^)]*\))?, got (.*)$", re.DOTALL)
 _VALUE = re.compile(r"^&?(?:value\.valueUnstructured\{Value:(.*)\}|\{(.*)\})$", re.DOTALL)
 _DUPLICATE = re.compile(r"^duplicate entries for key (.*)$")
 _UNKNOWN = "field not declared in schema"
-_FIXED = re.compile(r"immutable|may not change once set|updates to \w+ spec for fields other than")
+_FIXED = re.compile(
+    r"immutable|may not change once set|may not be changed|may not change fields other|"
+    r"updates to \w+ spec for fields other"
+)
 _STRUCTURE = re.compile(r"Invalid value: (?:\{.*\}|\[.*\]|[\w.*&]*\{.*\}): ", re.DOTALL)
 _DENIED = re.compile(
     r"""^(?:admission webhook "[^"]*" denied the request|.* is forbidden: ValidatingAdmissionPolicy '[^']*' .*denied)"""
@@ -96,7 +99,7 @@ def sentence(error: ApiError, kind: str, label: str, api_version: str) -> str:
         for cause in error.causes[:10]:
             what = _STRUCTURE.sub("", str(cause.get("message") or ""))
             told.append(f"{cause.get('field')}: {what}" if cause.get("field") else what)
-        return foreign("; ".join(dict.fromkeys(told)))
+        return foreign("; ".join(dict.fromkeys(told))).rstrip(".")
     return error.message
 
 

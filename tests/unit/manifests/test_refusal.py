@@ -1,0 +1,50 @@
+"""What a server's refusal is in words: the texts are those of kube-apiserver 1.37."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import refusal
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError
+
+
+def invalid(field: str, message: str) -> ApiError:
+    causes = [{"reason": "FieldValueForbidden", "field": field, "message": message}]
+    return ApiError(422, {"reason": "Invalid", "message": message, "details": {"causes": causes}})
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ("value", "Forbidden: may not be changed in an update."),
+        ("roleRef", "Invalid value: {}: cannot change roleRef, which is immutable"),
+        ("spec.clusterIPs[0]", 'Invalid value: ["10.96.3.5"]: may not change once set'),
+        ("spec", "Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden"),
+        (
+            "spec",
+            "Forbidden: pod updates may not change fields other than `spec.containers[*].image`, `spec.tolerations`",
+        ),
+    ],
+)
+def test_a_field_that_cannot_be_changed_is_known_by_each_of_the_servers_phrases(field, message):
+    error = invalid(field, message)
+    assert refusal.fixed_fields(error) == [field]
+    told = refusal.sentence(error, "Thing", "Thing x", "v1")
+    assert told == f"{field} of Thing x cannot be changed: delete it, give it another name, or set recreate: true"
+
+
+def test_a_sentence_has_no_period_of_the_servers():
+    error = invalid("value", "Forbidden: may not be so large.")
+    assert refusal.sentence(error, "Thing", "Thing x", "v1") == "value: Forbidden: may not be so large"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'admission webhook "a.example.org" denied the request: no',
+        """services "s" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no""",
+    ],
+)
+def test_webhooks_and_policies_are_known_to_deny(message):
+    assert refusal.is_denied(ApiError(403, {"message": message}))
+    assert not refusal.is_denied(ApiError(403, {"message": 'services "s" is forbidden: User "u" cannot create'}))
