@@ -86,40 +86,13 @@ seconds:
   type: float
 """
 
-import time
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
-from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Fault
-from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
-from ansible_collections.bramble.kube.plugins.module_utils.nodes.api import Cluster
-from ansible_collections.bramble.kube.plugins.module_utils.nodes.eviction import NotDrained, Options, run
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import perform
+from ansible_collections.bramble.kube.plugins.module_utils.nodes import eviction
 
 
 def main() -> None:
-    """Read the options, act, report."""
-    module = AnsibleModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["drained", "schedulable"], "default": "drained"},
-            "timeout": {"type": "int", "default": 600},
-            "force": {"type": "bool", "default": False},
-            "kubeconfig": {"type": "path", "required": True},
-        },
-        supports_check_mode=True,
-    )
-    start = time.monotonic()
-    options = Options(**{name: module.params[name] for name in ("name", "state", "timeout", "force")})
-    try:
-        result = run(Cluster(module.params["kubeconfig"]), options, module.check_mode)
-    except NotDrained as error:
-        module.fail_json(msg=str(error), evicted=error.evicted, blockers=error.blockers)
-    except (Stop, ClusterError) as error:
-        module.fail_json(msg=str(error))
-    except (Fault, ApiError) as error:
-        module.fail_json(msg=f"The API server cannot be asked about {options.name}: {error}.")
-    module.exit_json(**result, seconds=round(time.monotonic() - start, 1))
+    """Do what is left to do."""
+    perform(eviction)
 
 
 if __name__ == "__main__":

@@ -91,88 +91,13 @@ folders:
         path: /opt/local-path-provisioner/pvc-f1e81faf_jupyterhub_hub
 """
 
-import dataclasses
-import os
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
-from ansible_collections.bramble.kube.plugins.module_utils.manifests import retry
-from ansible_collections.bramble.kube.plugins.module_utils.manifests.auth import endpoint
-from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
-from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
-from ansible_collections.bramble.kube.plugins.module_utils.nodes import node_removal as removal
-
-VOLUMES = "/api/v1/persistentvolumes"
-REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
-
-
-def _patiently(client: Client, method: str, path: str) -> dict | None:
-    """Ask until there is an answer; None when the object is not there."""
-
-    def ask() -> dict | None:
-        try:
-            return client.request(method, path)[1]
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
-
-    return retry.call(ask, retry.PATIENCE, passes=retry.passing(client))
-
-
-def run(module: AnsibleModule) -> dict:
-    """Find what there is, and delete it."""
-    names, joining = module.params["names"], module.params["addresses"]
-    if module.check_mode and not os.path.exists(module.params["kubeconfig"]):
-        return {"changed": False, "removed": [], "requests": [], "folders": {}}
-    client = Client(endpoint({"kubeconfig": module.params["kubeconfig"]}))
-    known = {name: _patiently(client, "GET", f"/api/v1/nodes/{name}") for name in names}
-    for name, node in known.items():
-        trouble = removal.someone_else(node, str(joining.get(name, ""))) if node else ""
-        if trouble:
-            raise Stop(f"{trouble[0].upper()}{trouble[1:]}.")
-    machines = module.params["machine_ids"]
-    removed = [
-        name for name, node in known.items() if node and not removal.same_machine(node, str(machines.get(name, "")))
-    ]
-    # A node that is gone already counts, too: an earlier run may have come no further.
-    blank = [name for name in names if name in removed or not known[name]]
-    volumes = (_patiently(client, "GET", VOLUMES) or {}).get("items", []) if blank else []
-    folders = {name: [dataclasses.asdict(one) for one in removal.folders_on(volumes, name)] for name in blank}
-    requests = removal.requests_of((_patiently(client, "GET", REQUESTS) or {}).get("items", []), names)
-    if not module.check_mode:
-        # The requests first: as long as the node's object is there, the next run finds what a cut left.
-        for name in requests:
-            _patiently(client, "DELETE", f"{REQUESTS}/{name}")
-        for name in removed:
-            _patiently(client, "DELETE", f"/api/v1/nodes/{name}")
-    return {
-        "changed": bool(removed or requests),
-        "removed": removed,
-        "requests": requests,
-        "folders": {name: found for name, found in folders.items() if found},
-    }
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import perform
+from ansible_collections.bramble.kube.plugins.module_utils.nodes import node_removal
 
 
 def main() -> None:
-    """Read the options, act, report."""
-    module = AnsibleModule(
-        argument_spec={
-            "names": {"type": "list", "elements": "str", "required": True},
-            "addresses": {"type": "dict", "default": {}},
-            "machine_ids": {"type": "dict", "default": {}},
-            "kubeconfig": {"type": "path", "required": True},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        result = run(module)
-    except (Stop, ClusterError) as error:
-        module.fail_json(msg=str(error))
-    except (Fault, ApiError) as error:
-        module.fail_json(msg=f"The API server cannot be asked about {', '.join(module.params['names'])}: {error}.")
-    module.exit_json(**result)
+    """Do what is left to do."""
+    perform(node_removal)
 
 
 if __name__ == "__main__":

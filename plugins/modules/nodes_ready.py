@@ -86,67 +86,13 @@ seconds:
   type: float
 """
 
-import os
-import time
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign, foreign_values
-from ansible_collections.bramble.kube.plugins.module_utils.nodes.readiness import node_states, pod_troubles
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import perform
+from ansible_collections.bramble.kube.plugins.module_utils.nodes import readiness
 
 
 def main() -> None:
-    """Ask until all are ready or the time is over."""
-    module = AnsibleModule(
-        argument_spec={
-            "names": {"type": "list", "elements": "str", "required": True},
-            "namespaces": {"type": "list", "elements": "str", "default": []},
-            "namespaces_on_nodes": {"type": "bool", "default": False},
-            "node_info": {"type": "dict", "default": {}},
-            "timeout": {"type": "int", "default": 300},
-            "kubeconfig": {"type": "path", "default": "/etc/kubernetes/admin.conf"},
-        },
-        supports_check_mode=True,
-    )
-    names, namespaces, kubeconfig = (module.params[key] for key in ("names", "namespaces", "kubeconfig"))
-    start = time.monotonic()
-    if module.check_mode and not os.path.exists(kubeconfig):
-        message = "There is no cluster yet; it would be waited for."
-        module.exit_json(changed=False, not_ready=[], problems={}, nodes={}, pods={}, seconds=0.0, msg=message)
-    deadline = start + (0 if module.check_mode else module.params["timeout"])
-    command = [
-        "kubectl",
-        "--kubeconfig",
-        kubeconfig,
-        "--request-timeout",
-        "15s",
-        "get",
-        "nodes,pods",
-        "-A",
-        "-o",
-        "json",
-    ]
-    on = names if module.params["namespaces_on_nodes"] else None
-    states, pods = [], {}
-    while True:
-        code, output, error = module.run_command(command)
-        if code == 0:
-            states, pods = node_states(output, names, module.params["node_info"]), pod_troubles(output, namespaces, on)
-        waiting = [state for state in states if not state.ready]
-        if (states and not waiting and not pods) or time.monotonic() >= deadline:
-            break
-        time.sleep(1)
-    if not states:
-        reason = (error.strip().splitlines() or ["no answer"])[-1]
-        module.fail_json(msg=f"The API server cannot be asked about the nodes: {foreign(reason)}.")
-    module.exit_json(
-        changed=False,
-        not_ready=[state.name for state in waiting],
-        problems=foreign_values({state.name: list(state.problems) for state in waiting}),
-        nodes=foreign_values({state.name: dict(state.data) for state in waiting if state.known}),
-        pods=foreign_values(pods),
-        seconds=round(time.monotonic() - start, 1),
-    )
+    """Do what is left to do."""
+    perform(readiness)
 
 
 if __name__ == "__main__":

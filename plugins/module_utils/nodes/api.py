@@ -7,11 +7,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ansible.module_utils.basic import missing_required_lib
+
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import yamltext
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.auth import endpoint
-from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import JSON, Client, Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.retry import call, passing
 from ansible_collections.bramble.kube.plugins.module_utils.nodes.drain import CORDONED, COUNTED, Pod, read_pod, refusal
@@ -19,15 +24,39 @@ from ansible_collections.bramble.kube.plugins.module_utils.nodes.drain import CO
 MERGE_PATCH = "application/merge-patch+json"
 
 
+@contextlib.contextmanager
+def asking(about: str = "") -> Iterator[None]:
+    """Say of no answer, or one that says no, what was asked.
+
+    :param about: " about the nodes".
+    :raises Stop: with the reason.
+    """
+    try:
+        yield
+    except (Fault, ApiError) as error:
+        raise Stop(f"The API server cannot be asked{about}: {str(error).rstrip('.')}.") from None
+
+
 class Cluster:
     """One API server. Each request may raise Fault (no answer) or ApiError (an answer that says no)."""
 
-    def __init__(self, kubeconfig: str) -> None:
-        """Read the kubeconfig.
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Cluster:
+        """The one of a module's kubeconfig, and its context if there is one.
 
         :raises ClusterError: when it cannot be used.
         """
-        self._client = Client(endpoint({"kubeconfig": kubeconfig}))
+        if not yamltext.HAS_YAML:
+            raise Stop(missing_required_lib("PyYAML"))
+        return cls(Client(endpoint({name: options.get(name) for name in ("kubeconfig", "context")})))
+
+    @property
+    def ca(self) -> str:
+        """The CA in the kubeconfig, as PEM; empty when there is none."""
+        return self._client.endpoint.ca_data
 
     def patiently(self, ask: Callable[[], Any], seconds: float) -> Any:
         """Ask again while there is no answer, as when the API server is being restarted.
@@ -35,6 +64,18 @@ class Cluster:
         :raises Fault: when the time is over.
         """
         return call(ask, seconds, passes=passing(self._client))
+
+    def send(self, method: str, path: str, body: Any = None, content_type: str = JSON) -> None:
+        """Change something."""
+        self._client.request(method, path, None, body, content_type)
+
+    def remove(self, path: str) -> None:
+        """Delete an object, unless it is gone already."""
+        try:
+            self.send("DELETE", path)
+        except ApiError as error:
+            if error.status != 404:
+                raise
 
     def found(self, path: str) -> dict | None:
         """An object, None when there is none."""
@@ -90,4 +131,4 @@ class Cluster:
             "metadata": {"annotations": {CORDONED: "true" if cordoned else None}},
             "spec": {"unschedulable": True if cordoned else None},
         }
-        self._client.request("PATCH", f"/api/v1/nodes/{node}", None, body, MERGE_PATCH)
+        self.send("PATCH", f"/api/v1/nodes/{node}", body, MERGE_PATCH)

@@ -14,14 +14,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Fault
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError
-from ansible_collections.bramble.kube.plugins.module_utils.nodes.api import Cluster
+from ansible_collections.bramble.kube.plugins.module_utils.nodes.api import Cluster, asking
 from ansible_collections.bramble.kube.plugins.module_utils.nodes.drain import CORDONED, Groups, Pod
 
 #: Seconds for which an API server that is being restarted is waited for.
 API_PATIENCE = 120
 DRAINED, SCHEDULABLE = "drained", "schedulable"
+OPTIONS = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": [DRAINED, SCHEDULABLE], "default": DRAINED},
+    "timeout": {"type": "int", "default": 600},
+    "force": {"type": "bool", "default": False},
+    "kubeconfig": {"type": "path", "required": True},
+}
 
 
 @dataclass(frozen=True)
@@ -45,8 +53,7 @@ class NotDrained(Stop):
     longest = 4000  # a reason for each Pod
 
     def __init__(self, message: str, drain: Drain) -> None:
-        super().__init__(message)
-        self.evicted, self.blockers = drain.evicted, drain.blockers
+        super().__init__(message, evicted=drain.evicted, blockers=drain.blockers)
 
 
 class Drain:
@@ -130,7 +137,7 @@ def made_by_hand(pods: list[Pod], node: str, force: bool) -> None:
         )
 
 
-def run(cluster: Cluster, options: Options, check: bool) -> dict[str, Any]:
+def act(cluster: Cluster, options: Options, check: bool) -> dict[str, Any]:
     """Bring a node to the wanted state.
 
     :returns: ``changed``, ``evicted`` and ``blockers``.
@@ -177,3 +184,12 @@ def _schedulable(cluster: Cluster, options: Options, node: Mapping[str, Any], ch
     if ours and not check:
         cluster.patiently(lambda: cluster.set_cordon(options.name, False), API_PATIENCE)
     return {"changed": ours, "evicted": [], "blockers": {}}
+
+
+def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, Any]:
+    """Drain a node, or open it again."""
+    start = time.monotonic()
+    wanted = Options(**{name: options[name] for name in ("name", "state", "timeout", "force")})
+    with asking(f" about {wanted.name}"):
+        result = act(Cluster.of(options), wanted, check)
+    return {**result, "seconds": round(time.monotonic() - start, 1)}

@@ -15,6 +15,19 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, Unreachable
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.retry import PATIENCE
+from ansible_collections.bramble.kube.plugins.module_utils.nodes.api import MERGE_PATCH, Cluster, asking
+
+OPTIONS = {
+    "nodes": {"type": "dict", "required": True},
+    "kubeconfig": {"type": "path", "required": True},
+    "context": {"type": "str"},
+}
+CONFLICT = 409
+TRIES = 5
 ANNOTATION = "bramble.kube/marks"
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
@@ -112,3 +125,58 @@ def change(
         patch.setdefault("metadata", {})["annotations"] = {ANNOTATION: text}
         told = told or ["what the inventory wants is remembered"]
     return patch, told
+
+
+def mark(cluster: Cluster, node: Mapping[str, Any], labels: dict, taints: list, check: bool) -> list[str]:
+    """Bring one node to what it should be; try again when somebody else changed it meanwhile."""
+    name = node["metadata"]["name"]
+    path = f"/api/v1/nodes/{name}"
+    for attempt in range(1, TRIES + 1):
+        patch, told = change(node, labels, taints)
+        if check or not patch:
+            break
+        try:
+            cluster.send("PATCH", path, patch, MERGE_PATCH)
+            break
+        except ApiError as error:
+            if error.status != CONFLICT or attempt == TRIES:
+                raise Stop(f"The node {name} could not be changed: {error.message.rstrip('.')}.") from None
+        node = cluster.found(path) or node
+    return told
+
+
+def act(cluster: Cluster, wanted: Mapping[str, Mapping[str, Any]], check: bool) -> dict[str, Any]:
+    """Bring nodes to what they should be.
+
+    :param wanted: labels and taints by the node's name.
+    """
+    nodes = cluster.patiently(lambda: cluster.items("/api/v1/nodes"), PATIENCE)
+    present = {item["metadata"]["name"]: item for item in nodes}
+    missing = [name for name in wanted if name not in present]
+    if missing and not check:
+        raise Stop(f"The cluster does not know the node {missing[0]}: run site.yml, which joins it.")
+    changed = {}
+    for name, entry in wanted.items():
+        if name in present:
+            told = mark(cluster, present[name], entry["labels"], entry["taints"], check)
+            if told:
+                changed[name] = told
+    after = "".join(f"{name}: {text}\n" for name, texts in changed.items() for text in texts)
+    return {"changed": bool(changed), "nodes": changed, "diff": {"before": "", "after": after}}
+
+
+def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, Any]:
+    """Read what is wanted, and do what is left to do."""
+    wanted = {}
+    for name, entry in options["nodes"].items():
+        wanted[name] = {key: (entry or {}).get(key) or kind() for key, kind in (("labels", dict), ("taints", list))}
+        found = problems(**wanted[name])
+        if found:
+            raise Stop(f"{name}: {'; '.join(found)}.")
+    try:
+        with asking(" about the nodes"):
+            return act(Cluster.of(options), wanted, check)
+    except Unreachable:
+        if not check:
+            raise
+        return {"changed": False, "nodes": {}, "msg": "There is no cluster yet."}

@@ -10,11 +10,24 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.retry import PATIENCE
+from ansible_collections.bramble.kube.plugins.module_utils.nodes.api import Cluster, asking
 from ansible_collections.bramble.kube.plugins.module_utils.pi import parse
+
+OPTIONS = {
+    "names": {"type": "list", "elements": "str", "required": True},
+    "addresses": {"type": "dict", "default": {}},
+    "machine_ids": {"type": "dict", "default": {}},
+    "kubeconfig": {"type": "path", "required": True},
+}
+VOLUMES = "/api/v1/persistentvolumes"
+REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 
 
 def is_ready(node: Mapping[str, Any]) -> bool:
@@ -119,3 +132,41 @@ def requests_of(items: Iterable[Mapping[str, Any]], nodes: Iterable[str]) -> lis
     """Names of the requests that were for one of the nodes."""
     wanted = list(nodes)
     return [item["metadata"]["name"] for item in items if any(is_request_of(item, node) for node in wanted)]
+
+
+def act(cluster: Cluster, options: Mapping[str, Any], check: bool) -> dict[str, Any]:
+    """Find what there is, and delete it."""
+    names, joining, machines = options["names"], options["addresses"], options["machine_ids"]
+
+    def patiently(ask: Callable[[], Any]) -> Any:
+        return cluster.patiently(ask, PATIENCE)
+
+    known = {name: patiently(lambda name=name: cluster.found(f"/api/v1/nodes/{name}")) for name in names}
+    for name, node in known.items():
+        trouble = someone_else(node, str(joining.get(name, ""))) if node else ""
+        if trouble:
+            raise Stop(f"{trouble[0].upper()}{trouble[1:]}.")
+    removed = [name for name, node in known.items() if node and not same_machine(node, str(machines.get(name, "")))]
+    # A node that is gone already counts, too: an earlier run may have come no further.
+    blank = [name for name in names if name in removed or not known[name]]
+    volumes = patiently(lambda: cluster.items(VOLUMES)) if blank else []
+    folders = {name: [asdict(one) for one in folders_on(volumes, name)] for name in blank}
+    requests = requests_of(patiently(lambda: cluster.items(REQUESTS)), names)
+    # The requests first: as long as the node's object is there, the next run finds what a cut left.
+    doomed = [*(f"{REQUESTS}/{name}" for name in requests), *(f"/api/v1/nodes/{name}" for name in removed)]
+    for path in [] if check else doomed:
+        patiently(lambda path=path: cluster.remove(path))
+    return {
+        "changed": bool(removed or requests),
+        "removed": removed,
+        "requests": requests,
+        "folders": {name: found for name, found in folders.items() if found},
+    }
+
+
+def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, Any]:
+    """Let the cluster forget nodes."""
+    if check and not system.exists(options["kubeconfig"]):
+        return {"changed": False, "removed": [], "requests": [], "folders": {}}
+    with asking(f" about {', '.join(options['names'])}"):
+        return act(Cluster.of(options), options, check)

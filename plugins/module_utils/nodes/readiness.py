@@ -8,9 +8,23 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign_values
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
+
+OPTIONS = {
+    "names": {"type": "list", "elements": "str", "required": True},
+    "namespaces": {"type": "list", "elements": "str", "default": []},
+    "namespaces_on_nodes": {"type": "bool", "default": False},
+    "node_info": {"type": "dict", "default": {}},
+    "timeout": {"type": "int", "default": 300},
+    "kubeconfig": {"type": "path", "default": "/etc/kubernetes/admin.conf"},
+}
 
 
 @dataclass(frozen=True)
@@ -131,3 +145,36 @@ def pod_troubles(text: str, namespaces: list[str], on: list[str] | None = None) 
         if trouble:
             troubles[f"{metadata['namespace']}/{metadata['name']}"] = trouble[:300]
     return troubles
+
+
+def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, Any]:
+    """Ask until all are ready or the time is over."""
+    names, kubeconfig, start = options["names"], options["kubeconfig"], time.monotonic()
+    if check and not system.exists(kubeconfig):
+        message = "There is no cluster yet; it would be waited for."
+        nothing = {"not_ready": [], "problems": {}, "nodes": {}, "pods": {}}
+        return {"changed": False, **nothing, "seconds": 0.0, "msg": message}
+    deadline = start + (0 if check else options["timeout"])
+    asked = ("--request-timeout", "15s", "get", "nodes,pods", "-A", "-o", "json")
+    on = names if options["namespaces_on_nodes"] else None
+    states, pods = [], {}
+    while True:
+        done = system.call(["kubectl", "--kubeconfig", kubeconfig, *asked])
+        if done.code == 0:
+            states = node_states(done.output, names, options["node_info"])
+            pods = pod_troubles(done.output, options["namespaces"], on)
+        waiting = [state for state in states if not state.ready]
+        if (states and not waiting and not pods) or time.monotonic() >= deadline:
+            break
+        time.sleep(1)
+    if not states:
+        reason = (done.errors.strip().splitlines() or ["no answer"])[-1]
+        raise Stop(f"The API server cannot be asked about the nodes: {reason}.")
+    return {
+        "changed": False,
+        "not_ready": [state.name for state in waiting],
+        "problems": foreign_values({state.name: list(state.problems) for state in waiting}),
+        "nodes": foreign_values({state.name: dict(state.data) for state in waiting if state.known}),
+        "pods": foreign_values(pods),
+        "seconds": round(time.monotonic() - start, 1),
+    }

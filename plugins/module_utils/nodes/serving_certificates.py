@@ -13,9 +13,22 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
+import socket
+import ssl
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any
+
+from ansible.module_utils.basic import missing_required_lib
+
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import Unreachable
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.retry import PATIENCE
+from ansible_collections.bramble.kube.plugins.module_utils.nodes.api import Cluster, asking
 
 try:
     from cryptography import x509
@@ -24,6 +37,14 @@ try:
 except ImportError:
     HAS_CRYPTOGRAPHY = False
 
+OPTIONS = {
+    "nodes": {"type": "dict", "required": True},
+    "timeout": {"type": "int", "default": 90},
+    "kubeconfig": {"type": "path", "required": True},
+    "context": {"type": "str"},
+}
+REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+KUBELET_PORT = 10250
 SIGNER = "kubernetes.io/kubelet-serving"
 #: What the signer allows (https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/).
 USAGES = frozenset({"digital signature", "key encipherment", "server auth"})
@@ -117,3 +138,97 @@ def approval(request: Mapping[str, Any], now: str) -> dict[str, Any]:
         "spec": request["spec"],
         "status": {"conditions": [condition]},
     }
+
+
+def shows_certificate(address: str, ca: str, timeout: float = 5) -> bool:
+    """Whether the kubelet at an address shows a certificate for it by this CA."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=ca)
+    try:
+        plain = socket.create_connection((address, KUBELET_PORT), timeout)
+        with plain, context.wrap_socket(plain, server_hostname=address):
+            return True
+    except OSError:
+        return False
+
+
+@dataclass
+class Decided:
+    """What became of requests.
+
+    :ivar approved: names of those that were approved, by node.
+    :ivar refused: the objection to each of the others.
+    """
+
+    approved: dict[str, list[str]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def result(self) -> dict[str, Any]:
+        """As the module returns it."""
+        after = "".join(f"{name}: {', '.join(requests)} approved\n" for name, requests in self.approved.items())
+        warned = [
+            f"The certificate request {name} was not approved: {objection}." for name, objection in self.refused.items()
+        ]
+        return {
+            "changed": bool(self.approved),
+            "approved": self.approved,
+            "refused": self.refused,
+            "diff": {"before": "", "after": after},
+            "warned": warned,
+        }
+
+
+def approve_pending(cluster: Cluster, nodes: Mapping[str, Iterable[str]], check: bool, decided: Decided) -> None:
+    """Look at all pending requests once."""
+    for request in filter(is_pending, cluster.patiently(lambda: cluster.items(REQUESTS), PATIENCE)):
+        verdict = judge(request, nodes)
+        if verdict.objection:
+            decided.refused[verdict.request] = verdict.objection
+            continue
+        if not check:
+            now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+            cluster.send("PUT", f"{REQUESTS}/{verdict.request}/approval", approval(request, now))
+        decided.approved.setdefault(verdict.node, []).append(verdict.request)
+
+
+def act(cluster: Cluster, nodes: Mapping[str, list[str]], timeout: float, check: bool) -> dict[str, Any]:
+    """Approve until all have their certificate.
+
+    :param nodes: names and addresses of each node, its address first.
+    :param timeout: seconds.
+    """
+    if not cluster.ca:
+        raise Stop("The kubeconfig holds no CA (certificate-authority-data), by which kubelets could be checked.")
+    decided, deadline = Decided(), time.monotonic() + timeout
+    while True:
+        approve_pending(cluster, nodes, check, decided)
+        waiting = [name for name, addresses in nodes.items() if not shows_certificate(addresses[0], cluster.ca)]
+        if not waiting or check:
+            return decided.result()
+        if time.monotonic() >= deadline:
+            objections = "; ".join(f"{name}: {text}" for name, text in decided.refused.items())
+            raise Stop(
+                f"The kubelet of {waiting[0]} shows no certificate by the cluster's CA, and there is no request of its"
+                f" that may be approved{' (' + objections + ')' if objections else ''}: see that serverTLSBootstrap is"
+                " in its /var/lib/kubelet/config.yaml, and restart it."
+            )
+        time.sleep(1)
+
+
+def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, Any]:
+    """Read which nodes there are, and approve their requests."""
+    if not HAS_CRYPTOGRAPHY:
+        raise Stop(missing_required_lib("cryptography"))
+    nodes = {name: [str(address) for address in addresses] for name, addresses in options["nodes"].items()}
+    for name, addresses in nodes.items():
+        try:
+            ipaddress.ip_address((addresses or [""])[0])
+        except ValueError:
+            raise Stop(f"nodes: {name} has no address; its first entry is to be the node's address.") from None
+    try:
+        with asking(" about certificates"):
+            return act(Cluster.of(options), nodes, options["timeout"], check)
+    except Unreachable:
+        if not check:
+            raise
+        return {"changed": False, "approved": {}, "refused": {}, "msg": "There is no cluster yet."}

@@ -14,10 +14,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.init_rules import Answer
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.static_pods import STATIC_PODS
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import Version, parse_version
+from ansible_collections.bramble.kube.plugins.module_utils.nodes.api import Cluster, asking
 from ansible_collections.bramble.kube.plugins.module_utils.nodes.drain import CORDONED, Pod, selects
 
+OPTIONS = {
+    "version": {"type": "str", "required": True},
+    "machines": {"type": "dict", "required": True},
+    "control_plane": {"type": "dict", "required": True},
+    "available": {"type": "list", "elements": "str", "default": []},
+    "force": {"type": "bool", "default": False},
+    "kubeconfig": {"type": "path", "required": True},
+}
+KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
 #: Those whose image has the release as its tag.
 RELEASED = STATIC_PODS[1:]
 
@@ -216,3 +229,81 @@ def foreseen_blockers(pods: Iterable[Pod], nodes: Iterable[str], budgets: Iterab
                     " give its workload one replica more, or the budget one Pod less (maxUnavailable: 1)."
                 )
     return told
+
+
+def read_control_plane(cluster: Cluster, mended: Mapping[str, Any]) -> ControlPlane:
+    """What the API server and the master's disk say about the control plane."""
+    config = cluster.found(KUBE_SYSTEM + "/configmaps/kubeadm-config") or {}
+    text = (config.get("data") or {}).get("ClusterConfiguration", "")
+    proxy = cluster.found("/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy")
+    image = proxy["spec"]["template"]["spec"]["containers"][0]["image"] if proxy else ""
+    tag = image.rpartition(":")[2].removeprefix("v")
+    return ControlPlane(Answer(text, (), True).version, mended["tags"], tag, mended["unfinished"])
+
+
+def act(cluster: Cluster, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Find out what is due and what is in the way."""
+    found = read_control_plane(cluster, parameters["control_plane"])
+    if not found.version:
+        raise Stop("The cluster has no ConfigMap kubeadm-config: kubeadm has not made it, or not to the end.")
+    try:
+        current, wanted = parse_version(found.version), parse_version(parameters["version"])
+    except ValueError as error:
+        raise Stop(str(error)) from None
+    errors = []
+    if found.unfinished and found.unfinished != str(wanted):
+        errors.append(
+            f"An upgrade to Kubernetes {found.unfinished} was cut short on the master:"
+            f" set kubeadm_version to {found.unfinished} and run this to finish it first."
+        )
+    step = illegal_step(current, wanted, parameters["available"])
+    if step:
+        errors.append(step)
+    nodes = {item["metadata"]["name"]: item for item in cluster.items("/api/v1/nodes")}
+    pis = [
+        read_pi(host, entry["node"], entry["packages"], nodes.get(entry["node"]))
+        for host, entry in parameters["machines"].items()
+    ]
+    for pi in pis:
+        if pi.node not in nodes:
+            errors.append(f"{pi.host} is no node of this cluster: run site.yml with Kubernetes {current} first.")
+    errors += left_behind(pis, current, wanted) if not errors else []
+    due = {}
+    for pi in pis:
+        release = release_due(pi, str(wanted))
+        reasons = ([release] if release else []) + news(
+            **{key: parameters["machines"][pi.host][key] for key in ("os", "engine", "reboot")}
+        )
+        if reasons:
+            other = parameters["machines"][pi.host]
+            due[pi.host] = {
+                "reasons": reasons,
+                "release": bool(release),
+                "os": bool(other["os"]),
+                "engine": bool(other["engine"]),
+            }
+    if not errors:
+        # What is begun has to be finished, so only a Pi on which nothing was begun has to be Ready.
+        errors += [
+            f"{pi.host} is not Ready, and an upgrade does not fix it: 'ansible-playbook site.yml' tells why."
+            for pi in pis
+            if not pi.ready and not pi.begun
+        ]
+        budgets = closed_budgets(cluster.items("/apis/policy/v1/poddisruptionbudgets"))
+        leaving = [pi.node for pi in pis if pi.host in due]
+        errors += foreseen_blockers(cluster.pods(), leaving, budgets, parameters["force"])
+    left = control_plane_left(found, str(wanted))
+    return {
+        "changed": False,
+        "current": found.version,
+        "control_plane": left,
+        "machines": due,
+        "lines": lines(str(wanted), left, {host: entry["reasons"] for host, entry in due.items()}),
+        "errors": errors,
+    }
+
+
+def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, Any]:
+    """Look, and change nothing."""
+    with asking():
+        return act(Cluster.of(options), options)

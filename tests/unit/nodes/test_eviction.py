@@ -146,7 +146,7 @@ def run(monkeypatch):
     def run(cluster: Played, check: bool = False, **options) -> dict:
         monkeypatch.setattr(eviction.time, "monotonic", lambda: cluster.now)
         monkeypatch.setattr(eviction.time, "sleep", cluster.sleep)
-        return eviction.run(cluster, eviction.Options("k8s-node1", **options), check)
+        return eviction.act(cluster, eviction.Options("k8s-node1", **options), check)
 
     return run
 
@@ -174,7 +174,8 @@ def test_what_blocks_is_named_and_the_node_is_left_as_it_was(run, before, cordon
     with pytest.raises(eviction.NotDrained, match=words) as error:
         run(cluster, timeout=5)
     assert "within 5 seconds. default/a: The disruption budget" in str(error.value)
-    assert (error.value.evicted, list(error.value.blockers)) == ([], ["default/a"])
+    told = error.value.result
+    assert (told["evicted"], list(told["blockers"])) == ([], ["default/a"])
     assert cluster.cordons == cordons
 
 
