@@ -14,7 +14,7 @@ author:
 description:
   - Sets the hostname, now and for the next boot, and enters all hosts into C(/etc/hosts).
   - Lines of others in C(/etc/hosts) stay, but lose the names of these hosts, so that no stale address wins.
-  - Where cloud-init is installed, it is told to leave both alone from now on.
+  - Where cloud-init is installed, it is configured to leave both alone from now on.
 options:
   hostname:
     description: The machine's name.

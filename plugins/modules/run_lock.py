@@ -64,7 +64,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 holder:
-  description: What another run is told about this one. Empty in check mode, and without the lock.
+  description: What another run says about this one. Empty in check mode, and without the lock.
   returned: always
   type: str
 """

@@ -35,8 +35,8 @@ options:
     default: 30
   drill_days:
     description:
-      - After so many days without a drill with a backup, which M(bramble.kube.control_plane_drill) holds, that is told.
-      - V(0) tells it never.
+      - Warns after so many days without a drill with a backup, which M(bramble.kube.control_plane_drill) holds.
+      - V(0) never warns.
     type: int
     default: 30
   dest:

@@ -229,6 +229,6 @@ def test_the_lock_is_held_after_the_reboot_that_upgrade_makes(lab: Lab, tmp_path
     wait("the API server", lab.answers)
     before = boot(lab)
     lab.on(MASTER, "touch /run/reboot-required")
-    said = at_task(lab, "Wait until the Pi is Ready with what it has now", tmp_path, "playbooks/upgrade.yml")
+    said = at_task(lab, "Wait until the Pi is Ready with its new release", tmp_path, "playbooks/upgrade.yml")
     assert boot(lab) != before
     assert REFUSED in said, said

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Internal to this collection: names and behaviour may change in any release.
 
-"""A drill: a backup restored into an etcd and an API server that are thrown away, beside those of the cluster.
+"""A drill: a backup restored into a temporary etcd and API server, beside those of the cluster.
 
 They are the programs of the backup's own images, with the flags of its static Pods and the keys in it; what differs is
 where they listen (loopback, other ports), where their data is, and that the API server calls no webhook of the real

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Internal to this collection: names and behaviour may change in any release.
 
-"""How long CoreDNS answers after it was told to end.
+"""How long CoreDNS answers after it is asked to stop.
 
 kubeadm gives it five seconds, in which every node has to hear that it is asked no more. A busy Pi's API server and
 kube-proxy need longer, and look-ups that still come are lost.

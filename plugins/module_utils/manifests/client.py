@@ -247,7 +247,7 @@ class Client:
                 via = urlsplit(proxy if "//" in proxy else "http://" + proxy)
                 port = via.port or 80
             except ValueError:
-                raise ClusterError("The proxy's address is none; http://host:port is right.") from None
+                raise ClusterError("The proxy's address is not valid; use http://host:port.") from None
             if via.scheme != "http" or not via.hostname:
                 raise ClusterError(
                     f"The proxy {via.scheme}://{via.hostname or ''} is not one that is spoken to by http://; others "

@@ -102,7 +102,7 @@ def documents(text: str, source: str) -> Iterator[tuple[int, Any]]:
     try:
         parser = _make_parser(text)
     except UnicodeEncodeError:
-        raise ManifestError(f"{source} has half of a character (a lone surrogate); text is right.") from None
+        raise ManifestError(f"{source} has half of a character (a lone surrogate); use valid text.") from None
     try:
         yield from _Builder(parser, source).documents()
     except yaml.YAMLError as error:

@@ -44,20 +44,20 @@ def problems(labels: Mapping[str, Any], taints: Sequence[Mapping[str, Any]]) -> 
     found = []
     for key, value in labels.items():
         if not _KEY.fullmatch(str(key)):
-            found.append(f"the label {key!r} has a wrong name; letters, digits, '-', '_', '.', and one '/' are right")
+            found.append(f"the label {key!r} has a wrong name; use letters, digits, '-', '_', '.', and one '/'")
         elif not isinstance(value, str) or not _VALUE.fullmatch(value):
-            found.append(f"the label {key} is {value!r}; a text (in quotes) of letters, digits, '-', '_', '.' is right")
+            found.append(f"the label {key} is {value!r}; use a text (in quotes) of letters, digits, '-', '_', '.'")
         elif key == "kubernetes.io/hostname":
             found.append(f"the label {key} is the kubelet's own; leave it out")
     seen = set()
     for taint in taints:
         key, effect, value = taint.get("key", ""), taint.get("effect", ""), taint.get("value") or ""
         if not _KEY.fullmatch(str(key)):
-            found.append(f"the taint {key!r} has a wrong name; letters, digits, '-', '_', '.', and one '/' are right")
+            found.append(f"the taint {key!r} has a wrong name; use letters, digits, '-', '_', '.', and one '/'")
         elif effect not in EFFECTS:
-            found.append(f"the taint {key} has the effect {effect!r}; one of {', '.join(EFFECTS)} is right")
+            found.append(f"the taint {key} has the effect {effect!r}; use one of {', '.join(EFFECTS)}")
         elif not _VALUE.fullmatch(str(value)):
-            found.append(f"the taint {key} has the value {value!r}; letters, digits, '-', '_', '.' are right")
+            found.append(f"the taint {key} has the value {value!r}; use letters, digits, '-', '_', '.'")
         elif _OWNED.fullmatch(key):
             found.append(f"the taint {key} is Kubernetes' own; leave it out (kubectl cordon keeps Pods away)")
         elif (key, effect) in seen:

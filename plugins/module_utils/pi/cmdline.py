@@ -184,7 +184,7 @@ def check_wanted(present: Sequence[str], absent: Sequence[str]) -> None:
         for entry in entries:
             if tokenize(entry) != [entry] or entry.startswith(("=", "#")) or entry == "--" or not entry.isprintable():
                 raise CmdlineError(
-                    f"{option}: {entry!r} is not one kernel parameter: name or name=value without spaces is right, "
+                    f"{option}: {entry!r} is not one kernel parameter; use name or name=value without spaces, "
                     'or name="a value with spaces".'
                 )
     for entry in absent:

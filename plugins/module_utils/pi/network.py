@@ -134,7 +134,7 @@ def problem(address: str, gateway: str, servers: Sequence[str]) -> str | None:
     if "/" not in address or network.prefixlen > 30:
         return f"address: {address!r} does not tell its network; 192.168.13.7/24 does."
     if interface.ip in (network.network_address, network.broadcast_address):
-        return f"address: {interface.ip} stands for all of the network {network}; one between its ends is right."
+        return f"address: {interface.ip} stands for all of the network {network}; use one between its ends."
     if gateway:
         try:
             hop = ipaddress.IPv4Address(gateway)
@@ -143,7 +143,7 @@ def problem(address: str, gateway: str, servers: Sequence[str]) -> str | None:
         if hop not in network:
             return f"gateway: {gateway} is not in the network {network} of {interface.ip}; the router is."
         if hop == interface.ip:
-            return f"gateway: {gateway} is the Pi's own address; the router's is right."
+            return f"gateway: {gateway} is the Pi's own address; use the router's."
     for server in servers:
         try:
             ipaddress.ip_address(server)

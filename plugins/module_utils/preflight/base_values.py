@@ -17,16 +17,16 @@ from ansible_collections.bramble.kube.plugins.module_utils.pi import cmdline, ne
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import resolver
 
 _SHAPES = {
-    "base_journal_size": (r"\d+[KMGT]?|", "a size such as 100M is right"),
+    "base_journal_size": (r"\d+[KMGT]?|", "use a size such as 100M"),
     "base_locale": (
         r"[a-z]{2,3}_[A-Z]{2}(\.[A-Za-z0-9-]+)?(@[a-z]+)?|C(\.UTF-8)?|POSIX|",
-        "a language with its country and encoding, such as en_GB.UTF-8, is right",
+        "use a language with its country and encoding, such as en_GB.UTF-8",
     ),
 }
 _ENTRIES = {
-    "base_ntp_servers": (r"[A-Za-z0-9.:_-]+", "the name or address of one time server is right"),
-    "base_packages": (r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?", "the name of a package, such as curl, is right"),
-    "base_kernel_modules": (r"[A-Za-z0-9_-]+", "the name of a kernel module, such as br_netfilter, is right"),
+    "base_ntp_servers": (r"[A-Za-z0-9.:_-]+", "use the name or address of one time server"),
+    "base_packages": (r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?", "use the name of a package, such as curl"),
+    "base_kernel_modules": (r"[A-Za-z0-9_-]+", "use the name of a kernel module, such as br_netfilter"),
 }
 _SECONDS = {"base_time_timeout": 1, "base_time_tolerance": 0, "base_reboot_timeout": 1, "base_first_boot_timeout": 0}
 #: The firmware's limits for gpu_mem; beyond 512 MB nothing is gained on any model.
@@ -85,25 +85,25 @@ def _kernel(setting: Setting) -> Iterator[str]:
         if not re.fullmatch(r"[\w-]+([./][\w/.-]+)+", str(name)):
             yield f"base_kernel_settings: {shown(name)} is not a kernel setting; net.ipv4.ip_forward is one"
         elif value is None or isinstance(value, (Mapping, list)):
-            yield f"base_kernel_settings: {name} is {shown(value)}, but a number or a text is right"
+            yield f"base_kernel_settings: {name} is {shown(value)}; use a number or a text"
 
 
 def _shapes(setting: Setting) -> Iterator[str]:
     for name, (pattern, right) in _SHAPES.items():
         if not re.fullmatch(pattern, _text(setting(name))):
-            yield f"{name} is {shown(setting(name))}, but {right}"
+            yield f"{name} is {shown(setting(name))}; {right}"
     for name, (pattern, right) in _ENTRIES.items():
         for entry in _texts(setting(name)):
             if not re.fullmatch(pattern, entry):
-                yield f"{name} has the entry {shown(entry)}, but {right}"
+                yield f"{name} has the entry {shown(entry)}; {right}"
     for name, least in _SECONDS.items():
         number = _number(setting(name))
         if number is not None and number < least:
-            yield f"{name} is {number}, but {least} second{'s' if least != 1 else ''} or more are right"
+            yield f"{name} is {number}; use {least} second{'s' if least != 1 else ''} or more"
     memory = _number(setting("base_gpu_memory"))
     least, most = _GPU_MEMORY
     if memory and not least <= memory <= most:
-        yield f"base_gpu_memory is {memory}, but {least} to {most} megabytes are right, or 0 to leave it"
+        yield f"base_gpu_memory is {memory}; use {least} to {most} megabytes, or 0 to leave it"
     zone, known = _text(setting("base_timezone")), zoneinfo.available_timezones()
     if zone and known and zone not in known:  # without a list on this computer, the Pi tells
         yield f"base_timezone is {shown(zone)}, which is no time zone; Europe/London is one"

@@ -619,10 +619,10 @@ def _fixed_address(host: Host, cluster: Cluster) -> Found | None:
     none=(MUST_CHANGE, "{host}: it has no name server: is it in the network? base_nameservers gives it some."),
     itself=(
         MUST_CHANGE,
-        "{host}: its name server is itself ({found}), of which no container knows (CoreDNS stops with 'Loop'): set "
+        "{host}: its name server is itself ({found}), which no container can reach (CoreDNS stops with 'Loop'): set "
         "base_nameservers, for example to the router's address.",
     ),
-    many=(OK, "{host}: it has the name servers {found}, of which a container is told the first three."),
+    many=(OK, "{host}: it has the name servers {found}, of which a container uses the first three."),
     other=(WILL_CHANGE, "{host}: its name servers are {found}; base makes them {wanted}."),
 )
 def _name_servers(host: Host, cluster: Cluster) -> Found | None:

@@ -166,7 +166,7 @@ def _groups(inventory: Inventory) -> Iterator[Fault]:
     if not masters:
         alike = difflib.get_close_matches("master", [name for name in groups if name != "master"], n=1, cutoff=0.6)
         hint = f" (there is a group {alike[0]}: rename it)" if alike and groups[alike[0]] else ""
-        yield Fault(f"group master: it has no host{hint}; exactly one is right, the Pi that becomes the control plane")
+        yield Fault(f"group master: it has no host{hint}; it needs exactly one, the Pi that becomes the control plane")
     elif len(masters) > 1:
         yield Fault(
             f"group master: it has {len(masters)} hosts ({listing(masters)}), but there is one control plane only; "
@@ -174,7 +174,7 @@ def _groups(inventory: Inventory) -> Iterator[Fault]:
         )
     for host in masters:
         if host in nodes:
-            yield Fault("it is in both groups master and node; one of them is right", (host,))
+            yield Fault("it is in both groups master and node; put it in one of them", (host,))
     bramble = groups.get("bramble", ())
     for name, members in (("master", masters), ("node", nodes)):
         if members and not set(members) <= set(bramble):
@@ -215,7 +215,7 @@ def _names(inventory: Inventory) -> Iterator[Fault]:
                 yield Fault(problem, (host,))
     for name, hosts in owners.items():
         if len(hosts) > 1:
-            yield Fault(f"{hosts_named(hosts)}: they have one name, {name}; a name for each is right (base_hostname)")
+            yield Fault(f"{hosts_named(hosts)}: they have one name, {name}; give each its own name (base_hostname)")
 
 
 def _name_problem(variable: str, name: str) -> str:
@@ -225,9 +225,9 @@ def _name_problem(variable: str, name: str) -> str:
         pass
     else:
         right = _proposed_name("")
-        return f"{variable} is the address {name}; a name, such as {right}, with the address in ansible_host is right"
+        return f"{variable} is the address {name}; use a name, such as {right}, with the address in ansible_host"
     if name == "localhost":
-        return f"{variable} is localhost, which every machine calls itself; a name of its own is right"
+        return f"{variable} is localhost, which every machine calls itself; give it a name of its own"
     if len(name) > 63 or not all(_LABEL.fullmatch(label) for label in name.split(".")):
         return (
             f"{variable} is {shown(name)}, but a node's name has small letters, digits and hyphens, begins and ends "
@@ -256,28 +256,26 @@ def _addresses(inventory: Inventory) -> Iterator[Fault]:
             try:
                 node_addresses.setdefault(str(ipaddress.ip_address(str(node_ip))), []).append(host)
             except ValueError:
-                yield Fault(
-                    f"kubeadm_node_ip is {shown(node_ip)}, but an IP address, such as 192.168.13.8, is right", (host,)
-                )
+                yield Fault(f"kubeadm_node_ip is {shown(node_ip)}; use an IP address, such as 192.168.13.8", (host,))
     for (address, _port), hosts in ways.items():
         if len(hosts) > 1:
             yield Fault(
-                f"{hosts_named(hosts)}: they have one address, {address} (ansible_host); an address for each is right"
+                f"{hosts_named(hosts)}: they have one address, {address} (ansible_host); give each its own address"
             )
     for address, hosts in fixed_addresses.items():
         owners = [owner for owner in ways.get((address, "22"), ()) if owner not in hosts]
         if len(hosts) > 1:
             yield Fault(
-                f"{hosts_named(hosts)}: they have one base_static_address, {address}; an address for each is right"
+                f"{hosts_named(hosts)}: they have one base_static_address, {address}; give each its own address"
             )
         elif owners:
             yield Fault(
-                f"base_static_address is {address}, the address of {hosts_named(owners)}; a free one is right",
+                f"base_static_address is {address}, the address of {hosts_named(owners)}; use a free one",
                 tuple(hosts),
             )
     for address, hosts in node_addresses.items():
         if len(hosts) > 1:
-            yield Fault(f"{hosts_named(hosts)}: they have one kubeadm_node_ip, {address}; an address for each is right")
+            yield Fault(f"{hosts_named(hosts)}: they have one kubeadm_node_ip, {address}; give each its own address")
 
 
 def _values(inventory: Inventory) -> Iterator[Fault]:
@@ -314,8 +312,8 @@ def _versions(inventory: Inventory) -> Iterator[Fault]:
         except ValueError:
             hint = " (in quotation marks, or YAML reads a number)" if isinstance(value, float) else ""
             yield Fault(
-                f"kubeadm_version is {shown(value)}, but an exact release, three numbers with dots such as 1.37.2, "
-                f"is right{hint}",
+                f"kubeadm_version is {shown(value)}; use an exact release, three numbers with dots "
+                f"such as 1.37.2{hint}",
                 (host,),
             )
             continue
@@ -329,9 +327,7 @@ def _versions(inventory: Inventory) -> Iterator[Fault]:
             )
         elif text != str(version) or not version.final:
             right = f"{version.major}.{version.minor}.{version.patch}"
-            yield Fault(
-                f"kubeadm_version is {shown(text)}, but a final release without v, such as {right}, is right", (host,)
-            )
+            yield Fault(f"kubeadm_version is {shown(text)}; use a final release without v, such as {right}", (host,))
         elif version.major != 1:
             yield Fault(f"kubeadm_version is {version}, but Kubernetes' releases begin with 1", (host,))
 
@@ -348,9 +344,9 @@ def _network(name: str, value: Any) -> tuple[Any, str]:
             right = str(ipaddress.ip_network(str(value), strict=False))
         except ValueError:
             right = _SPARE_NETWORKS[0] if "pod" in name else "10.96.0.0/12"
-        return None, f"{name} is {shown(value)}, but a network, such as {right}, is right"
+        return None, f"{name} is {shown(value)}; use a network, such as {right}"
     if network.version != 4:
-        return None, f"{name} is {shown(value)}, but an IPv4 network, such as {_SPARE_NETWORKS[0]}, is right"
+        return None, f"{name} is {shown(value)}; use an IPv4 network, such as {_SPARE_NETWORKS[0]}"
     return network, ""
 
 
@@ -394,7 +390,7 @@ def _networks(inventory: Inventory) -> Iterator[Fault]:
         if pods and services and pods.overlaps(services):
             yield Fault(
                 f"the pod network {pods} (kubeadm_pod_cidr) and the service network {services} (kubeadm_service_cidr) "
-                f"overlap; two that do not, such as {spare_network([services, *lans])} for the pods, are right",
+                f"overlap; use two that do not, such as {spare_network([services, *lans])} for the pods",
                 (host,),
             )
         for kind, name, network, other in (
@@ -409,21 +405,21 @@ def _networks(inventory: Inventory) -> Iterator[Fault]:
                         spare = spare_network([*lans, *([other] if other else [])])
                         yield Fault(
                             f"the {kind} network {network} ({name}) contains the address {address} of host {owner}; "
-                            f"a network that your own does not use, such as {spare}, is right",
+                            f"use a network that your own does not use, such as {spare}",
                             (host,),
                         )
                         break
         if pods and (pods.prefixlen > _NODE_PREFIX or 2 ** (_NODE_PREFIX - pods.prefixlen) < len(inventory.hosts)):
             yield Fault(
                 f"the pod network {pods} (kubeadm_pod_cidr) is too small, each of the {len(inventory.hosts)} nodes "
-                f"gets a /{_NODE_PREFIX} of it; a /16, such as "
-                f"{spare_network([*lans, services] if services else lans)}, is right",
+                f"gets a /{_NODE_PREFIX} of it; use a /16, such as "
+                f"{spare_network([*lans, services] if services else lans)}",
                 (host,),
             )
         if services and not _SERVICE_PREFIX <= services.prefixlen <= 24:
             yield Fault(
                 f"the service network {services} (kubeadm_service_cidr) has the wrong size; "
-                f"/{_SERVICE_PREFIX} to /24 is right",
+                f"use /{_SERVICE_PREFIX} to /24",
                 (host,),
             )
 
@@ -434,7 +430,7 @@ def _ignored_checks(inventory: Inventory) -> Iterator[Fault]:
         if isinstance(value, list) and any(str(entry).strip().lower() == "all" for entry in value):
             yield Fault(
                 "kubeadm_ignore_preflight_errors contains 'all', which hides what keeps a cluster from working; "
-                "the names of single checks, such as 'Mem', are right",
+                "name single checks, such as 'Mem'",
                 (host,),
             )
 
@@ -450,6 +446,4 @@ def _cluster_wide(inventory: Inventory) -> Iterator[Fault]:
             # The rarer value is the likelier slip.
             values = sorted(hosts_of, key=lambda value: -len(hosts_of[value]))
             said = listing(f"{value} on {listing(hosts_of[value])}" for value in values)
-            yield Fault(
-                f"group bramble: {name} differs, {said}; one value for all hosts, in group_vars/bramble, is right"
-            )
+            yield Fault(f"group bramble: {name} differs, {said}; use one value for all hosts, in group_vars/bramble")

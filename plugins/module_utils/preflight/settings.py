@@ -70,7 +70,7 @@ def _wanted(option: Mapping[str, Any]) -> str:
         return f"one of {listing((shown(choice) for choice in option['choices']), 'or')}"
     words = _TYPE_WORDS.get(option.get("type", "str"), str(option.get("type")))
     if option.get("type") == "list" and option.get("elements") in _TYPE_WORDS:
-        words += f", each entry {_TYPE_WORDS[option['elements']]},"
+        words += f", each entry {_TYPE_WORDS[option['elements']]}"
     return words
 
 
@@ -84,11 +84,11 @@ def value_problem(name: str, value: Any, option: Mapping[str, Any]) -> str | Non
     """Say what is wrong with a variable's value.
 
     :param option: its entry in the role's argument specs.
-    :returns: half a sentence ("NAME is ..., but ... is right"), or None when the value is right.
+    :returns: half a sentence ("NAME is ...; use ..."), or None when the value is right.
     """
     kind = option.get("type", "str")
     if value is None:
-        return f"{name} is empty, but {_wanted(option)} is right (without the line, the default holds)"
+        return f"{name} is empty; use {_wanted(option)}, or remove the line for the default"
     slip = shapes.slip(name, value, kind, option.get("choices"))
     if slip:
         return slip
@@ -98,7 +98,7 @@ def value_problem(name: str, value: Any, option: Mapping[str, Any]) -> str | Non
         not isinstance(value, expected) if expected else kind in ("str", "path") and isinstance(value, (Mapping, list))
     )
     if misfit:
-        return f"{name} is {shapes.quoted(name, value)}, but {_wanted(option)} is right"
+        return f"{name} is {shapes.quoted(name, value)}; use {_wanted(option)}"
     try:
         errors = ArgumentSpecValidator({name: _without_demands(option)}).validate({name: value}).error_messages
     except OverflowError:  # of an infinite number
@@ -107,4 +107,4 @@ def value_problem(name: str, value: Any, option: Mapping[str, Any]) -> str | Non
         return shapes.form(name, value)
     if option.get("options"):
         return f"{name}: {foreign(errors[0], 300)}"
-    return f"{name} is {shapes.quoted(name, value)}, but {_wanted(option)} is right"
+    return f"{name} is {shapes.quoted(name, value)}; use {_wanted(option)}"

@@ -21,24 +21,24 @@ _SECRET = re.compile(r"password|passphrase|secret|token$")
 _DIGITS = ("base_hostname", "base_wifi_password", "base_wifi_ssid", "base_wifi_country", "kubeadm_node_name")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
-_URL = (r"https?://[A-Za-z0-9._~:\[\]@!$&()*+,;=%/?-]+|", "an address such as https://pkgs.k8s.io is right")
-_LABEL = (r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?|", "small letters, digits and hyphens are right")
+_URL = (r"https?://[A-Za-z0-9._~:\[\]@!$&()*+,;=%/?-]+|", "use an address such as https://pkgs.k8s.io")
+_LABEL = (r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?|", "use small letters, digits and hyphens")
 _SUBDOMAIN = (
     r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*|",
-    "small letters, digits, hyphens and dots are right",
+    "use small letters, digits, hyphens and dots",
 )
-_PATH_NAME = (r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|", "letters, digits and, inside, . _ - are right")
-_IMAGE = (r"[A-Za-z0-9][A-Za-z0-9._:/@-]*|", "an image such as docker.io/library/busybox:1.37 is right")
-_AMOUNT = (r"[0-9]+(?:\.[0-9]+)?[A-Za-z]{0,2}|", "an amount such as 512M is right")
+_PATH_NAME = (r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|", "use letters, digits and, inside, . _ -")
+_IMAGE = (r"[A-Za-z0-9][A-Za-z0-9._:/@-]*|", "use an image such as docker.io/library/busybox:1.37")
+_AMOUNT = (r"[0-9]+(?:\.[0-9]+)?[A-Za-z]{0,2}|", "use an amount such as 512M")
 #: Not Kubernetes' way: the hub refuses 1Gi, and its 1G is 2^30 bytes (ByteSpecification in jupyterhub/traitlets.py).
 _HUB_MEMORY = (
     r"[0-9]+(?:\.[0-9]+)?[KMGT]",
-    "a number with K, M, G or T, as JupyterHub reads it, such as 512M is right",
+    "use a number with K, M, G or T, as JupyterHub reads it, such as 512M",
 )
-_DURATION = (r"0|(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|ms|s|m|h))+|", "a duration such as 30m is right")
+_DURATION = (r"0|(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|ms|s|m|h))+|", "use a duration such as 30m")
 _FORMS = {
     "base_debian_archive": _URL,
-    "base_static_interface": (r"[A-Za-z0-9._-]{1,15}|", "the name of a network interface, such as eth0, is right"),
+    "base_static_interface": (r"[A-Za-z0-9._-]{1,15}|", "use the name of a network interface, such as eth0"),
     "docker_apt_repository": _URL,
     "docker_apt_key_url": _URL,
     "kubeadm_apt_repository": _URL,
@@ -60,10 +60,10 @@ _FORMS = {
 _ENTRIES = {
     "base_kernel_modules": (
         r"[A-Za-z0-9_][A-Za-z0-9_-]*",
-        "the name of a kernel module, such as br_netfilter, is right",
+        "use the name of a kernel module, such as br_netfilter",
     ),
-    "kubeadm_ignore_preflight_errors": (r"[A-Za-z0-9][A-Za-z0-9/._-]*", "the name of a check, such as Mem, is right"),
-    "master_api_server_names": (r"[A-Za-z0-9*][A-Za-z0-9.:*-]*", "a name or an address is right"),
+    "kubeadm_ignore_preflight_errors": (r"[A-Za-z0-9][A-Za-z0-9/._-]*", "use the name of a check, such as Mem"),
+    "master_api_server_names": (r"[A-Za-z0-9*][A-Za-z0-9.:*-]*", "use a name or an address"),
 }
 _NETWORKS = ("docker_pod_cidr",)
 _REGISTRY = r"_default|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?"
@@ -98,7 +98,7 @@ def slip(name: str, value: Any, kind: str, choices: Any) -> str | None:
         made = "a number, as YAML reads digits, and without its last zeros"
     else:
         made = "a date, as YAML reads it"
-    return f"{name} has become {made}, but a text is right: put it in quotes"
+    return f"{name} was read as {made}; put it in quotes"
 
 
 def form(name: str, value: Any) -> str | None:
@@ -106,21 +106,21 @@ def form(name: str, value: Any) -> str | None:
     for text in _lines(value):
         if _CONTROL.search(text):
             what = "a value" if is_secret(name) else f"{foreign(shown(text), 100)}"
-            return f"{name} has {what} with a line break or another control character, but one line of text is right"
+            return f"{name} has {what} with a line break or another control character; use one line of text"
     if name in _FORMS and isinstance(value, (str, int)):
         pattern, right = _FORMS[name]
         if not re.fullmatch(pattern, str(value)):
-            return f"{name} is {quoted(name, value)}, but {right}"
+            return f"{name} is {quoted(name, value)}; {right}"
     if name in _ENTRIES and isinstance(value, list):
         pattern, right = _ENTRIES[name]
         for entry in value:
             if not re.fullmatch(pattern, str(entry)):
-                return f"{name} has the entry {quoted(name, entry)}, but {right}"
+                return f"{name} has the entry {quoted(name, entry)}; {right}"
     if name in _NETWORKS and value:
         try:
             ipaddress.ip_network(str(value))
         except ValueError:
-            return f"{name} is {quoted(name, value)}, but a network, such as 10.244.0.0/16, is right"
+            return f"{name} is {quoted(name, value)}; use a network, such as 10.244.0.0/16"
     if name == "docker_registry_mirrors" and isinstance(value, Mapping):
         return next(_mirrors(value), None)
     return None
@@ -139,10 +139,10 @@ def _mirrors(mirrors: Mapping[Any, Any]) -> Iterator[str]:
     for registry, addresses in mirrors.items():
         if not re.fullmatch(_REGISTRY, str(registry)) or ".." in str(registry):
             said = f"docker_registry_mirrors has the registry {quoted('', str(registry))}"
-            yield f"{said}, but a name such as docker.io is right"
+            yield f"{said}; use a name such as docker.io"
         for address in addresses if isinstance(addresses, list) else [addresses]:
             if not isinstance(address, str) or not re.fullmatch(_URL[0][:-1], address) or "/.." in address:
                 yield (
-                    f"docker_registry_mirrors has {quoted('', address)} for {foreign(registry, 100)}, but an address "
-                    "such as http://192.168.13.2:5000 is right"
+                    f"docker_registry_mirrors has {quoted('', address)} for {foreign(registry, 100)}; use an address "
+                    "such as http://192.168.13.2:5000"
                 )

@@ -1,7 +1,7 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""CoreDNS answers for some time after it was told to end."""
+"""CoreDNS answers for some time after it is asked to stop."""
 
 from __future__ import annotations
 

@@ -299,13 +299,13 @@ BAD = [
         "name servers",
         {"network": {"nameservers": ["127.0.0.1"]}},
         MUST_CHANGE,
-        "its name server is itself (127.0.0.1), of which no container knows",
+        "its name server is itself (127.0.0.1), which no container can reach",
     ),
     (
         "name servers",
         {"network": {"nameservers": ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]}},
         OK,
-        "10.0.0.3 and 10.0.0.4, of which a container is told the first three",
+        "10.0.0.3 and 10.0.0.4, of which a container uses the first three",
     ),
     (
         "networks",

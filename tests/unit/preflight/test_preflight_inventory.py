@@ -56,7 +56,7 @@ def test_a_good_inventory_has_no_errors():
 @pytest.mark.parametrize(
     ("wrong", "parts"),
     [
-        (inventory(masters=()), ["Group master: it has no host; exactly one is right"]),
+        (inventory(masters=()), ["Group master: it has no host; it needs exactly one"]),
         (
             inventory(masters=(), groups={"masters": ["k8s-node1"]}),
             ["Group master: it has no host (there is a group masters: rename it)"],
@@ -85,15 +85,15 @@ def test_a_good_inventory_has_no_errors():
         ),
         (
             inventory(k8s_node1={"kubeadm_node_ip": "10.0.0.2"}, k8s_node2={"kubeadm_node_ip": "10.0.0.2"}),
-            ["they have one kubeadm_node_ip, 10.0.0.2; an address for each is right"],
+            ["they have one kubeadm_node_ip, 10.0.0.2; give each its own address"],
         ),
         (
             inventory(k8s_node1={"kubeadm_node_ip": "eth0"}),
-            ["Host k8s-node1: kubeadm_node_ip is 'eth0', but an IP address, such as 192.168.13.8, is right."],
+            ["Host k8s-node1: kubeadm_node_ip is 'eth0'; use an IP address, such as 192.168.13.8."],
         ),
         (
             inventory(k8s_node1={"base_hostname": "Pi"}, k8s_node2={"base_hostname": "pi"}),
-            ["Hosts k8s-node1 and k8s-node2: they have one name, pi; a name for each is right (base_hostname)."],
+            ["Hosts k8s-node1 and k8s-node2: they have one name, pi; give each its own name (base_hostname)."],
         ),
         (
             inventory(nodes=("k8s_node1",)),
@@ -106,26 +106,23 @@ def test_a_good_inventory_has_no_errors():
         (inventory(nodes=("a" * 64,)), ["at most 63 long", "a" * 63 + " would be right"]),
         (
             inventory(nodes=("192.168.13.20",)),
-            ["its name is the address 192.168.13.20; a name, such as k8s-node1"],
+            ["its name is the address 192.168.13.20; use a name, such as k8s-node1"],
         ),
         (inventory(k8s_node1={"base_hostname": "localhost"}), ["base_hostname is localhost, which every machine"]),
         (
             everywhere(kubeadm_version="1.37"),
-            [
-                "Every host: kubeadm_version is '1.37', but an exact release, three numbers with dots such as 1.37.2, "
-                "is right."
-            ],
+            ["Every host: kubeadm_version is '1.37'; use an exact release, three numbers with dots such as 1.37.2."],
         ),
         (
             everywhere(kubeadm_version=1.37),
-            ["kubeadm_version is 1.37, but", "(in quotation marks, or YAML reads a number)"],
+            ["kubeadm_version is 1.37; use", "(in quotation marks, or YAML reads a number)"],
         ),
-        (everywhere(kubeadm_version="latest"), ["kubeadm_version is 'latest', but an exact release"]),
+        (everywhere(kubeadm_version="latest"), ["kubeadm_version is 'latest'; use an exact release"]),
         (
             everywhere(kubeadm_version="v1.37.2"),
-            ["kubeadm_version is 'v1.37.2', but a final release without v, such as 1.37.2"],
+            ["kubeadm_version is 'v1.37.2'; use a final release without v, such as 1.37.2"],
         ),
-        (everywhere(kubeadm_version="1.38.0-rc.1"), ["but a final release without v, such as 1.38.0, is right"]),
+        (everywhere(kubeadm_version="1.38.0-rc.1"), ["use a final release without v, such as 1.38.0"]),
         (everywhere(kubeadm_version="2.0.0"), ["kubeadm_version is 2.0.0, but Kubernetes' releases begin with 1."]),
         (
             everywhere(kubeadm_version="1.9.7"),
@@ -138,7 +135,7 @@ def test_a_good_inventory_has_no_errors():
             inventory(k8s_node2={"kubeadm_version": "1.36.3"}),
             [
                 "Group bramble: kubeadm_version differs, 1.37.2 on k8s-master and k8s-node1 and 1.36.3 on k8s-node2; "
-                "one value"
+                "use one value"
             ],
         ),
         (
@@ -146,7 +143,7 @@ def test_a_good_inventory_has_no_errors():
             [
                 "Every host: the pod network 192.168.0.0/16 (kubeadm_pod_cidr) contains the address 192.168.13.7 of "
                 "host",
-                "such as 10.244.0.0/16, is right",
+                "such as 10.244.0.0/16",
             ],
         ),
         (
@@ -159,17 +156,20 @@ def test_a_good_inventory_has_no_errors():
         ),
         (
             everywhere(kubeadm_pod_cidr="10.244.1.1/16"),
-            ["kubeadm_pod_cidr is '10.244.1.1/16', but a network, such as 10.244.0.0/16, is right"],
+            ["kubeadm_pod_cidr is '10.244.1.1/16'; use a network, such as 10.244.0.0/16"],
         ),
         (
             everywhere(kubeadm_pod_cidr="pods"),
-            ["kubeadm_pod_cidr is 'pods', but a network, such as 10.244.0.0/16, is right"],
+            ["kubeadm_pod_cidr is 'pods'; use a network, such as 10.244.0.0/16"],
         ),
-        (everywhere(kubeadm_pod_cidr="fd00::/48"), ["but an IPv4 network, such as 10.244.0.0/16, is right"]),
-        (everywhere(kubeadm_pod_cidr="10.244.0.0/23"), ["is too small, each of the 3 nodes gets a /24 of it; a /16"]),
+        (everywhere(kubeadm_pod_cidr="fd00::/48"), ["use an IPv4 network, such as 10.244.0.0/16"]),
+        (
+            everywhere(kubeadm_pod_cidr="10.244.0.0/23"),
+            ["is too small, each of the 3 nodes gets a /24 of it; use a /16"],
+        ),
         (
             everywhere(kubeadm_service_cidr="10.0.0.0/8", kubeadm_pod_cidr="172.20.0.0/16"),
-            ["wrong size; /12 to /24 is right"],
+            ["wrong size; use /12 to /24"],
         ),
         (
             everywhere(kubeadm_ignore_preflight_errors=["Swap", "ALL"]),
@@ -179,21 +179,21 @@ def test_a_good_inventory_has_no_errors():
             inventory(k8s_node1={"kubeadm_cni": "calico"}),
             ["Host k8s-node1: kubeadm_cni is 'calico'; use flannel"],
         ),
-        (everywhere(kubeadm_ignore_preflight_errors="Swap"), ["is 'Swap', but a list, each entry a text, is right"]),
+        (everywhere(kubeadm_ignore_preflight_errors="Swap"), ["is 'Swap'; use a list, each entry a text"]),
         (
             everywhere(kubeadm_kubelet_config=["x"]),
-            ["kubeadm_kubelet_config is ['x'], but a mapping (name: value) is right"],
+            ["kubeadm_kubelet_config is ['x']; use a mapping (name: value)"],
         ),
         (
             everywhere(base_packages_upgrade="perhaps"),
-            ["base_packages_upgrade is 'perhaps', but true or false is right"],
+            ["base_packages_upgrade is 'perhaps'; use true or false"],
         ),
-        (everywhere(master_replicas="two"), ["master_replicas is 'two', but a whole number is right"]),
+        (everywhere(master_replicas="two"), ["master_replicas is 'two'; use a whole number"]),
         (
             everywhere(base_hostname=None),
-            ["base_hostname is empty, but a text is right (without the line, the default holds)"],
+            ["base_hostname is empty; use a text"],
         ),
-        (everywhere(kubeadm_version=["1.37.2"]), ["kubeadm_version is ['1.37.2'], but a text is right"]),
+        (everywhere(kubeadm_version=["1.37.2"]), ["kubeadm_version is ['1.37.2']; use a text"]),
     ],
 )
 def test_each_bad_inventory_has_its_sentence(wrong, parts):

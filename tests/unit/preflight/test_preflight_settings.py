@@ -36,15 +36,15 @@ def test_right_values(value, option):
 @pytest.mark.parametrize(
     ("value", "option", "sentence"),
     [
-        ("a,b", {"type": "list", "elements": "str"}, "x is 'a,b', but a list, each entry a text, is right"),
-        ([["a"]], {"type": "list", "elements": "int"}, "x is [['a']], but a list, each entry a whole number, is right"),
-        ("a=b", {"type": "dict"}, "x is 'a=b', but a mapping (name: value) is right"),
-        (["a"], {"type": "str"}, "x is ['a'], but a text is right"),
-        ({"a": 1}, {"type": "path"}, "x is {'a': 1}, but a path is right"),
-        ("many", {"type": "int"}, "x is 'many', but a whole number is right"),
-        (None, {"type": "bool"}, "x is empty, but true or false is right (without the line, the default holds)"),
-        (True, {"type": "str", "choices": ["off", "zram"]}, "x is true, but one of 'off' or 'zram' is right"),
-        ("y" * 200, {"type": "int"}, "x is '" + "y" * 76 + "..., but a whole number is right"),
+        ("a,b", {"type": "list", "elements": "str"}, "x is 'a,b'; use a list, each entry a text"),
+        ([["a"]], {"type": "list", "elements": "int"}, "x is [['a']]; use a list, each entry a whole number"),
+        ("a=b", {"type": "dict"}, "x is 'a=b'; use a mapping (name: value)"),
+        (["a"], {"type": "str"}, "x is ['a']; use a text"),
+        ({"a": 1}, {"type": "path"}, "x is {'a': 1}; use a path"),
+        ("many", {"type": "int"}, "x is 'many'; use a whole number"),
+        (None, {"type": "bool"}, "x is empty; use true or false, or remove the line for the default"),
+        (True, {"type": "str", "choices": ["off", "zram"]}, "x is true; use one of 'off' or 'zram'"),
+        ("y" * 200, {"type": "int"}, "x is '" + "y" * 76 + "...; use a whole number"),
     ],
 )
 def test_wrong_values_have_their_sentence(value, option, sentence):

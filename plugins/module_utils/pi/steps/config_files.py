@@ -68,7 +68,7 @@ def _wanted(entry: dict) -> place.Wanted:
         mode = int(entry["mode"], 8)
     except ValueError:
         raise Stop(
-            f"files: mode of {path} is {entry['mode']!r}; an octal number in quotes such as '0644' is right."
+            f"files: mode of {path} is {entry['mode']!r}; use an octal number in quotes such as '0644'."
         ) from None
     try:
         user = pwd.getpwnam(entry["owner"])

@@ -29,7 +29,7 @@ def problem(hostname: str, addresses: dict) -> str | None:
     """Say what is wrong with the options, None when nothing is."""
     for name in [hostname, *addresses]:
         if len(name) > 64 or not _NAME.fullmatch(name):
-            return f"{name!r} cannot be a node's name: small letters, digits and dashes are right, such as k8s-node1."
+            return f"{name!r} cannot be a node's name: use small letters, digits and dashes, such as k8s-node1."
     for name, address in addresses.items():
         try:
             if address:
