@@ -167,8 +167,3 @@ def of_node(node: Mapping[str, object]) -> Platform:
             f"node {name or '?'} has no status.nodeInfo.architecture; pass Node objects as the API has them"
         )
     return normalize(str(info.get("operatingSystem") or "linux"), str(info["architecture"]))
-
-
-def of_nodes(nodes: Iterable[Mapping[str, object]]) -> list[Platform]:
-    """The distinct platforms of these Node objects, in the order in which they first appear."""
-    return list(dict.fromkeys(of_node(node) for node in nodes))

@@ -18,7 +18,6 @@ from . import yamlio
 from .errors import KsonnetError, listed
 
 API_VERSIONS = ("0.0.1", "0.1.0", "0.2.0", "0.3.0")
-WRITABLE_API_VERSIONS = API_VERSIONS[1:]
 
 
 @dataclass

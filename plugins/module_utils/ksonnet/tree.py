@@ -57,10 +57,6 @@ class Tree:
         """Have this folder, empty or not."""
         self._folders.add(name)
 
-    def has_folder(self, name: str) -> bool:
-        """Whether a folder holds any file."""
-        return next(iter(self.files(name)), None) is not None
-
     def files(self, folder: str) -> Iterator[str]:
         """Names of all files below a folder, sorted, with all changes so far."""
         top = self.path(folder)

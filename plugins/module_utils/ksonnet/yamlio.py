@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -63,8 +62,3 @@ def load_all(text: str, where: str = "the text") -> list[Any]:
 def dump_all(documents: Iterable[Any]) -> str:
     """Documents separated by ``---``."""
     return "".join("---\n" + dump(document) for document in documents)
-
-
-def canonical(value: Any) -> str:
-    """JSON with sorted keys and no blanks: equal text means equal objects."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -37,11 +37,6 @@ class Version:
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}.{self.patch}" + (f"-{self.pre}" if self.pre else "")
 
-    @property
-    def minor_release(self) -> str:
-        """The release as the package repository names it, "1.37"."""
-        return f"{self.major}.{self.minor}"
-
 
 def parse_version(text: str) -> Version:
     """Read "1.37.2", "v1.37.2" or "v1.9.7-beta.0+abc".
@@ -51,24 +46,5 @@ def parse_version(text: str) -> Version:
     match = _RELEASE.fullmatch(text.strip().removeprefix("v"))
     if not match:
         raise VersionError(f"{text!r} is not a Kubernetes release: three numbers with dots, such as 1.37.2, are")
-    return _from_match(match)
-
-
-def _from_match(match: re.Match) -> Version:
     pre = match["pre"] or ""
     return Version(int(match["major"]), int(match["minor"]), int(match["patch"]), not pre, pre)
-
-
-def parse_kubeadm_version(output: str) -> Version:
-    """Find the release in what ``kubeadm version`` prints, with ``-o short`` or without, from 1.9 on.
-
-    Formats: cmd/kubeadm/app/cmd/version.go ("kubeadm version: &version.Info{... GitVersion:"v1.9.7", ...}").
-
-    :raises VersionError: when there is none.
-    """
-    match = re.search(
-        r'(?:GitVersion: ?"?|gitVersion"?: ?"?|^)v(' + _RELEASE.pattern + ")", output.strip(), re.MULTILINE
-    )
-    if not match:
-        raise VersionError("kubeadm did not print its version")
-    return _from_match(match)

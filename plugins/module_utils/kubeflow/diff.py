@@ -27,7 +27,6 @@ PARENT_NAMESPACE = "kube-system"
 PARENTS = f"/api/v1/namespaces/{PARENT_NAMESPACE}/configmaps"
 
 Get = Callable[..., Any]
-Target = "tuple[Item, Resource, waiting.Predicate]"
 
 
 def apply_set_of(component: str) -> ApplySet:

@@ -19,7 +19,6 @@ from ..manifests.load import Item
 from .catalogue import Component
 
 SUCCESSORS, AS_IS = "successors", "as_is"
-WAYS = (SUCCESSORS, AS_IS)
 
 _DEFINITION = "CustomResourceDefinition/"
 

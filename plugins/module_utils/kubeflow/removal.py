@@ -27,7 +27,6 @@ from .diff import apply_set_of
 from .prepare import password_namespace
 
 Get = Callable[..., Any]
-Doomed = "tuple[Item, Resource, dict]"
 _CLAIM = Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims", True)
 _KEPT = ("PersistentVolumeClaim", "PersistentVolume")
 

@@ -27,8 +27,6 @@ ADDITIONAL = "applyset.kubernetes.io/additional-namespaces"
 OUR_TOOLING = "bramble.kube/v1"
 CONFIG_MAP = Resource("v1", "ConfigMap", "configmaps", True)
 
-GroupKind = "tuple[str, str]"
-
 
 def identity(name: str, namespace: str, kind: str = "ConfigMap", group: str = "") -> str:
     """The set's id: ``applyset-<base64url(sha256(name.namespace.kind.group))>-v1`` (KEP-3659)."""

@@ -13,19 +13,6 @@ from .load import Item
 
 NAMESPACES, DEFINITIONS, POLICY, ACCOUNTS, CONFIGURATION, STORAGE, SERVICES, WORKLOADS, CUSTOM, WEBHOOKS = range(10)
 
-WAVE_NAMES = (
-    "namespaces",
-    "resource definitions",
-    "cluster-wide policy and RBAC",
-    "service accounts",
-    "configuration and secrets",
-    "storage",
-    "services",
-    "workloads",
-    "custom resources",
-    "webhooks",
-)
-
 # (group, kind) → wave. Kinds that are not here are custom resources.
 WAVES: dict[tuple[str, str], int] = {
     ("", "Namespace"): NAMESPACES,

@@ -42,7 +42,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.images.registry impor
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import join_command, tokens
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd import parse_pod
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import parse_kubeconfig
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import parse_kubeadm_version
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import auth, load, modernize, order
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import transform as shape
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.auth import Endpoint
@@ -376,7 +375,6 @@ READERS: dict[str, tuple[Any, Callable[[random.Random, Any], Iterator[Any]], Cal
     "kubeadm join": (printed.INIT_1_37.replace(printed.TOKEN, TOKEN), texts, join_command.parse_join_commands),
     "kubeadm token list": (printed.LIST_1_37.replace(printed.TOKEN, TOKEN), texts, tokens.parse_token_list),
     "kubeadm token list in JSON": (printed.LIST_JSON_1_37.replace(printed.TOKEN, TOKEN), texts, tokens.parse_token_list),
-    "kubeadm version": (printed.VERSION_1_9, texts, parse_kubeadm_version),
     "etcd's manifest": (ETCD, texts, parse_pod),
     "backups": (backup().decode("latin-1"), texts, archives),
     "cmdline files": (CMDLINE, texts, command_line),

@@ -11,7 +11,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.images.platform impor
     Platform,
     best_match,
     from_descriptor,
-    of_nodes,
+    of_node,
     parse,
     runnable,
 )
@@ -88,10 +88,10 @@ def node(name: str, architecture: str) -> dict:
 
 
 def test_nodes() -> None:
-    nodes = [node("a", "arm64"), node("b", "amd64"), node("c", "arm64"), node("d", "arm")]
-    assert [str(found) for found in of_nodes(nodes)] == ["linux/arm64", "linux/amd64", "linux/arm/v7"]
+    nodes = [node("a", "arm64"), node("b", "amd64"), node("d", "arm")]
+    assert [str(of_node(each)) for each in nodes] == ["linux/arm64", "linux/amd64", "linux/arm/v7"]
     with pytest.raises(InvalidPlatform, match="node x has no"):
-        of_nodes([{"metadata": {"name": "x"}}])
+        of_node({"metadata": {"name": "x"}})
 
 
 @given(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.declare import Declaration, Outcome, declare
 from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.registry import Downloads
 from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.render import Request, Result, render
-from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.yamlio import canonical
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -67,4 +67,5 @@ def standard(api_version: str = "0.1.0", release: str = "v1.7.0") -> dict[str, A
 
 def digest(objects: list[dict[str, Any]]) -> str:
     """A checksum of objects in any order, as canonical JSON."""
-    return hashlib.sha256("\n".join(sorted(map(canonical, objects))).encode()).hexdigest()
+    lines = (json.dumps(each, sort_keys=True, separators=(",", ":"), ensure_ascii=False) for each in objects)
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()

@@ -127,10 +127,3 @@ kubeadm join k8s.example.net:6443 --token {TOKEN} \\
 
 # v1.37 cmd/kubeadm/app/cmd/token.go, RunCreateToken: backslashes and tabs taken out, a space left at the end.
 CREATE_1_37 = f"kubeadm join 192.168.13.7:6443 --token {TOKEN} --discovery-token-ca-cert-hash {PIN} \n"
-
-# v1.9.7 cmd/kubeadm/app/cmd/version.go without -o; k8s.io/apimachinery/pkg/version Info printed by %#v.
-VERSION_1_9 = (
-    'kubeadm version: &version.Info{Major:"1", Minor:"9", GitVersion:"v1.9.7", '
-    'GitCommit:"dd5e1a2978fd0b97d9b78e1564398aeea7e7fe92", GitTreeState:"clean", BuildDate:"2018-04-18T23:58:35Z", '
-    'GoVersion:"go1.9.3", Compiler:"gc", Platform:"linux/arm"}\n'
-)

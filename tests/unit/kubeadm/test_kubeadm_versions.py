@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import kubeadm_output as printed
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import (
     OLDEST_MINOR,
-    parse_kubeadm_version,
     parse_version,
 )
 
@@ -20,7 +18,6 @@ numbers = st.integers(0, 99)
 def test_order_is_that_of_the_numbers(major, minor, patch):
     version = parse_version(f"v{major}.{minor}.{patch}")
     assert parse_version(str(version)) == version
-    assert version.minor_release == f"{major}.{minor}"
     assert (version < parse_version("1.24.0")) == ((major, minor) < OLDEST_MINOR)
 
 
@@ -32,21 +29,3 @@ def test_a_pre_release_is_older_than_its_release():
 def test_other_words_are_refused_with_an_example(text):
     with pytest.raises(ValueError, match=r"such as 1\.37\.2"):
         parse_version(text)
-
-
-@pytest.mark.parametrize(
-    ("output", "version"),
-    [
-        (printed.VERSION_1_9, "1.9.7"),
-        ("v1.37.2\n", "1.37.2"),
-        ('{\n  "clientVersion": {\n    "gitVersion": "v1.36.3"\n  }\n}\n', "1.36.3"),
-        ("W0102 warning.go: something v2\nv1.35.4\n", "1.35.4"),
-    ],
-)
-def test_what_kubeadm_version_prints(output, version):
-    assert str(parse_kubeadm_version(output)) == version
-
-
-def test_output_without_a_version():
-    with pytest.raises(ValueError, match="did not print its version"):
-        parse_kubeadm_version("command not found")
