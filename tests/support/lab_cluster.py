@@ -236,3 +236,30 @@ class WebPods:
     def ask_service(self, source: str) -> str:
         """Let the Pod on a node ask the Service by its DNS name; "web-FIRST" when that answered."""
         return self.ask(source, f"web.{self._namespace}.svc.cluster.local", 80)
+
+    def check_policy(self, guarded: str, stranger: str) -> None:
+        """A NetworkPolicy for the Pod on one node keeps another Pod out until it has the label asked for."""
+        policy = {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": "wall", "namespace": self._namespace},
+            "spec": {
+                "podSelector": {"matchLabels": {"app": f"web-{guarded}"}},
+                "policyTypes": ["Ingress"],
+                "ingress": [{"from": [{"podSelector": {"matchLabels": {"friend": "yes"}}}], "ports": [{"port": 8080}]}],
+            },
+        }
+        assert self.ask_pod(stranger, guarded) == f"web-{guarded}", "nothing keeps it out yet"
+        self._cluster.apply(policy)
+        kubectl = ("--namespace", self._namespace)
+        try:
+            deadline = time.monotonic() + 30
+            while self.ask(stranger, self.addresses[guarded], tries=1) == f"web-{guarded}":
+                assert time.monotonic() < deadline, "the policy is not enforced"
+                time.sleep(1)
+            assert self.ask_pod(guarded, stranger) == f"web-{stranger}", "nothing is said about this direction"
+            self._cluster.kubectl(*kubectl, "label", "pod", f"web-{stranger}", "friend=yes")
+            assert self.ask(stranger, self.addresses[guarded], tries=30) == f"web-{guarded}"
+        finally:
+            self._cluster.kubectl(*kubectl, "delete", "networkpolicy", "wall")
+            self._cluster.kubectl(*kubectl, "label", "pod", f"web-{stranger}", "friend-")

@@ -288,7 +288,7 @@ def _network_software(go: str) -> list[Product]:
             ldflags=f"-X {router}/pkg/version.Version=v{version_of('kube-router', router)}",
             seconds=120,
         ),
-        debian_layer("layer-policies", LAYER_RELEASE, "amd64", ("iptables", "ipset", "iproute2")),
+        debian_layer("layer-policies", LAYER_RELEASE, "amd64", ("iptables", "ipset", "iproute2", "busybox-static")),
     ]
     for architecture in ("amd64", "arm64"):
         made.append(

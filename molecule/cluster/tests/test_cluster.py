@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
 import pytest
 from lab_cluster import Cluster, condition, run_playbook
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import DEFAULT, NETWORKS
+
 NODES = {"k8s-master": "192.168.15.7", "k8s-node1": "192.168.15.8", "k8s-node2": "192.168.15.9"}
+NETWORK = NETWORKS[os.environ.get("BRAMBLE_POD_NETWORK") or DEFAULT]
 CLUSTER = Cluster("cluster")
 INVENTORY = Path(__file__).resolve().parents[1] / "inventory"
 
@@ -70,6 +74,12 @@ def test_pods_reach_each_other_across_nodes(pods, source, target):
 @pytest.mark.parametrize("source", ["k8s-master", "k8s-node2"])
 def test_service_answers_by_name_from_another_node(pods, source):
     assert pods.ask_service(source) == "web-k8s-node1"
+
+
+@pytest.mark.skipif(not NETWORK.enforces_policies, reason=f"{NETWORK.name} does not enforce NetworkPolicies by itself")
+@pytest.mark.parametrize("stranger", ["k8s-node1", "k8s-master"])
+def test_a_network_policy_keeps_out_who_it_does_not_name(pods, stranger):
+    pods.check_policy("k8s-node2", stranger)
 
 
 def test_pods_still_reach_each_other_when_docker_was_restarted(pods, pis):

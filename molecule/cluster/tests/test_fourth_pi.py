@@ -24,9 +24,10 @@ NAME, ADDRESS = "k8s-node3", "192.168.15.10"
 @pytest.fixture(scope="module")
 def inventory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The scenario's inventory and one Pi more."""
-    hosts = yaml.safe_load((SCENARIO / "inventory" / "hosts.yml").read_text())["bramble"]["children"]
+    scenario = yaml.safe_load((SCENARIO / "inventory" / "hosts.yml").read_text())["bramble"]
+    hosts, network = scenario["children"], scenario["vars"]["kubeadm_cni"]
     hosts["node"]["hosts"][NAME] = {"ansible_host": ADDRESS}
-    folder = write_inventory(tmp_path_factory.mktemp("four"), hosts, "cluster", "192.168.15")
+    folder = write_inventory(tmp_path_factory.mktemp("four"), hosts, "cluster", "192.168.15", kubeadm_cni=network)
     run_playbook(folder, str(ROOT / "lab/playbooks/create.yml"))
     return folder
 

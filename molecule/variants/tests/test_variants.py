@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -55,29 +54,7 @@ def test_a_service_answers_by_name(pods) -> None:
 
 
 def test_a_network_policy_keeps_out_who_it_does_not_name(pods) -> None:
-    """From the other Pi, and from the same one; without the policy all get through (above)."""
-    policy = {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"name": "wall", "namespace": "variants-verify"},
-        "spec": {
-            "podSelector": {"matchLabels": {"app": "web-new-node"}},
-            "policyTypes": ["Ingress"],
-            "ingress": [{"from": [{"podSelector": {"matchLabels": {"friend": "yes"}}}], "ports": [{"port": 8080}]}],
-        },
-    }
-    BOTH.apply(policy)
-    kubectl = ("--namespace", "variants-verify")
-    try:
-        deadline = time.monotonic() + 30
-        while pods.ask("old-master", pods.addresses["new-node"], tries=1) == "web-new-node":
-            assert time.monotonic() < deadline, "the policy is not enforced"
-            time.sleep(1)
-        assert pods.ask_pod("new-node", "old-master") == "web-old-master", "nothing is said about this direction"
-        BOTH.kubectl(*kubectl, "label", "pod", "web-old-master", "friend=yes")
-        assert pods.ask("old-master", pods.addresses["new-node"], tries=30) == "web-new-node"
-    finally:
-        BOTH.kubectl(*kubectl, "delete", "networkpolicy", "wall")
+    pods.check_policy("new-node", "old-master")
 
 
 def test_a_lone_master_says_that_it_waits_for_a_pod_network(lone: Path) -> None:

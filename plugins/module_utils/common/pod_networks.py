@@ -28,16 +28,17 @@ class PodNetwork:
     :ivar container: the container of it whose log tells what keeps the network from working.
     :ivar images: what every Pi pulls: names of role master's variables, or image references.
     :ivar registries: where these images come from.
-    :ivar plugin: the CNI plugin in its configuration, by which it is recognised on a Pi.
+    :ivar configuration: its CNI configuration file, by which it is recognised on a Pi.
     :ivar subnet_file: the file with the Pi's share of the Pod network; "" when it keeps none.
     :ivar subnet: the regular expression that finds the share in that file.
     :ivar requests: resources that its Pod asks for on every Pi.
     :ivar enforces_policies: whether NetworkPolicies hold with it alone.
     :ivar chains: a regular expression for the beginning of its iptables chains.
     :ivar tables: its nftables tables.
+    :ivar sets: a regular expression for its sets of addresses (ipset), which its rules in foreign iptables chains name.
     :ivar links: a regular expression for its network interfaces.
     :ivar folders: folders that are its own.
-    :ivar files: its files in folders of others.
+    :ivar files: its further files in folders of others.
     """
 
     name: str
@@ -46,13 +47,14 @@ class PodNetwork:
     container: str
     images: tuple[str, ...]
     registries: tuple[str, ...]
-    plugin: str
+    configuration: str
     subnet_file: str = ""
     subnet: str = ""
     requests: Mapping[str, str] = field(default_factory=dict)
     enforces_policies: bool = False
     chains: str = ""
     tables: tuple[str, ...] = ()
+    sets: str = ""
     links: str = ""
     folders: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
@@ -68,7 +70,7 @@ NETWORKS = {
             container="kube-flannel",
             images=("master_flannel_image", "master_flannel_cni_plugin_image"),
             registries=("ghcr.io",),
-            plugin="flannel",
+            configuration="/etc/cni/net.d/10-flannel.conflist",
             subnet_file="/run/flannel/subnet.env",
             subnet=r"^FLANNEL_SUBNET=(\S+)",
             requests={"cpu": "100m", "memory": "50Mi"},
@@ -76,35 +78,43 @@ NETWORKS = {
             tables=("flannel-ipv4", "flannel-ipv6"),
             links=r"flannel(-v6)?\.\d+",
             folders=("/run/flannel",),
-            files=("/etc/cni/net.d/10-flannel.conflist", "/opt/cni/bin/flannel"),
+            files=("/opt/cni/bin/flannel",),
+        ),
+        PodNetwork(
+            name="kube-router",
+            namespace="kube-system",
+            daemonset="kube-router",
+            container="kube-router",
+            images=("master_kube_router_image",),
+            registries=("docker.io",),
+            configuration="/etc/cni/net.d/10-kuberouter.conflist",
+            subnet_file="/etc/cni/net.d/10-kuberouter.conflist",
+            subnet=r'"subnet"\s*:\s*"([^"]+)"',
+            requests={"cpu": "20m", "memory": "48Mi"},
+            enforces_policies=True,
+            chains="KUBE-(ROUTER|POD-FW|NWPLCY)-",
+            sets="(inet6:)?kube-router-.+|KUBE-(SRC|DST)-.+",
+            links="kube-bridge",
         ),
     )
 }
 DEFAULT = "flannel"
-#: What enforces NetworkPolicies beside a network that does not (master_network_policies); it carries no packets itself.
-POLICY_ENGINE = PodNetwork(
-    name="kube-router",
-    namespace="kube-system",
-    daemonset="kube-router",
-    container="kube-router",
-    images=("master_network_policy_image",),
-    registries=("docker.io",),
-    plugin="",
-    requests={"cpu": "20m", "memory": "48Mi"},
-    enforces_policies=True,
-    chains="KUBE-(ROUTER|POD-FW|NWPLCY)-",
-)
+#: What enforces NetworkPolicies beside a network that does not (master_network_policies); there it carries no packets.
+POLICY_ENGINE = NETWORKS["kube-router"]
 
 
 def pod_network(name: str) -> dict[str, Any]:
-    """What roles have to know of a Pod network: its namespaces and images; nothing of one that the user brings.
+    """What roles have to know of a Pod network: its namespaces, its images, and the configurations of all others.
+
+    Nothing is known of one that the user brings.
 
     :param name: the value of kubeadm_cni.
     :raises ValueError: when it is none of NETWORKS, with the sentence for the user.
     """
     if name == NONE:
-        return {"name": NONE, "namespaces": [], "images": []}
+        return {"name": NONE, "namespaces": [], "images": [], "others": []}
     if name not in NETWORKS:
         raise ValueError(f"kubeadm_cni is {name!r}; use {', '.join(NETWORKS)} or {NONE}")
     network = NETWORKS[name]
-    return {**asdict(network), "namespaces": [network.namespace], "images": list(network.images)}
+    others = [other.configuration for other in NETWORKS.values() if other is not network]
+    return {**asdict(network), "namespaces": [network.namespace], "images": list(network.images), "others": others}

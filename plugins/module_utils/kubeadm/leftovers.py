@@ -18,6 +18,8 @@ _NETWORKS = tuple(NETWORKS.values())
 _CHAIN = re.compile("|".join(f"{start}.+" for start in ("KUBE-", "CNI-", *(one.chains for one in _NETWORKS)) if start))
 #: nft tables of kube-proxy in its mode nftables, of the CNI plugins, and of the Pod networks.
 _TABLES = {"kube-proxy", "cni_hostport", "cni_plugins_masquerade", *(name for one in _NETWORKS for name in one.tables)}
+#: Sets of addresses that rules of the Pod networks name.
+_SET = re.compile("|".join(one.sets for one in _NETWORKS if one.sets))
 #: Links of the CNI plugin bridge, of kube-proxy in its mode ipvs, and of the Pod networks.
 _LINK = re.compile("|".join(filter(None, ("cni0", "kube-ipvs0", "nodelocaldns", *(one.links for one in _NETWORKS)))))
 #: Folders that belong to the cluster as a whole. Those that are mounts of their own are emptied.
@@ -35,7 +37,7 @@ FOLDERS = (
 FILES = (
     "/var/lib/bramble.kube/restoring",
     "/var/lib/bramble.kube/last-drill.json",
-    *(file for one in _NETWORKS for file in one.files),
+    *(file for one in _NETWORKS for file in (one.configuration, *one.files)),
 )
 
 
@@ -47,13 +49,18 @@ def _is_own(chain: str) -> bool:
     return bool(_CHAIN.fullmatch(chain))
 
 
-def _jump(rule: str) -> str:
-    found = re.search(r"\s(?:-j|--jump|-g|--goto)\s+(\S+)", re.sub(r'"[^"]*"', '""', rule))  # no jump in a comment
-    return found.group(1) if found else ""
+def _is_ours(rule: str) -> bool:
+    """Whether a rule in somebody else's chain jumps to a chain of the cluster's, or names a set or link of its own."""
+    words = re.sub(r'"[^"]*"', '""', rule).split()  # nothing of a comment
+    named = {option: value for option, value in zip(words, words[1:]) if option.startswith("-")}
+    target = next((named[option] for option in ("-j", "--jump", "-g", "--goto") if option in named), "")
+    links = (named.get(option, "") for option in ("-i", "-o"))
+    sets = (value for option, value in zip(words, words[1:]) if option == "--match-set")
+    return _is_own(target) or any(map(_LINK.fullmatch, links)) or any(map(_SET.fullmatch, sets))
 
 
 def iptables_removal(saved: str) -> str:
-    """What `iptables-restore --noflush` has to read to take the cluster's chains away, and the rules that jump to them.
+    """What `iptables-restore --noflush` has to read to take the cluster's chains and its rules in other chains away.
 
     :param saved: what `iptables-save` printed.
     :returns: empty when there is nothing of the cluster's.
@@ -73,7 +80,7 @@ def iptables_removal(saved: str) -> str:
             chains.append(line[1:].split()[0])
         elif line.startswith("-A "):
             chain = line.split()[1]
-            if not _is_own(chain) and _is_own(_jump(line)):
+            if not _is_own(chain) and _is_ours(line):
                 jumps.append("-D " + line[3:])
         elif line == "COMMIT":
             close()
@@ -87,11 +94,11 @@ def nft_tables(listed: str) -> list[tuple[str, str]]:
 
 
 def links(listed: str) -> list[str]:
-    """The cluster's own network interfaces among those that `ip -json link` printed, and what hangs on its bridge."""
+    """The cluster's own network interfaces among those that `ip -json link` printed, and what hangs on its bridges."""
     names = []
     for link in json.loads(listed or "[]"):
         name = link.get("ifname", "")
-        if _LINK.fullmatch(name) or (link.get("master") == "cni0" and name.startswith("veth")):
+        if _LINK.fullmatch(name) or (name.startswith("veth") and _LINK.fullmatch(link.get("master", ""))):
             names.append(name)
     # What hangs on a bridge goes before it.
     return sorted(names, key=lambda name: (not name.startswith("veth"), name))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS, POLICY_ENGINE
+from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS
 from ansible_collections.bramble.kube.plugins.module_utils.status import certificates, powers
 from ansible_collections.bramble.kube.plugins.module_utils.status.audit import Seen
 from ansible_collections.bramble.kube.plugins.module_utils.status.audit_pis import Check, no_answer, off, pis
@@ -199,7 +199,7 @@ SYSTEM = (
 SYSTEM_PODS = {
     *(f"kube-system/static {name}" for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")),
     "kube-system/DaemonSet kube-proxy",
-    *(f"{network.namespace}/DaemonSet {network.daemonset}" for network in (*NETWORKS.values(), POLICY_ENGINE)),
+    *(f"{network.namespace}/DaemonSet {network.daemonset}" for network in NETWORKS.values()),
 }
 
 

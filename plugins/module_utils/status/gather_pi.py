@@ -139,10 +139,12 @@ def pod_network(system: System) -> dict[str, Any]:
     types: list[str] = []
     if configuration:
         types = re.findall(r'"type"\s*:\s*"([\w.-]+)"', system.read(f"/etc/cni/net.d/{configuration[0]}"))
-    network = next((one for one in NETWORKS.values() if one.plugin in types), None)
-    subnet = network and re.search(network.subnet, system.read(network.subnet_file), re.MULTILINE)
+    files = [f"/etc/cni/net.d/{name}" for name in configuration]
+    network = next((one for one in NETWORKS.values() if one.configuration in files[:1]), None)
+    kept = system.read(network.subnet_file) if network and network.subnet_file else ""
+    subnet = re.search(network.subnet, kept, re.MULTILINE) if kept else None
     return {
-        "configuration": [f"/etc/cni/net.d/{name}" for name in configuration],
+        "configuration": files,
         "network": network.name if network else "",
         "plugins_missing": sorted({name for name in types if not system.exists(f"/opt/cni/bin/{name}")}),
         "subnet": subnet.group(1) if subnet else "",

@@ -22,6 +22,7 @@ import stat
 from collections.abc import Iterable
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import POLICY_ENGINE
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, load_plain_yaml
 from ansible_collections.bramble.kube.plugins.module_utils.status.gather_pi import CONTROL_PLANE, KUBERNETES
@@ -46,7 +47,14 @@ FILES = (
 #: Programs whose command lines are read.
 PROGRAMS = (*CONTROL_PLANE, "kubelet", "kube-proxy")
 #: Programs that enforce NetworkPolicies on the node on which they run.
-POLICY_ENGINES = ("antrea-agent", "calico-node", "cilium-agent", "kube-network-policies", "kube-router", "weave-npc")
+POLICY_ENGINES = (
+    "antrea-agent",
+    "calico-node",
+    "cilium-agent",
+    "kube-network-policies",
+    POLICY_ENGINE.name,
+    "weave-npc",
+)
 #: Flags that add up when they are given several times (pflag's StringSlice and MapStringBool).
 _ADDED_UP = (
     "authorization-mode",

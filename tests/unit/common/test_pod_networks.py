@@ -22,6 +22,7 @@ def test_an_entry_is_what_its_manifest_says(network):
         assert image in text
     for amount in network.requests.values():
         assert amount in text
+    assert Path(network.configuration).name in text
     assert not network.subnet_file or re.compile(network.subnet).groups == 1
 
 
@@ -31,7 +32,8 @@ def test_the_default_is_the_roles():
 
 def test_roles_ask_where_it_runs_and_what_it_pulls():
     assert pod_network("flannel")["namespaces"] == ["kube-flannel"]
-    assert pod_network("none") == {"name": "none", "namespaces": [], "images": []}
+    assert pod_network("none") == {"name": "none", "namespaces": [], "images": [], "others": []}
+    assert pod_network("flannel")["others"] == ["/etc/cni/net.d/10-kuberouter.conflist"]
     with pytest.raises(ValueError, match=f"kubeadm_cni is 'calico'; use {', '.join(NETWORKS)} or none"):
         pod_network("calico")
 
@@ -39,12 +41,11 @@ def test_roles_ask_where_it_runs_and_what_it_pulls():
 @pytest.mark.parametrize("network", NETWORKS)
 def test_its_name_stands_in_its_entry_and_nowhere_else_in_the_code(network):
     """What differs between Pod networks is in the entry; a name anywhere else would have to change with it."""
+    variable = f"master_{network.replace('-', '_')}_"
     home = ROOT / "plugins/module_utils/common/pod_networks.py"
     for path in [*(ROOT / "plugins").rglob("*.py"), *(ROOT / "playbooks").rglob("*.yml")]:
         code = re.sub(r"(DOCUMENTATION|EXAMPLES|RETURN) = r\"\"\".*?\"\"\"", "", path.read_text(), flags=re.DOTALL)
         code = re.sub(r"\"\"\".*?\"\"\"|#[^\n]*", "", code, flags=re.DOTALL)
         found = [line.strip() for line in code.splitlines() if network in line]
         if path != home:
-            assert [line for line in found if f"{network}\\" not in line and f"master_{network}_" not in line] == [], (
-                path
-            )
+            assert [line for line in found if f"{network}\\" not in line and variable not in line] == [], path

@@ -73,6 +73,29 @@ def test_a_machine_with_docker_alone_keeps_everything() -> None:
     assert iptables_removal("") == ""
 
 
+#: Rules of kube-router 2.1.0 as Pod network without a chain of their own: a link or a set tells whose they are.
+ROUTED = """\
+*filter
+:FORWARD ACCEPT [0:0]
+-A FORWARD -o kube-bridge -m comment --comment "allow inbound traffic to pods" -j ACCEPT
+-A FORWARD -i kube-bridge -m comment --comment "allow outbound traffic from pods" -j ACCEPT
+-A FORWARD -i br-kube-bridge -j ACCEPT
+-A FORWARD -m comment --comment "-i kube-bridge" -i eth0 -j ACCEPT
+-A FORWARD -m set --match-set my-kube-router-sets src -j ACCEPT
+COMMIT
+*nat
+:POSTROUTING ACCEPT [0:0]
+-A POSTROUTING -m set --match-set kube-router-pod-subnets src -j MASQUERADE --random-fully
+-A POSTROUTING -m set ! --match-set mine dst -m set --match-set kube-router-node-ips dst -j MASQUERADE
+COMMIT
+"""
+
+
+def test_rules_of_a_network_in_the_chains_of_others() -> None:
+    ours = [line.replace("-A ", "-D ", 1) for line in ROUTED.splitlines() if line.startswith("-A ")]
+    assert iptables_removal(ROUTED).splitlines() == ["*filter", *ours[:2], "COMMIT", "*nat", *ours[5:], "COMMIT"]
+
+
 def test_tables() -> None:
     listed = "table ip filter\ntable ip nat\ntable inet my-firewall\ntable ip kube-proxy\ntable ip6 kube-proxy\n"
     assert nft_tables(listed) == [("ip", "kube-proxy"), ("ip6", "kube-proxy")]
@@ -87,10 +110,12 @@ def test_links_go_before_their_bridge_and_those_of_others_stay() -> None:
         {"ifname": "flannel.1"},
         {"ifname": "veth12ab", "master": "cni0"},
         {"ifname": "veth99ff", "master": "docker0"},
+        {"ifname": "kube-bridge"},
+        {"ifname": "veth34cd", "master": "kube-bridge"},
         {"ifname": "flannel-mine"},
         {"ifname": "eth1", "master": "cni0"},
     ]
-    assert links(json.dumps(listed)) == ["veth12ab", "cni0", "flannel.1"]
+    assert links(json.dumps(listed)) == ["veth12ab", "veth34cd", "cni0", "flannel.1", "kube-bridge"]
     assert links("") == []
 
 
