@@ -177,10 +177,7 @@ class Client:
             body = json.loads(content)
         except (ValueError, RecursionError):
             body = None
-        items = body.get("items") if isinstance(body, dict) else ()
-        if not isinstance(body, dict) or not (
-            items is None or (isinstance(items, list) and all(isinstance(item, dict) for item in items))
-        ):
+        if not isinstance(body, dict) or not _has_form(body):
             raise ClusterError(
                 f"{self.endpoint.server} answers {path} with success, but with no object of Kubernetes; is this the "
                 "API server's address, or is a proxy or a login page in between?"
@@ -361,3 +358,19 @@ def _api_error(status: int, headers: dict[str, str], content: bytes) -> ApiError
     if value and value.isascii() and value.isdigit() and len(value) < 10:
         retry_after = float(value)
     return ApiError(status, body, retry_after)
+
+
+def _has_form(body: dict[str, Any]) -> bool:
+    """Whether what every reader of an answer takes for granted is so: metadata, items of a list, resources."""
+    if not isinstance(body.get("metadata", {}), dict):
+        return False
+    items, resources = (body.get(key) if body.get(key) is not None else [] for key in ("items", "resources"))
+    return (
+        isinstance(items, list)
+        and all(isinstance(item, dict) and isinstance(item.get("metadata", {}), dict) for item in items)
+        and isinstance(resources, list)
+        and all(
+            isinstance(one, dict) and isinstance(one.get("name", ""), str) and isinstance(one.get("kind", ""), str)
+            for one in resources
+        )
+    )

@@ -106,14 +106,15 @@ class _Group:
                 raise
             for entry in page.get("items") or []:
                 self._seen(entry)
-            token = page["metadata"].get("continue") or ""
+            about = page.get("metadata") or {}
+            token = about.get("continue") or ""
             if not token:
                 return True
             if self.selector:
                 continue
             if not self.missing:
                 return False
-            pages = -(-int(page["metadata"].get("remainingItemCount") or 0) // PAGE)
+            pages = -(-int(about.get("remainingItemCount") or 0) // PAGE)
             if pages * GETS_PER_PAGE > len(self.missing):
                 return None
 
