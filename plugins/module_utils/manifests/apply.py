@@ -57,7 +57,7 @@ def sentence(error: Exception, item: Item) -> str:
             )
         if error.status == 403 and error.reason == "Forbidden" and not refusal.is_denied(error):
             return "not allowed: " + error.message
-        return refusal.sentence(error, item.kind, item.label, item.api_version)
+        return refusal.sentence(error, item.kind, item.label, item.api_version, item.object)
     return str(error)
 
 

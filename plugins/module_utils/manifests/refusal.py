@@ -14,12 +14,20 @@ from __future__ import annotations
 import copy
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from ..common.redact import foreign
+from . import quantity
 from .errors import ApiError
+from .load import what
 
 _TYPED = "failed to create typed "
+# The second reading, into Go's own types: it finds what the schema leaves open, numbers or texts and quantities.
+_CONVERTED = re.compile(r"unable to convert unstructured object to [^:]*: (.*)$", re.DOTALL)
+_MISFIT = re.compile(r"^json: cannot unmarshal (\w+)")
+_GO = {"object": dict, "array": list, "bool": bool, "number": float}
+_NUMBER_OR_TEXT = frozenset(["port", "targetPort", "maxSurge", "maxUnavailable", "minAvailable"])
 _PLACE = re.compile(r"^(\.[^ ]*|\.?[^ ]*\[.*\][^ ]*): (.*)$")
 _WANTED = re.compile(r"^expected (\w+)(?: \([^)]*\))?, got (.*)$", re.DOTALL)
 _VALUE = re.compile(r"^&?(?:value\.valueUnstructured\{Value:(.*)\}|\{(.*)\})$", re.DOTALL)
@@ -46,7 +54,10 @@ PRECIOUS = frozenset(["PersistentVolumeClaim", "PersistentVolume", "Namespace", 
 
 def is_typed(error: Exception) -> bool:
     """Whether the object is not of its kind's form: the server says 500, though only the manifest can change it."""
-    return isinstance(error, ApiError) and error.status == 500 and _TYPED in str(error.body.get("message") or "")
+    if not isinstance(error, ApiError) or error.status != 500:
+        return False
+    message = str(error.body.get("message") or "")
+    return _TYPED in message or bool(_CONVERTED.search(message))
 
 
 def is_denied(error: Exception) -> bool:
@@ -85,8 +96,11 @@ def without(document: dict, path: str) -> dict | None:
     return result
 
 
-def sentence(error: ApiError, kind: str, label: str, api_version: str) -> str:
+def sentence(error: ApiError, kind: str, label: str, api_version: str, document: Any = None) -> str:
     """Why the server refuses an object, and what to do."""
+    converted = _CONVERTED.search(str(error.body.get("message") or "")) if is_typed(error) else None
+    if converted:
+        return foreign(_misfit(converted.group(1), document), 600)
     typed = _typed_faults(error)
     if typed:
         return "; ".join(foreign(_typed(path, what, kind, api_version), 300) for path, what in typed[:10])
@@ -106,11 +120,33 @@ def sentence(error: ApiError, kind: str, label: str, api_version: str) -> str:
 _RECREATE = "delete it, give it another name, or set recreate: true"
 
 
+def _misfit(reason: str, document: Any) -> str:
+    """What does not fit into Go's own types; the server does not say where, so that the object is looked through."""
+    kind = _MISFIT.match(reason)
+    told = []
+    for path, value in _leaves(document, ()):
+        names = tuple(name for name in path if isinstance(name, str))
+        place = "".join(f".{step}" if isinstance(step, str) else f"[{step}]" for step in path).lstrip(".")
+        if "quantities must match" in reason and quantity.is_place(names) and quantity.parse(value) is None:
+            told.append(f"{place} is {what(value)}, and no quantity: write one such as 2, 500m or 64Mi")
+        elif kind and names and names[-1] in _NUMBER_OR_TEXT and isinstance(value, _GO.get(kind.group(1), ())):
+            told.append(f"{place} is {what(value)}: write a number, or a name or percentage where one is right")
+    return "; ".join(told) or f"a value does not fit its field: {reason}"
+
+
+def _leaves(value: Any, path: tuple) -> Iterator[tuple[tuple, Any]]:
+    """Every part of an object with its path."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        yield (*path, key), part
+        yield from _leaves(part, (*path, key))
+
+
 def _typed_faults(error: Exception) -> list[tuple[str, str]]:
     """(path, what is wrong) for each place that is not of its kind's form."""
-    if not is_typed(error):
+    text = str(error.body.get("message") or "") if isinstance(error, ApiError) and is_typed(error) else ""
+    if _TYPED not in text:
         return []
-    text = str(error.body["message"])  # type: ignore[attr-defined]
     text = text[text.index(_TYPED) :].partition("): ")[2]
     found = []
     for line in text.removeprefix("errors:").split("\n  "):

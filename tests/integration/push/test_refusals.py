@@ -51,6 +51,26 @@ def env(*pairs: tuple[str, Any]) -> dict[str, Any]:
             lambda space: deployment(space, {**POD, "readinessProbe": {}, "x": 1}, y=1),
             ["spec.y is no field", "spec.template.spec.readinessProbe is no field", "spec.template.spec.x is no field"],
         ),
+        (
+            lambda space: deployment(
+                space,
+                {"containers": [{"name": "c", "image": "a", "resources": {"limits": {"cpu": "much", "memory": ""}}}]},
+            ),
+            [
+                "resources.limits.cpu is the text 'much', and no quantity",
+                "limits.memory is the text '', and no quantity",
+            ],
+        ),
+        (
+            lambda space: deployment(space, strategy={"rollingUpdate": {"maxSurge": {}, "maxUnavailable": 1}}),
+            ["spec.strategy.rollingUpdate.maxSurge is a mapping: write a number"],
+        ),
+        (
+            lambda space: deployment(
+                space, {"containers": [{"name": "c", "image": "a", "livenessProbe": {"httpGet": {"port": True}}}]}
+            ),
+            ["livenessProbe.httpGet.port is the truth value true: write a number"],
+        ),
         (lambda space: config(space, extra="x"), ["extra is no field of a ConfigMap of v1", "drop_unknown_fields"]),
     ],
 )

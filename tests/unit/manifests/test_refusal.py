@@ -48,3 +48,22 @@ def test_a_sentence_has_no_period_of_the_servers():
 def test_webhooks_and_policies_are_known_to_deny(message):
     assert refusal.is_denied(ApiError(403, {"message": message}))
     assert not refusal.is_denied(ApiError(403, {"message": 'services "s" is forbidden: User "u" cannot create'}))
+
+
+def test_what_does_not_fit_into_gos_own_types_is_told_at_once_with_its_place():
+    said = "failed to convert new object (n/x; apps/v1, Kind=X) to proper version: unable to convert unstructured "
+    error = ApiError(
+        500, {"message": said + "object to apps/v1, Kind=Deployment: quantities must match the regular ..."}
+    )
+    assert refusal.is_typed(error) and refusal.unknown_fields(error) == []
+    document = {"spec": {"resources": {"limits": {"cpu": "500m", "memory": "much"}}, "name": "much"}}
+    assert refusal.sentence(error, "Deployment", "x", "apps/v1", document) == (
+        "spec.resources.limits.memory is the text 'much', and no quantity: write one such as 2, 500m or 64Mi"
+    )
+    error = ApiError(500, {"message": said + "object to v1: json: cannot unmarshal array into Go value of type int32"})
+    document = {"spec": {"ports": [{"targetPort": []}, {"targetPort": "http"}]}}
+    assert refusal.sentence(error, "Service", "x", "v1", document).startswith(
+        "spec.ports[0].targetPort is a list: write"
+    )
+    error = ApiError(500, {"message": said + 'object to v1: parsing time "x"'})
+    assert refusal.sentence(error, "Service", "x", "v1", {}) == 'a value does not fit its field: parsing time "x"'
