@@ -85,11 +85,19 @@ class Clock:
     def __init__(self) -> None:
         self.now = 1000.0
         self.slept: list[float] = []
+        self._looks = 0
+
+    def monotonic(self) -> float:
+        """What it says."""
+        self._looks += 1
+        assert self._looks < 10_000, "it waits without sleeping"
+        return self.now
 
     def sleep(self, seconds: float) -> None:
         """Let it go on."""
         self.slept.append(seconds)
         self.now += seconds
+        self._looks = 0
         assert len(self.slept) < 10_000, "it waits for ever"
 
 
@@ -97,7 +105,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Time for everything that imports ``time``."""
     made = Clock()
-    monkeypatch.setattr("time.monotonic", lambda: made.now)
+    monkeypatch.setattr("time.monotonic", made.monotonic)
     monkeypatch.setattr("time.sleep", made.sleep)
     return made
 
