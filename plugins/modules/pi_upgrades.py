@@ -67,61 +67,13 @@ reboot:
   type: bool
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
-from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
-from ansible_collections.bramble.kube.plugins.module_utils.pi import apt_refusals, facts, packages, parse, upgrades
-
-#: Cards are slow and others install, too.
-LOCK = ["-o", "DPkg::Lock::Timeout=600"]
-
-
-def apt(module: AnsibleModule, *arguments: str) -> str:
-    """Run apt-get; what it printed."""
-    environment = {"LC_ALL": "C", "LANGUAGE": "C", "DEBIAN_FRONTEND": "noninteractive"}
-    code, output, error = module.run_command(["apt-get", "-q", *LOCK, *arguments], environ_update=environment)
-    if code:
-        both = f"{output}\n{error}"
-        why = apt_refusals.sentences(System(), apt_refusals.refusals(both)) or f"{packages.reason(both)}."
-        module.fail_json(msg=f"'apt-get {' '.join(arguments)}' failed: {why}")
-    return output
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import perform
+from ansible_collections.bramble.kube.plugins.module_utils.pi import upgrades
 
 
 def main() -> None:
-    """Ask apt, report."""
-    module = AnsibleModule(
-        argument_spec={
-            "engine": {"type": "list", "elements": "str", "default": []},
-            "ignore": {"type": "list", "elements": "str", "default": []},
-            "mark": {"type": "bool", "default": False},
-        },
-        supports_check_mode=True,
-    )
-    system = System()
-    if not module.check_mode:
-        apt(module, "update", "--error-on=any")
-    found = upgrades.newer(apt(module, "--simulate", "--ignore-hold", "upgrade", "--with-new-pkgs"))
-    release = facts.operating_system(system)
-    strangers = upgrades.of_other_release(found, release.get("version_id", ""))
-    if strangers:
-        module.fail_json(
-            msg=f"The package sources in /etc/apt offer {strangers[0].name} of another release ({strangers[0].origin}),"
-            f" and this is {release.get('name')}: an upgrade from one release of the OS to the next is not done here."
-            " Write a card with the new release instead, or put the sources back."
-        )
-    status = parse.dpkg_status(system.read("/var/lib/dpkg/status"))
-    held = [name for name, entry in status.items() if entry["want"] == "hold"]
-    engine, others = upgrades.split(found, module.params["engine"], [*module.params["ignore"], *held])
-    changed = module.params["mark"] and any(package.boots for package in others) and not upgrades.wants_reboot(system)
-    if changed and not module.check_mode:
-        place.write(place.Wanted(upgrades.REBOOT_FILE, b"*** System restart required ***\n"))
-    module.exit_json(
-        changed=changed,
-        os=[str(package) for package in others],
-        engine=[str(package) for package in engine],
-        reboot=upgrades.wants_reboot(system),
-    )
+    """Do what is left to do."""
+    perform(upgrades)
 
 
 if __name__ == "__main__":

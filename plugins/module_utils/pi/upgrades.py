@@ -8,11 +8,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
+from ansible_collections.bramble.kube.plugins.module_utils.pi import apt_refusals, facts, packages, parse
 
+OPTIONS = {
+    "engine": {"type": "list", "elements": "str", "default": []},
+    "ignore": {"type": "list", "elements": "str", "default": []},
+    "mark": {"type": "bool", "default": False},
+}
+#: Cards are slow and others install, too.
+LOCK = ("-o", "DPkg::Lock::Timeout=600")
 REBOOT_FILE = "/run/reboot-required"
 
 #: apt-get(8): "Inst name [old] (new origin:version/suite [arch])".
@@ -80,3 +90,40 @@ def split(packages: Sequence[Newer], engine: Iterable[str], left: Iterable[str])
 def wants_reboot(system: System) -> bool:
     """Whether something that was installed since the last boot wants a reboot; the file goes with the reboot."""
     return system.exists(REBOOT_FILE)
+
+
+def apt(system: System, *arguments: str) -> str:
+    """Run apt-get; what it printed."""
+    done = system.call(["apt-get", "-q", *LOCK, *arguments], DEBIAN_FRONTEND="noninteractive")
+    if done.code:
+        both = f"{done.output}\n{done.errors}"
+        why = apt_refusals.sentences(system, apt_refusals.refusals(both)) or f"{packages.reason(both)}."
+        raise Stop(f"'apt-get {' '.join(arguments)}' failed: {why}")
+    return done.output
+
+
+def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, Any]:
+    """Ask apt, and mark what wants a reboot."""
+    if not check:
+        apt(system, "update", "--error-on=any")
+    found = newer(apt(system, "--simulate", "--ignore-hold", "upgrade", "--with-new-pkgs"))
+    release = facts.operating_system(system)
+    strangers = of_other_release(found, release.get("version_id", ""))
+    if strangers:
+        raise Stop(
+            f"The package sources in /etc/apt offer {strangers[0].name} of another release ({strangers[0].origin}),"
+            f" and this is {release.get('name')}: an upgrade from one release of the OS to the next is not done here."
+            " Write a card with the new release instead, or put the sources back."
+        )
+    status = parse.dpkg_status(system.read("/var/lib/dpkg/status"))
+    held = [name for name, entry in status.items() if entry["want"] == "hold"]
+    engine, others = split(found, options["engine"], [*options["ignore"], *held])
+    changed = options["mark"] and any(package.boots for package in others) and not wants_reboot(system)
+    if changed and not check:
+        system.write(REBOOT_FILE, b"*** System restart required ***\n")
+    return {
+        "changed": changed,
+        "os": [str(package) for package in others],
+        "engine": [str(package) for package in engine],
+        "reboot": wants_reboot(system),
+    }

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ansible_collections.bramble.kube.plugins.modules.kustomize_build import Folder, not_pinned, read_by
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.kustomize import Folder, not_pinned, read_by
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

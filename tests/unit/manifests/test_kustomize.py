@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
-from ansible_collections.bramble.kube.plugins.modules.kustomize_build import digest, lay_out, pick
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.kustomize import digest, lay_out, pick
 
 
 @pytest.fixture
