@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
+from played_machine import Played
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import Done
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import kustomize
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.kustomize import digest, lay_out, pick
 
 
@@ -115,3 +119,95 @@ def test_a_cut_archive_is_damaged_unless_only_its_padding_is_gone(release: Path)
         else:
             assert folder == pick(whole, "manifests"), length
     assert refused > len(whole) / 2
+
+
+BUILT = "apiVersion: v1\nkind: ConfigMap\n"
+
+
+@pytest.fixture
+def pi(played: Played, release: Path, monkeypatch: pytest.MonkeyPatch) -> Played:
+    """A machine with kubectl, to which an archive with one overlay comes."""
+    played.put("/usr/bin/kubectl", "#!", 0o755)
+    archive = packed(release, "release-1")
+    played.sha256 = digest(pick(archive, "manifests").files)
+    monkeypatch.setattr(kustomize, "fetch", lambda url, most, silence: archive)
+    played.seen = []
+
+    def kubectl(words: list[str]) -> str:
+        folder = Path(words[-1])
+        played.seen.append((folder, {path.name: path.read_text() for path in folder.iterdir()}))
+        return BUILT
+
+    played.says("kubectl kustomize", kubectl)
+    return played
+
+
+def options(pi: Played, **changed) -> dict:
+    return {
+        "url": "https://x/y.tar.gz",
+        "folder": "manifests",
+        "overlay": "manifests/base",
+        "kustomization": None,
+        "files_sha256": pi.sha256,
+        "timeout": 60,
+        **changed,
+    }
+
+
+def test_the_overlay_is_built_and_nothing_of_it_stays(pi: Played) -> None:
+    assert kustomize.run(pi, options(pi), False) == {"changed": False, "manifests": BUILT}
+    ((folder, files),) = pi.seen
+    assert sorted(files) == ["a.yaml", "kustomization.yaml", "same.yaml"]
+    assert not folder.exists()
+
+
+def test_a_kustomization_of_the_users_lies_beside_it(pi: Played) -> None:
+    own = {"resources": ["../manifests/base"]}
+    kustomize.run(pi, options(pi, overlay=None, kustomization=own), False)
+    ((folder, files),) = pi.seen
+    assert folder.name == kustomize.OWN_FOLDER
+    assert json.loads(files["kustomization.yaml"]) == own
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"files_sha256": "00"}, "its files have the checksum [0-9a-f]{64}, and not the expected 00"),
+        ({"folder": "other"}, "the archive has no folder other"),
+        (
+            {"overlay": None, "kustomization": {"resources": ["https://github.com/a/b"]}},
+            "its kustomization takes https://github.com/a/b in bramble/kustomization.yaml, which may be another thing",
+        ),
+    ],
+)
+def test_what_is_not_what_was_expected_is_not_built(pi: Played, changed: dict, words: str) -> None:
+    with pytest.raises(Stop, match=rf"^https://x/y\.tar\.gz: {words}.*\.$"):
+        kustomize.run(pi, options(pi, **changed), False)
+    assert pi.asked == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (
+            Done(1, "", "Error: no\n"),
+            r"kustomize failed: Error: no \(links that lead out of its folder were left out: manifests/LICENSE\)",
+        ),
+        ("\n", "kustomize built no object from it"),
+    ],
+)
+def test_what_is_not_built_is_told(pi: Played, answer: Done | str, words: str) -> None:
+    pi.says("kubectl kustomize", answer)
+    with pytest.raises(Stop, match=rf"^https://x/y\.tar\.gz: {words}\.$"):
+        kustomize.run(pi, options(pi), False)
+
+
+def test_without_kubectl_check_mode_only_says_so(pi: Played) -> None:
+    pi.at("/usr/bin/kubectl").unlink()
+    assert kustomize.run(pi, options(pi), True) == {
+        "changed": False,
+        "manifests": "",
+        "msg": "They would be built, once kubectl is installed.",
+    }
+    with pytest.raises(Stop, match=r"^There is no kubectl on this machine: the role kubeadm installs it\.$"):
+        kustomize.run(pi, options(pi), False)

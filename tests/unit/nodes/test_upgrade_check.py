@@ -87,7 +87,15 @@ def test_kube_proxy_may_be_missing_or_old(cluster: Api, played: Played) -> None:
     assert check(played)["control_plane"] == ""
     cluster.has("1.37.1", node("1.37.1"))
     cluster.objects[CONFIG] = {"data": {"ClusterConfiguration": "kubernetesVersion: v1.37.2\n"}}
-    assert check(played)["control_plane"] == "kube-proxy has 1.37.1"
+    result = check(played, machine=pi("1.37.1"))
+    assert result["control_plane"] == "kube-proxy has 1.37.1"
+
+
+def test_a_control_plane_or_a_pi_alone_is_due(cluster: Api, played: Played) -> None:
+    head = "Due until every Pi has Kubernetes 1.37.2 and the newest packages:"
+    cut = {"tags": NEW, "unfinished": "1.37.2"}
+    assert check(played, control_plane=cut)["lines"] == [head, "control plane: an upgrade to 1.37.2 was cut short"]
+    assert check(played, machine=pi("1.37.2", reboot=True))["lines"] == [head, "pi1: a reboot"]
 
 
 def test_a_release_that_cannot_be_reached_in_one_step_is_refused(cluster: Api, played: Played) -> None:

@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import pytest
+from played_machine import Played
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import Done
 from ansible_collections.bramble.kube.plugins.module_utils.pi import upgrades
 
 PRINTED = """\
@@ -61,3 +64,62 @@ def test_packages_of_the_next_release_are_noticed():
     assert upgrades.of_other_release(upgrades.newer(PRINTED), "13") == []
     strangers = upgrades.of_other_release(upgrades.newer(PRINTED), "12")
     assert [package.name for package in strangers] == ["libc6", "tzdata"]
+
+
+APT = "apt-get -q -o DPkg::Lock::Timeout=600 "
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch: pytest.MonkeyPatch) -> Played:
+    """A Pi with Debian 13, for which apt knows newer packages."""
+    monkeypatch.setattr("os.fchown", lambda *_: None)
+    played = Played(tmp_path)
+    played.put("/etc/os-release", 'NAME="Debian GNU/Linux"\nID=debian\nVERSION_ID="13"\nPRETTY_NAME="Debian 13"\n')
+    played.put("/var/lib/dpkg/status", "Package: tzdata\nStatus: hold ok installed\nVersion: 1\n")
+    played.says("--simulate", PRINTED)
+    return played
+
+
+def options(**changed) -> dict:
+    return {"engine": ["containerd.io"], "ignore": ["kubelet"], "mark": False, **changed}
+
+
+def test_newer_packages_are_told_apart(machine: Played) -> None:
+    result = upgrades.run(machine, options(), False)
+    assert (result["changed"], result["reboot"]) == (False, False)
+    assert [text.split()[0] for text in result["os"]] == ["libc6", "linux-image-6.12.60+deb13-rpi-2712"]
+    assert [text.split()[0] for text in result["engine"]] == ["containerd.io"]
+    assert machine.asked == [
+        APT + "update --error-on=any",
+        APT + "--simulate --ignore-hold upgrade --with-new-pkgs",
+    ]
+    assert machine.environments[0] == {"DEBIAN_FRONTEND": "noninteractive"}
+
+
+def test_check_mode_fetches_no_lists(machine: Played) -> None:
+    assert upgrades.run(machine, options(mark=True), True)["changed"]
+    assert machine.asked == [APT + "--simulate --ignore-hold upgrade --with-new-pkgs"]
+    assert not machine.exists(upgrades.REBOOT_FILE)
+
+
+def test_a_reboot_is_marked_once_and_only_if_something_wants_it(machine: Played) -> None:
+    result = upgrades.run(machine, options(mark=True), False)
+    assert (result["changed"], result["reboot"]) == (True, True)
+    result = upgrades.run(machine, options(mark=True), False)
+    assert (result["changed"], result["reboot"]) == (False, True)
+    machine.at(upgrades.REBOOT_FILE).unlink()
+    machine.says("--simulate", "\n".join(line for line in PRINTED.splitlines() if "tzdata" in line))
+    machine.put("/var/lib/dpkg/status", "")
+    assert not upgrades.run(machine, options(mark=True), False)["changed"]
+
+
+def test_sources_of_another_release_are_refused(machine: Played) -> None:
+    machine.put("/etc/os-release", 'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian 12"\n')
+    with pytest.raises(Stop, match=r"^The package sources in /etc/apt offer libc6 of another release"):
+        upgrades.run(machine, options(), False)
+
+
+def test_apts_failure_is_told(machine: Played) -> None:
+    machine.says("update", Done(100, "", "E: Could not get lock /var/lib/apt/lists/lock\n"))
+    with pytest.raises(Stop, match=r"^'apt-get update --error-on=any' failed: .*lock"):
+        upgrades.run(machine, options(), False)
