@@ -55,7 +55,7 @@ options:
     required: true
   state:
     description:
-      - V(present) brings source and key to what they should be.
+      - V(present) makes source and key what they should be.
       - V(renewed) only renews the key of a source that is there, and switches the source off, with a warning, when apt
         refuses it for good.
     type: str

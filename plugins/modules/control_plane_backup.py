@@ -13,7 +13,7 @@ author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Saves etcd with the programs of the cluster's own etcd image and verifies the snapshot, adds the PKI, the
-    kubeconfigs, kubeadm's and the kubelet's configuration and the static Pods, and brings it all to the laptop as one
+    kubeconfigs, kubeadm's and the kubelet's configuration and the static Pods, and saves it all on the laptop as one
     file.
   - The file is encrypted with ansible-vault. The content passes through the SSH session into the laptop's memory and
     is encrypted there; nothing of it ever reaches the laptop's disk or a log unencrypted. What was encrypted is

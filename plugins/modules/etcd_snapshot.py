@@ -16,7 +16,7 @@ description:
   - Compares the file with the checksum at its end, and lets C(etcdutl) read all its pages. Only a file that passes both
     comes to its place; before that, the file of an earlier run stays.
   - The file holds every Secret of the cluster and is readable by root alone. It stays on the card of the same machine;
-    the playbook C(bramble.kube.backup) brings one to the laptop, encrypted.
+    the playbook C(bramble.kube.backup) saves one on the laptop, encrypted.
   - Runs on the machine of the control plane, as root.
 options:
   dest:

@@ -12,7 +12,7 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Makes the control plane with C(kubeadm init), unless the API server says that it is complete.
+  - Creates the control plane with C(kubeadm init), unless the API server says that it is complete.
   - After an init that was cut short, takes away what it wrote and begins again, or makes the add-ons that are still
     missing.
     It does so only when the cluster was never complete, so that nothing of a user's is lost.

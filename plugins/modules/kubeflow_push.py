@@ -39,7 +39,7 @@ options:
     elements: raw
     required: true
   provided:
-    description: Components that the cluster has by other means, which nobody's need brings.
+    description: Components that the cluster has by other means, which are not installed even if others need them.
     type: list
     elements: str
     default: []

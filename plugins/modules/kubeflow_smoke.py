@@ -13,7 +13,7 @@ author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Makes a namespace of its own, carries out one proof after another in it, and deletes it with all that was made.
-  - A proof that fails does not fail the module and does not keep the others from being tried, so that one run tells
+  - A proof that fails does not fail the module and does not keep the others from being tried, so that one run shows
     everything; RV(failed_proofs) says which.
 extends_documentation_fragment:
   - bramble.kube.api_options

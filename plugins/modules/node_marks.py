@@ -12,7 +12,7 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Gives each node the labels and taints that it should have, and takes away those that it got from here earlier and
+  - Gives each node the labels and taints that it should have, and removes those that were set from here earlier and
     should no longer have. What others put on a node stays.
   - Runs on the laptop (C(delegate_to=localhost)).
 options:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: nodes_ready
-short_description: Wait until nodes and the Pods that a cluster lives by are ready, and tell about those that are not
+short_description: Wait until nodes and a cluster's own Pods are ready, and list those that are not
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
@@ -34,7 +34,7 @@ options:
   node_info:
     description:
       - What each of the nodes has to report in C(status.nodeInfo), besides being Ready. After an upgrade or a reboot
-        the cluster believes the old state for a while, and then tells the new.
+        the cluster shows the old state for a while, and then the new one.
     type: dict
     default: {}
   timeout:

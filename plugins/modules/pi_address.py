@@ -12,7 +12,7 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Gives a network interface a fixed IPv4 address, through whoever manages it - NetworkManager, netplan or dhcpcd.
+  - Gives a network interface a fixed IPv4 address, through whatever manages it - NetworkManager, netplan or dhcpcd.
     Where cloud-init is installed, it is configured to leave the network alone.
   - The change is made by a job of its own three seconds after the module has answered, and is undone unless it is
     confirmed within O(timeout) seconds, by O(state=confirmed) over a connection that was made after the change. So a

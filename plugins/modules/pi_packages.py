@@ -12,7 +12,7 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Installs packages and brings all packages up to date, on a machine on which other programs install packages too, and
+  - Installs packages and upgrades all packages, on a machine on which other programs install packages too, and
     whose power may have been cut while dpkg was working.
   - Waits for whoever is installing now, such as the unattended upgrade after a boot, and finishes what dpkg was
     interrupted at. An upgrade never touches held packages, changed configuration files are kept.

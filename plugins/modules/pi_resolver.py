@@ -12,7 +12,7 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Has exactly the given name servers asked, through whoever writes C(/etc/resolv.conf) - systemd-resolved,
+  - Sets exactly the given name servers, through whatever writes C(/etc/resolv.conf) - systemd-resolved,
     NetworkManager, dhcpcd, or nobody - and waits until they are.
 options:
   nameservers:

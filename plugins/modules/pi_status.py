@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: pi_status
-short_description: What goes on on a Pi right now, with or without an API server
+short_description: The state of a Pi right now, with or without an API server
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)

@@ -12,7 +12,7 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Switches swap off, and tells whoever switches it on at boot not to do so, each in its own configuration - rpi-swap,
+  - Switches swap off, and disables whatever switches it on at boot, each in its own configuration - rpi-swap,
     zram-generator, dphys-swapfile, zram-tools, C(/etc/fstab).
   - Removes swap files, which would only take space on the card.
 options:

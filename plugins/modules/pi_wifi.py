@@ -12,7 +12,7 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Makes a Wi-Fi network known to whoever manages the Pi's network - NetworkManager, netplan, or dhcpcd with
+  - Adds a Wi-Fi network to whatever manages the Pi's network - NetworkManager, netplan, or dhcpcd with
     wpa_supplicant - and keeps the radio awake.
   - The password itself is not stored, only the key that it gives for this network, readable by root alone.
 options:

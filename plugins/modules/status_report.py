@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: status_report
-short_description: Says what is not well in the cluster, on one screen and as one page
+short_description: Shows what is wrong in the cluster, on one screen and as one page
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Takes what M(bramble.kube.pi_status) read on the Pis and what M(bramble.kube.cluster_status) was told, finds what is
-    not well, and shows it - one sentence each, with cause and remedy.
+  - Takes what M(bramble.kube.pi_status) read on the Pis and what M(bramble.kube.cluster_status) read of the cluster,
+    finds what is wrong, and shows it - one sentence each, with cause and remedy.
   - Reads of each host the registered result C(status_pi), and C(kubeadm_node_name), C(base_hostname), C(kubeadm_cni).
   - Runs on the laptop by itself, without C(delegate_to). Changes nothing but O(dest).
 options:

@@ -210,7 +210,7 @@ def decide(init: Init) -> tuple[rules.Step, rules.Answer | None]:
     if lost:
         raise Stop(
             f"This is a control plane, and files that it cannot do without are missing: {', '.join(lost)}."
-            " The playbook restore.yml brings them back from a backup."
+            " The playbook restore.yml restores them from a backup."
         )
     remains, answer = init.remains(), None
     if remains.manifests and remains.admin:

@@ -62,7 +62,7 @@ def mend(system: System, check: bool) -> list[str]:
         if not copy:
             raise Stop(
                 f"{MANIFESTS}/{name}.yaml is missing, and kubeadm has left no copy of it in {COPIES}:"
-                " playbooks/restore.yml brings the control plane back from a backup."
+                " playbooks/restore.yml restores the control plane from a backup."
             )
         if not check:
             system.write(f"{MANIFESTS}/{name}.yaml", copy.encode(), 0o600)

@@ -61,7 +61,7 @@ class ApiError(BrambleError):
 
 
 class Slips:
-    """Collects what is wrong in a set, so that one run tells all of it."""
+    """Collects what is wrong in a set, so that one run shows all of it."""
 
     def __init__(self) -> None:
         self._sentences: list[str] = []

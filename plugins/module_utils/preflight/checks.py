@@ -753,7 +753,7 @@ def _node_name(host: Host, cluster: Cluster) -> Found | None:
         "{found} or later.",
     ),
     other=(WILL_CHANGE, "{host}: it has Kubernetes {found}; the run installs {wanted}."),
-    behind=(WILL_CHANGE, "{host}: it is in a cluster with Kubernetes {found}; upgrade.yml brings it to {wanted}."),
+    behind=(WILL_CHANGE, "{host}: it is in a cluster with Kubernetes {found}; upgrade.yml upgrades it to {wanted}."),
 )
 def _kubernetes(host: Host, cluster: Cluster) -> Found | None:
     packages, wanted = host.fact("packages"), _wanted_version(host, cluster)

@@ -132,7 +132,7 @@ def _said(pi: Pi, container: str) -> str:
         BAD,
         "it cannot be reached ({said}), because etcd, which holds its data, does not run on the master; the last that "
         "it said is '{words}'",
-        "fix what that names; the kubelet starts it again by itself, and restore.yml brings a backup back",
+        "fix what that names; the kubelet starts it again by itself, and restore.yml restores a backup",
     ),
     ailing=(
         BAD,
@@ -295,7 +295,7 @@ def control_plane(scene: Scene) -> Iterator[Found]:
     version=(
         NOTE,
         "its kubelet is {found}, the control plane {wanted}",
-        "run upgrade.yml, which brings all Pis to one release",
+        "run upgrade.yml, which upgrades all Pis to one release",
     ),
 )
 def nodes(scene: Scene) -> Iterator[Found]:

@@ -32,7 +32,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.status.log_tail impor
 
 KUBERNETES = "/etc/kubernetes"
 SERVICES = ("containerd", "docker", "kubelet")
-#: Packages whose versions are told.
+#: Packages whose versions are shown.
 PACKAGES = ("containerd", "containerd.io", "docker-ce", "docker.io", "kubeadm", "kubectl", "kubelet")
 #: The static Pods of a control plane: manifest's name, and name of the program in it.
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")

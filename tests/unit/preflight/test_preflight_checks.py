@@ -337,7 +337,7 @@ BAD = [
         "Kubernetes",
         {"packages": {"kubelet": {"version": "1.36.3-1.1"}}, "kubernetes": joined},
         WILL_CHANGE,
-        "it is in a cluster with Kubernetes 1.36.3; upgrade.yml brings it to 1.37.2",
+        "it is in a cluster with Kubernetes 1.36.3; upgrade.yml upgrades it to 1.37.2",
     ),
     (
         "ports",

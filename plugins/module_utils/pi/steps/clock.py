@@ -94,7 +94,7 @@ def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[st
     if not service:
         if check_mode:
             return {"changed": True, "service": "", "synchronized": False, "waited": 0.0}
-        raise Stop("No time service is installed: 'sudo apt install systemd-timesyncd' brings one.")
+        raise Stop("No time service is installed: 'sudo apt install systemd-timesyncd' installs one.")
     state = states[service + ".service"]
     file = wanted_file(service, servers)
     different = file is not None and system.read(file[0]) != file[1]
