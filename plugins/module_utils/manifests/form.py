@@ -16,7 +16,7 @@ _MAPPINGS = frozenset(
         *("spec", "template", "jobTemplate", "selector", "matchLabels", "strategy", "updateStrategy", "rollingUpdate"),
         *("securityContext", "backend", "defaultBackend", "http", "topology", "overhead", "scheduling", "limited"),
         *("resource", "containerResource", "pods", "object", "external", "target", "names", "validation", "schema"),
-        *("subresources", "conversion", "webhookClientConfig", "clientConfig"),
+        *("subresources", "conversion", "webhookClientConfig", "clientConfig", "rollbackTo"),
     ]
 )
 _LISTS = frozenset(

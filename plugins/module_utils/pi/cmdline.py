@@ -137,7 +137,15 @@ def parse(content: bytes) -> Parsed:
     tokens: list[str] = _WORD.findall(lines[0]) if lines else []
     for line in lines[1:]:
         tokens = _insert(tokens, [token for token in _WORD.findall(line) if not _contradicts(tokens, token)])
+    if any(map(_is_open, tokens)):
+        # To the kernel it goes to the end of the line, and so would all that is added there.
+        repairs.append("it had a double quote that nothing closed")
+        tokens = [token + '"' if _is_open(token) else token for token in tokens]
     return Parsed(tuple(tokens), tuple(repairs))
+
+
+def _is_open(token: str) -> bool:
+    return token.count('"') % 2 == 1
 
 
 def _contradicts(tokens: Sequence[str], token: str) -> bool:
@@ -168,9 +176,10 @@ def is_cut(parsed: Parsed, content: bytes | None, backup: bytes | None) -> bool:
         return True
     # Cut in the middle of a parameter: no line end, and the text is the beginning of the backup's. An end at a
     # parameter's end is somebody's edit with an editor that writes no line end.
+    line = parsed.line[:-1] if content.count(b'"') % 2 else parsed.line
     return (
         not content.endswith(b"\n")
-        and whole.line.startswith(parsed.line)
+        and whole.line.startswith(line)
         and parsed.tokens != whole.tokens[: len(parsed.tokens)]
     )
 

@@ -1,34 +1,42 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Bad input of every kind that the collection reads: one sentence of ours or a result, never a traceback or a secret.
 
-The budget is fixed; the seed is printed with the figures and taken from BRAMBLE_FUZZ_SEED when it is set, so that a
-failure can be had again.
+Where something is written on the strength of what was read, it is written to something that stands for the cluster or
+the Pi: nothing may be changed by input that was refused, nor by input that is bad in the eyes of another reader.
+
+The budget is fixed. The seed is another one each time, is printed with the figures (see ../conftest.py), and is taken
+from BRAMBLE_FUZZ_SEED when that is set, so that a failure can be had again.
 """
 
-# ruff: noqa: E501 - the manifests are tables
 from __future__ import annotations
 
-import copy
-import hashlib
 import io
 import json
 import os
-import random
 import re
 import sys
-import tarfile
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
 
-for _folder in ("support", "unit/kubeadm"):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / _folder))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), *(str(HERE.parents[1] / folder) for folder in ("support", "unit/kubeadm", "unit/ksonnet"))]
 
+import app_builder
+import damaged
+import inputs
 import kubeadm_output as printed
+import server
+from inputs import CMDLINE, ETCD, INDEX, KUBECONFIG, MANIFESTS, SECRET, TOKEN
 
 from ansible_collections.bramble.kube.plugins.filter.inventory_errors import filter_inventory_errors
 from ansible_collections.bramble.kube.plugins.module_utils.backup import archive
@@ -39,226 +47,110 @@ from ansible_collections.bramble.kube.plugins.module_utils.images import referen
 from ansible_collections.bramble.kube.plugins.module_utils.images.credentials import Credential, CredentialStore
 from ansible_collections.bramble.kube.plugins.module_utils.images.find import images_of
 from ansible_collections.bramble.kube.plugins.module_utils.images.registry import RegistryClient
+from ansible_collections.bramble.kube.plugins.module_utils.ksonnet import options as ksonnet_options
+from ansible_collections.bramble.kube.plugins.module_utils.ksonnet import run as ksonnet
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import join_command, tokens
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd import parse_pod
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import parse_kubeconfig
-from ansible_collections.bramble.kube.plugins.module_utils.manifests import auth, load, modernize, order
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import parse_kubeadm_version
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import auth, load, order, plan, push
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import transform as shape
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.auth import Endpoint
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.masking import mask
-from ansible_collections.bramble.kube.plugins.module_utils.pi import cmdline
+from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import cmdline
+from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.status import gather_cluster
 
-SEED = int(os.environ.get("BRAMBLE_FUZZ_SEED") or 20)
-TRIES = int(os.environ.get("BRAMBLE_FUZZ_TRIES") or 150)  # for each reader
-SECRET = "hunter2hunter2x9"
-TOKEN = f"abcdef.{SECRET}"
+SEED = int(os.environ["BRAMBLE_FUZZ_SEED"])
 LONGEST = 600
-FIGURES: dict[str, Counter[str]] = {}
-
-ODD: tuple[Any, ...] = (
-    None,
-    "",
-    "text",
-    7,
-    -1.5,
-    True,
-    [],
-    {},
-    [None],
-    {"a": None},
-    "\x1b[2J",
-    "\u202etxt",
-    "x" * 2000,
-)
-PIECES = ("\x00", "\x1b[31m", "\u202e", "\ud800", "\n", "\r", "\t", "---\n", "{", "}", "[", "]", ":", '"', "'", "&a ", "*a ",
-          "<<: ", "!!binary ", "! ", "%", "=", "--", "\u00a0", "\ufeff", "²", "1e999", "0o9", "null", "9" * 400)  # fmt: skip
 
 
-def texts(rng: random.Random, good: str) -> Iterator[str]:
-    """A good text, damaged: cut, pieces put in, parts taken out, doubled and swapped."""
-    pieces = (*PIECES, f" {TOKEN} ") if SECRET in good else PIECES
-    while True:
-        text = good
-        for _change in range(rng.randint(1, 3)):
-            at, size = rng.randrange(len(text) + 1), rng.randint(1, 40)
-            text = rng.choice(
-                (
-                    text[:at],
-                    text[at:],
-                    text[:at] + rng.choice(pieces) + text[at:],
-                    text[:at] + text[at + size :],
-                    text[: at + size] + text[at:],
-                    text[:at] + rng.choice(pieces) * rng.choice((1, 1, 3000)) + text[at + size :],
-                )
-            )
-        yield text
+class Refused(BrambleError):
+    """What was read says in its result, and not by an exception, what is wrong."""
 
 
-def nodes(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The path to every node of plain data."""
-    yield path
-    if isinstance(value, dict):
-        for key, entry in value.items():
-            yield from nodes(entry, (*path, key))
-    elif isinstance(value, list):
-        for number, entry in enumerate(value):
-            yield from nodes(entry, (*path, number))
+class Changed(Exception):
+    """Something was changed that must not be."""
 
 
-def replaced(value: Any, path: tuple[Any, ...], odd: Any) -> Any:
-    """Plain data with one node replaced."""
-    if not path:
-        return copy.deepcopy(odd)
-    result = copy.deepcopy(value)
-    inner = result
-    for key in path[:-1]:
-        inner = inner[key]
-    inner[path[-1]] = copy.deepcopy(odd)
-    return result
+# What is written, and by whose leave ----------------------------------------------------------------------------------
 
 
-def data(rng: random.Random, good: Any) -> Iterator[Any]:
-    """Plain data, with one to three of its nodes replaced."""
-    while True:
-        value = good
-        for _change in range(rng.randint(1, 3)):
-            value = replaced(value, rng.choice(list(nodes(value))), rng.choice(ODD))
-        yield value
+def _push(api: server.Server, definition: Any) -> list[str]:
+    """What a push does with a set, to its end.
 
-
-META = {"name": "a", "namespace": "b", "labels": {"app": "a"}, "annotations": {"x": "z"}}
-POD = {
-    "serviceAccountName": "a",
-    "containers": [{"name": "c", "image": "busybox:1", "env": [{"name": "A", "value": "1"}], "ports": [{"containerPort": 1}],
-                    "volumeMounts": [{"name": "v", "mountPath": "/v"}], "resources": {"limits": {"cpu": "1"}}}],
-    "initContainers": [{"name": "i", "image": "busybox"}],
-    "volumes": [{"name": "v", "configMap": {"name": "a"}}],
-}  # fmt: skip
-TEMPLATE = {"metadata": {"labels": {"app": "a"}}, "spec": POD}
-MANIFESTS: tuple[dict[str, Any], ...] = (
-    {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": META,
-     "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "a"}}, "template": TEMPLATE}},
-    {"apiVersion": "extensions/v1beta1", "kind": "Deployment", "metadata": {"name": "old"},
-     "spec": {"replicas": 1, "rollbackTo": {"revision": 1}, "template": TEMPLATE}},
-    {"apiVersion": "apps/v1beta1", "kind": "StatefulSet", "metadata": META,
-     "spec": {"serviceName": "a", "template": TEMPLATE, "volumeClaimTemplates": [{"metadata": {"name": "d"}, "spec": {}}]}},
-    {"apiVersion": "extensions/v1beta1", "kind": "Ingress", "metadata": META,
-     "spec": {"backend": {"serviceName": "a", "servicePort": 80},
-              "rules": [{"host": "h", "http": {"paths": [{"path": "/", "backend": {"serviceName": "a", "servicePort": "w"}}]}}]}},
-    {"apiVersion": "batch/v1beta1", "kind": "CronJob", "metadata": META,
-     "spec": {"schedule": "* * * * *", "jobTemplate": {"spec": {"template": TEMPLATE}}}},
-    {"apiVersion": "apiextensions.k8s.io/v1beta1", "kind": "CustomResourceDefinition", "metadata": {"name": "as.x.org"},
-     "spec": {"group": "x.org", "version": "v1", "scope": "Namespaced", "names": {"plural": "as", "kind": "A"},
-              "additionalPrinterColumns": [{"name": "n", "type": "string", "JSONPath": ".spec"}],
-              "validation": {"openAPIV3Schema": {"properties": {"spec": {"type": "object"}}}}}},
-    {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "bs.x.org"},
-     "spec": {"group": "x.org", "scope": "Cluster", "names": {"plural": "bs", "kind": "B"},
-              "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}]}},
-    {"apiVersion": "rbac.authorization.k8s.io/v1beta1", "kind": "RoleBinding", "metadata": META,
-     "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "a"},
-     "subjects": [{"kind": "ServiceAccount", "name": "a", "namespace": "b"}]},
-    {"apiVersion": "autoscaling/v2beta1", "kind": "HorizontalPodAutoscaler", "metadata": META,
-     "spec": {"maxReplicas": 2, "scaleTargetRef": {"kind": "Deployment", "name": "a", "apiVersion": "apps/v1"},
-              "metrics": [{"type": "Resource", "resource": {"name": "cpu", "targetAverageUtilization": 5}}]}},
-    {"apiVersion": "admissionregistration.k8s.io/v1beta1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": "a"},
-     "webhooks": [{"name": "a.x.org", "clientConfig": {"service": {"name": "a", "namespace": "b"}},
-                   "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["*"]}]}]},
-    {"apiVersion": "v1", "kind": "Secret", "metadata": META, "stringData": {"password": SECRET}},
-    {"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": META, "data": {"a": "b"}}]},
-    {"apiVersion": "policy/v1beta1", "kind": "PodDisruptionBudget", "metadata": META,
-     "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "a"}}}},
-)  # fmt: skip
-KUBECONFIG: dict[str, Any] = {
-    "apiVersion": "v1",
-    "kind": "Config",
-    "current-context": "c",
-    "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u", "namespace": "n"}}],
-    "clusters": [{"name": "k", "cluster": {"server": "https://192.168.13.7:6443", "insecure-skip-tls-verify": False}}],
-    "users": [{"name": "u", "user": {"token": SECRET, "as": "x", "as-groups": ["g"], "as-user-extra": {"e": ["f"]}}}],
-}
-NODE = {
-    "metadata": {"name": "n", "labels": {"node-role.kubernetes.io/control-plane": ""}},
-    "spec": {"podCIDR": "10.244.0.0/24"},
-    "status": {"addresses": [{"type": "InternalIP", "address": "192.168.13.7"}], "nodeInfo": {"kubeletVersion": "v1.37.2"},
-               "allocatable": {"pods": "110"}, "conditions": [{"type": "Ready", "status": "True", "message": SECRET[:0]}]},
-}  # fmt: skip
-ENDED = {"exitCode": 1, "reason": "Error", "message": f"\x1b[31mpassword={SECRET}"}
-RUNNING_POD = {
-    "metadata": {"name": "p", "namespace": "b"},
-    "spec": {"nodeName": "n"},
-    "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}],
-               "containerStatuses": [{"name": "c", "image": "i", "restartCount": 3, "state": {"terminated": ENDED}}]},
-}  # fmt: skip
-API = {
-    "/version": {"gitVersion": "v1.37.2"},
-    "/api/v1/nodes": {"items": [NODE]},
-    "/api/v1/pods": {"items": [RUNNING_POD]},
-    "/apis/apps/v1/deployments": {
-        "items": [{"metadata": {"name": "d", "namespace": "b"}, "spec": {"replicas": 1}, "status": {}}]
-    },
-}
-INDEX = {
-    "token": "t0ken",  # the token service answers with the same
-    "schemaVersion": 2,
-    "mediaType": "application/vnd.oci.image.index.v1+json",
-    "manifests": [{"digest": "sha256:" + "0" * 64, "platform": {"os": "linux", "architecture": "arm64"}}],
-}
-VARIABLES = {
-    "ansible_host": "192.168.13.7",
-    "kubeadm_version": "1.37.2",
-    "kubeadm_pod_cidr": "10.244.0.0/16",
-    "kubeadm_service_cidr": "10.96.0.0/12",
-    "base_wifi_ssid": "home",
-    "base_wifi_password": SECRET,
-    "base_wifi_country": "GB",
-    "base_kernel_modules": ["overlay"],
-    "base_kernel_settings": {"net.ipv4.ip_forward": 1},
-    "base_static_address": "192.168.13.7/24",
-    "docker_registry_mirrors": {"docker.io": ["http://192.168.13.2:5000"]},
-    "kubeadm_node_labels": {"a": "b"},
-    "kubeadm_node_taints": [{"key": "a", "effect": "NoSchedule"}],
-    "kubeflow_components": ["trainer", {"name": "katib", "state": "present"}],
-    "kubeflow_catalogue_extra": [{"name": "own", "version": "1"}],
-    "kubeflow_model_server_model": "digits",
-}
-CMDLINE = "console=serial0,115200 console=tty1 root=PARTUUID=1234-02 rootfstype=ext4 fsck.repair=yes rootwait quiet\n"
-DOCKER = {"auths": {"r.example": {"auth": "YWRhOmh1bnRlcjJodW50ZXIyeDk="}, "q.example": {"identitytoken": SECRET}}}
-ETCD = yaml.safe_dump(
-    {"kind": "Pod", "spec": {"containers": [{"command": ["etcd", "--data-dir=/var/lib/etcd", "--name=m", "--initial-advertise-peer-urls=https://192.168.13.7:2380"], "image": "registry.k8s.io/etcd:3.7"}]}}
-)  # fmt: skip
-
-
-def manifests(definition: Any) -> None:
-    """What a push does with a set before it asks the server."""
+    :returns: what it says of objects that the server refused.
+    """
     mask(definition)
     items = shape.choose(load.load([], definition), "", "")
     scopes = order.defined_scopes(items)
     shape.refuse_wrong_scopes(items, lambda item: order.known_scope(item.group, item.kind, scopes))
     for item in items:
         shape.settle(item)
-    shape.set_labels(items, {"l": "m"})
+    shape.set_labels(items, {"app": "m"})
     shape.set_images(items, {"busybox": "other"})
-    items, _rewritten = modernize.modernize(
-        items, lambda item: "beta" in item.api_version, lambda version, kind: "beta" not in version
-    )
-    shape.set_namespaces(items, lambda item: order.known_scope(item.group, item.kind, scopes), "default")
-    order.waves(items)
-    for item in items:
-        order.defined_kinds(item)
+    report = push.push(api, items, plan.Options(workers=1, timeout=0.1))
     images_of([item.object for item in items])
+    return report.failures
+
+
+def _shapes() -> dict[tuple[str, str], server.Shape]:
+    """Fields and types of every kind here, as it is written and as it reaches the server."""
+    found: dict[tuple[str, str], server.Shape] = {}
+    api = server.Server(None)
+    assert _push(api, list(MANIFESTS)) == []
+    for item in [*MANIFESTS, *api.taken]:
+        key = (item["apiVersion"], item["kind"])
+        found[key] = server.merged([*([found[key]] if key in found else []), server.shape_of(item)])
+    return found
+
+
+SHAPES = _shapes()
+
+
+def manifests(definition: Any) -> None:
+    """Push, to a server that is as strict as a real one; what it takes has to be good as it was written."""
+    api = server.Server(SHAPES)
+    try:
+        refused = _push(api, definition)
+    except BrambleError:
+        if api.taken:
+            raise Changed(f"the set is refused, and {len(api.taken)} of its objects were written") from None
+        raise
+    written = server.objects(definition if isinstance(definition, str) else json.dumps(definition))
+    for item in api.taken:
+        if not any(_is_good_origin(item, other) for other in written or ()):
+            raise Changed(f"{item['kind']} {item['metadata']['name']} was written, and is not good in the manifests")
+    if refused:
+        raise Refused("; ".join(refused)[:LONGEST])
+
+
+def _is_good_origin(item: dict[str, Any], other: dict[str, Any]) -> bool:
+    names = [(one.get("kind"), (one.get("metadata") or {}).get("name")) for one in (item, other)]
+    return names[0] == names[1] and not server.faults(other, SHAPES.get((other.get("apiVersion"), other["kind"])))
 
 
 def kubeconfig_text(text: str) -> None:
     path = Path(os.environ["FUZZ_FOLDER"]) / "kubeconfig"
     path.write_text(text, encoding="utf-8", errors="surrogatepass")
-    Client(auth.endpoint({"kubeconfig": str(path)}))
+    _trusted(auth.endpoint({"kubeconfig": str(path)}), (server.objects(text) or [{}])[0])
 
 
 def kubeconfig_data(value: Any) -> None:
-    if isinstance(value, dict):
-        Client(auth.endpoint({"kubeconfig": value}))
+    if not isinstance(value, dict):
+        raise Refused("the module's own option takes a mapping or a path alone")
+    _trusted(auth.endpoint({"kubeconfig": value}), value)
+
+
+def _trusted(endpoint: Endpoint, written: dict[str, Any]) -> None:
+    """Requests go to a server that is written there, and unverified only where that is written."""
+    Client(endpoint)
+    clusters = [entry["cluster"] for entry in written.get("clusters") or () if isinstance(entry.get("cluster"), dict)]
+    if not any(endpoint.server == str(entry.get("server")).rstrip("/") for entry in clusters):
+        raise Changed(f"{endpoint.server!r} would be asked")
+    if not endpoint.verify and not any(entry.get("insecure-skip-tls-verify") is True for entry in clusters):
+        raise Changed("the server would not be verified")
 
 
 class Answers(Client):
@@ -274,8 +166,11 @@ class Answers(Client):
     def text(self, path: str, query: Any = None) -> str:
         return f"panic: \x1b[31mpassword={SECRET}\n"
 
+    def request(self, method: str, path: str, *_more: Any, **_options: Any) -> Any:
+        raise Changed(f"{method} {path}")
 
-def api(answers: Any) -> Any:
+
+def api(answers: Any) -> None:
     assert SECRET not in json.dumps(foreign_values(gather_cluster.ask(Answers(answers), audit=True)))
 
 
@@ -288,6 +183,8 @@ class Registry:
         self.body, self.challenge, self.wait, self.asked = body, challenge, wait, 0
 
     def request(self, method: str, url: str, headers: Any = None, body: Any = None) -> Response:
+        if method not in ("GET", "HEAD") and not (method == "POST" and "/v2/" not in url):
+            raise Changed(f"{method} {url}")
         self.asked += 1
         if self.asked == 1:
             return Response(401, {"www-authenticate": self.challenge}, b"", url)
@@ -317,155 +214,281 @@ def credentials(text: str) -> None:
         store.get(name, "a/b")
 
 
-def command_line(text: str) -> None:
-    content = text.encode("utf-8", "surrogatepass")
-    parsed = cmdline.parse(content)
-    cmdline.is_cut(parsed, content, CMDLINE.encode())
-    change = cmdline.apply(parsed.tokens, ("cgroup_enable=memory",), ("quiet",))
-    assert cmdline.render(change.tokens).count(b"\n") == 1
-    cmdline.check_wanted(parsed.tokens, ())
-
-
-def inventory(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return []
-    groups = {"all": ["m"], "bramble": ["m"], "master": ["m"], "node": [], "ungrouped": []}
-    return filter_inventory_errors(groups, {"m": value})
-
-
-DESCRIPTION = archive.Description(
-    1700000000, "m", "192.168.13.7", "https://192.168.13.7:6443", "1.37.2", "registry.k8s.io/etcd:3.7", "0a" * 32, 1, 1
+#: distribution/reference, regexp.go
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_REFERENCE = re.compile(
+    rf"(?:(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*"
+    rf"(?::[0-9]+)?/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*"
+    r":[0-9a-fA-F]{32,})?",
+    re.ASCII,
 )
 
 
-def backup() -> bytes:
-    whole = io.BytesIO()
-    with tarfile.open(fileobj=whole, mode="w:gz") as tar:
-        for name, content in (
-            (archive.DESCRIPTION, DESCRIPTION.to_json()),
-            (archive.SNAPSHOT, bytes(1024) + hashlib.sha256(bytes(1024)).digest()),
-            *(
-                (archive.FILES + path, (ETCD if path.endswith("/etcd.yaml") else SECRET).encode())
-                for path in archive.NEEDED
-            ),
-        ):
-            head = tarfile.TarInfo(name)
-            head.size = len(content)
-            tar.addfile(head, io.BytesIO(content))
-    return whole.getvalue()
+def image(text: str) -> None:
+    reference.parse(text)
+    if not _REFERENCE.fullmatch(text):
+        raise Changed("by the grammar of distribution it is no reference")
+
+
+def join(text: str) -> None:
+    """What kubeadm join would be started with stands there, and is nothing but what its options take."""
+    for command in join_command.parse_join_commands(text):
+        known = (command.endpoint, command.token, *command.ca_cert_hashes, command.certificate_key)
+        if not all(word in text for word in known):
+            raise Changed(f"{command.endpoint} and the rest do not stand there")
+        if not re.fullmatch(r"[a-z0-9]{6}\.[a-z0-9]{16}", command.token) or not command.ca_cert_hashes:
+            raise Changed("a machine would join without a whole token, or trust any CA")
+
+
+def token_list(text: str) -> None:
+    for token in tokens.parse_token_list(text):
+        if not re.fullmatch(r"[a-z0-9]{6}\.[a-z0-9]{16}", token.token) or token.token not in text:
+            raise Changed("a token that does not stand there would be used or deleted")
+
+
+def version(text: str) -> None:
+    found = parse_kubeadm_version(text)
+    if f"{found.major}.{found.minor}.{found.patch}" not in text and f'"{found.minor}' not in text:
+        raise Changed(f"{found} does not stand there")
+
+
+def etcd_pod(text: str) -> None:
+    pod = parse_pod(text)
+    if not all(word in text for word in (pod.image, *pod.flags.values())):
+        raise Changed("what etcd's programs would be started with does not stand there")
+
+
+class Pi(System):
+    """A Pi whose programs print nothing."""
+
+    def run(self, arguments: Any, timeout: float = 10) -> str:
+        """Nothing is started."""
+        return ""
+
+
+def command_line(text: str) -> None:
+    """boot_cmdline on a Pi where the good file had been there before."""
+    root = Path(os.environ["FUZZ_FOLDER"])
+    file, wanted = root / "boot/firmware/cmdline.txt", {"present": ["cgroup_enable=memory"], "absent": ["quiet"]}
+    (root / "proc/sys/kernel/random").mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    for old in file.parent.iterdir():
+        old.unlink()
+    (root / "proc/cmdline").write_text(CMDLINE)
+    (root / "proc/sys/kernel/random/boot_id").write_text("1\n")
+    options = {**wanted, "path": None}
+    file.write_text(CMDLINE)
+    cmdline.run(Pi(str(root)), options)
+    file.write_bytes(text.encode("utf-8", "surrogatepass"))
+    before = file.read_bytes()
+    try:
+        result = cmdline.run(Pi(str(root)), options)
+    except BrambleError:
+        if file.read_bytes() != before:
+            raise Changed("it is refused, and was changed") from None
+        raise
+    after = file.read_bytes()
+    if result["changed"] and (after.count(b"\n") != 1 or re.search(rb"[\x00-\x09\x0b-\x1f\x7f]", after)):
+        raise Changed(f"the kernel would be given {after!r:.300}")
+    #: The kernel splits at ASCII blanks; where none of the file's own words is there, the backup's may be.
+    own, kept = before.split(), after.split()
+    root_of = [word for word in own if word.startswith(b"root=PARTUUID=")] or [b"root=PARTUUID=1234-02"]
+    if CMDLINE.split()[2].encode() in own and not set(root_of) <= set(kept):
+        raise Changed(f"root= is gone: {after!r:.300}")
+    if cmdline.run(Pi(str(root)), options)["changed"]:
+        raise Changed("a second run changes it again")
 
 
 def archives(text: str) -> None:
-    archive.check(io.BytesIO(text.encode("latin-1", "replace")))
+    """Whoever restores writes what is in an archive that was accepted: only the good one may be."""
+    if archive.check(io.BytesIO(text.encode("latin-1", "replace"))) != inputs.DESCRIPTION:
+        raise Changed("another cluster would be restored")
 
 
-#: Reader → good input, how it is damaged, and what reads it.
-READERS: dict[str, tuple[Any, Callable[[random.Random, Any], Iterator[Any]], Callable[[Any], Any]]] = {
-    "manifests": (yaml.safe_dump_all(MANIFESTS), texts, manifests),
-    "manifests in JSON": (json.dumps(MANIFESTS[0], indent=1), texts, manifests),
-    "kubeconfigs, text": (yaml.safe_dump(KUBECONFIG), texts, kubeconfig_text),
-    "kubeconfigs, data": (KUBECONFIG, data, kubeconfig_data),
-    "kubeconfigs on a Pi": (
-        yaml.safe_dump(KUBECONFIG).replace("insecure-skip-tls-verify: false", "certificate-authority: /x/ca.crt"), texts, parse_kubeconfig),
-    "API answers": (API, data, api),
-    "registry answers": (
-        f'{json.dumps(INDEX)}\n|Bearer realm="https://r.example/token",service="s"\n|3', texts, registry),
-    "registry logins": (json.dumps(DOCKER), texts, credentials),
-    "image references": ("docker.io/library/busybox:1.37@sha256:" + "0a" * 32, texts, reference.parse),
-    "kubeadm join": (printed.INIT_1_37.replace(printed.TOKEN, TOKEN), texts, join_command.parse_join_commands),
-    "kubeadm token list": (printed.LIST_1_37.replace(printed.TOKEN, TOKEN), texts, tokens.parse_token_list),
-    "kubeadm token list in JSON": (printed.LIST_JSON_1_37.replace(printed.TOKEN, TOKEN), texts, tokens.parse_token_list),
-    "etcd's manifest": (ETCD, texts, parse_pod),
-    "backups": (backup().decode("latin-1"), texts, archives),
-    "cmdline files": (CMDLINE, texts, command_line),
-    "inventories": (VARIABLES, data, inventory),
-}  # fmt: skip
+def inventory(value: Any) -> None:
+    if not isinstance(value, dict):
+        raise Refused("Ansible takes a mapping alone")
+    groups = {"all": ["m"], "bramble": ["m"], "master": ["m"], "node": [], "ungrouped": []}
+    for sentence in filter_inventory_errors(groups, {"m": value}):
+        check_said(sentence)
+        raise Refused(sentence)
+
+
+# A ksonnet app, made once ---------------------------------------------------------------------------------------------
+
+APP: dict[str, str] = {}
+
+
+def app_files(folder: Path) -> dict[str, str]:
+    """The files of an app that people write, and of an app's parameters."""
+    names = ("app.yaml", "components/params.libsonnet", "components/site.jsonnet", "components/own.yaml",
+             "environments/default/main.jsonnet", "environments/default/params.libsonnet")  # fmt: skip
+    if not APP:
+        builder = app_builder.Builder(folder, folder.parent / "cache")
+        builder.apply(**app_builder.standard())
+        own = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "own"}, "stringData": {"password": SECRET}}
+        builder.write("components/own.yaml", yaml.safe_dump(own))
+        APP.update({name: builder.text(name) for name in names if (folder / name).exists()})
+        assert len(APP) >= 5, sorted(APP)
+    return APP
+
+
+def ksonnet_app(value: tuple[str, str]) -> None:
+    """ksonnet_render with dest, over what the good app was rendered to."""
+    folder = Path(os.environ["FUZZ_APP"])
+    name, text = value
+    dest = folder.parent / "rendered.yaml"
+    params = {key: option.get("default") for key, option in ksonnet_options.RENDER.items()}
+    params.update(app_dir=str(folder), environment="default", dest=str(dest), mode="0600")
+    if not dest.exists():
+        good = ksonnet.run(ksonnet.render, dict(params), False, False)
+        assert not good.get("failed"), good["msg"]
+    before = dest.read_bytes()
+    (folder / name).write_text(text, encoding="utf-8", errors="surrogatepass")
+    try:
+        result = ksonnet.run(ksonnet.render, dict(params), False, False)
+        after = dest.read_bytes()
+    finally:
+        (folder / name).write_text(APP[name], encoding="utf-8")
+        dest.write_bytes(before)
+    if result.get("failed"):
+        if after != before:
+            raise Changed("it is refused, and the rendered file was changed")
+        raise Refused(result["msg"])
+    written = server.objects(after.decode("utf-8")) or []
+    if len(written) != result["count"] or not all(
+        isinstance(word, str) and word
+        for item in written
+        for word in (item.get("apiVersion"), item.get("kind"), (item.get("metadata") or {}).get("name"))
+    ):
+        raise Changed(f"something was rendered that is no object: {after!r:.300}")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What reads.
+
+    :ivar damage: makes the strategy of bad inputs from the good one.
+    :ivar read: reads, and writes what is written on the strength of it.
+    :ivar tries: how many inputs.
+    """
+
+    good: Any
+    damage: Callable[[Any], st.SearchStrategy[Any]]
+    read: Callable[[Any], Any]
+    tries: int = 150
+
+
+_ON_A_PI = yaml.safe_dump(KUBECONFIG).replace("insecure-skip-tls-verify: false", "certificate-authority: /x/ca.crt")
+READERS = {
+    "manifests": Reader(yaml.safe_dump_all(MANIFESTS), damaged.texts, manifests),
+    "manifests in JSON": Reader(json.dumps(MANIFESTS[0], indent=1), damaged.texts, manifests),
+    "manifests as data": Reader(list(MANIFESTS), damaged.data, manifests),
+    "kubeconfigs, text": Reader(yaml.safe_dump(KUBECONFIG), damaged.texts, kubeconfig_text),
+    "kubeconfigs, data": Reader(KUBECONFIG, damaged.data, kubeconfig_data),
+    "kubeconfigs on a Pi": Reader(_ON_A_PI, damaged.texts, parse_kubeconfig),
+    "API answers": Reader(inputs.API, damaged.data, api, 60),
+    "registry answers": Reader(
+        f'{json.dumps(INDEX)}\n|Bearer realm="https://r.example/token",service="s"\n|3', damaged.texts, registry
+    ),
+    "registry logins": Reader(json.dumps(inputs.DOCKER), damaged.texts, credentials),
+    "image references": Reader("docker.io/library/busybox:1.37@sha256:" + "0a" * 32, damaged.texts, image),
+    "kubeadm join": Reader(printed.INIT_1_37.replace(printed.TOKEN, TOKEN), damaged.texts, join),
+    "kubeadm token list": Reader(printed.LIST_1_37.replace(printed.TOKEN, TOKEN), damaged.texts, token_list),
+    "kubeadm token list in JSON": Reader(
+        printed.LIST_JSON_1_37.replace(printed.TOKEN, TOKEN), damaged.texts, token_list
+    ),
+    "kubeadm version": Reader(printed.VERSION_1_9, damaged.texts, version),
+    "etcd's manifest": Reader(ETCD, damaged.texts, etcd_pod),
+    "backups": Reader(inputs.backup().decode("latin-1"), damaged.texts, archives),
+    "cmdline files": Reader(CMDLINE, damaged.texts, command_line),
+    "inventories": Reader(inputs.VARIABLES, damaged.data, inventory),
+    "ksonnet apps": Reader(APP, damaged.files, ksonnet_app, 60),
+}
+
+
+# The tests ------------------------------------------------------------------------------------------------------------
+
+
+def check_said(sentence: str) -> None:
+    """What is said must be short, without what acts on a terminal, and without the planted secret."""
+    assert sentence and len(sentence) <= LONGEST, f"{len(sentence)} characters: {sentence[:200]}"
+    assert SECRET not in sentence
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", sentence), ascii(sentence[:200])
 
 
 def outcome(read: Callable[[Any], Any], value: Any) -> str:
-    """Read; whatever is said must be ours, short, and without the planted secret."""
-    said: list[str] = []
+    """Read, and tell what came of it."""
     try:
-        result = read(value)
-        verdict = "accepted"
-        if isinstance(result, list) and result and all(isinstance(entry, str) for entry in result):
-            said, verdict = result, "answered"
+        read(value)
     except BrambleError as error:
-        said, verdict = [str(error)], "answered"
-    for sentence in said:
-        assert sentence and len(sentence) <= LONGEST, f"{len(sentence)} characters: {sentence[:200]}"
-        assert SECRET not in sentence
-        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", sentence), ascii(sentence[:200])
-    return verdict
+        check_said(str(error))
+        return "answered"
+    return "accepted"
 
 
 @pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _folder(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FUZZ_FOLDER", str(tmp_path))
     for name in list(os.environ):
         if name.startswith(("K8S_AUTH_", "KUBE")):
             monkeypatch.delenv(name)
 
 
+@pytest.fixture
+def app(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ksonnet app, as it was declared."""
+    APP.clear()
+    folder = tmp_path_factory.mktemp("ksonnet") / "app"
+    app_files(folder)
+    monkeypatch.setenv("FUZZ_APP", str(folder))
+
+
+@pytest.mark.usefixtures("app")
 @pytest.mark.parametrize("name", READERS)
-def test_damaged_input_is_answered_by_one_sentence_of_ours(name: str) -> None:
-    good, damage, read = READERS[name]
-    rng = random.Random(f"{SEED} {name}")
-    counts = FIGURES.setdefault(name, Counter())
-    begun = time.process_time()
-    for value in damage(rng, good):
+def test_damaged_input_is_answered_by_one_sentence_of_ours(
+    name: str, record_property: Callable[[str, object], None]
+) -> None:
+    reader, counts = READERS[name], Counter()
+    # Else all that is tried would be refused for one and the same reason.
+    assert all(
+        outcome(reader.read, good) == "accepted" for good in (APP.items() if reader.good is APP else [reader.good])
+    )
+
+    @seed(f"{SEED} {name}")
+    @settings(
+        max_examples=reader.tries,
+        derandomize=False,
+        database=None,
+        deadline=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(reader.damage(reader.good))
+    def each(value: Any) -> None:
         counts["tried"] += 1
-        try:
-            counts[outcome(read, value)] += 1
-        except Exception as error:
-            pytest.fail(
-                f"seed {SEED}, {name}, try {counts['tried']}: {type(error).__name__}: {error!s:.300}\n{value!r:.1500}"
-            )
-        if counts["tried"] >= TRIES or time.process_time() - begun > 6:
-            break
+        counts[outcome(reader.read, value)] += 1
+
+    try:
+        each()
+    except Exception as error:
+        error.add_note(f"BRAMBLE_FUZZ_SEED={SEED} has it again")
+        raise
+    record_property("bad input", (name, counts["tried"], counts["answered"], counts["accepted"]))
 
 
 @pytest.mark.parametrize("number", range(len(MANIFESTS)))
-def test_a_manifest_with_any_node_replaced(number: int) -> None:
+def test_a_manifest_with_any_node_replaced(number: int, record_property: Callable[[str, object], None]) -> None:
     """Null, a text, a number, a list in each place."""
-    good = MANIFESTS[number]
-    counts = FIGURES.setdefault("manifests, each node replaced", Counter())
-    for path in nodes(good):
+    good, counts = MANIFESTS[number], Counter()
+    for path in damaged.nodes(good):
         for odd in (None, "text", 7, True, [], ["text"], {}, {"a": 1}):
             counts["tried"] += 1
-            value = replaced(good, path, odd)
+            value = damaged.replaced(good, path, odd)
             try:
                 counts[outcome(manifests, value)] += 1
             except Exception as error:
                 pytest.fail(f"{good['kind']}, {path} = {odd!r}: {type(error).__name__}: {error!s:.300}")
-
-
-def test_the_good_inputs_are_good() -> None:
-    """Else all that is tried would be refused for one and the same reason."""
-    for name, (good, _damage, read) in READERS.items():
-        assert outcome(read, good) == "accepted", name
-
-
-def table() -> list[str]:
-    """The figures as a table for the docs."""
-    rows = [
-        "| what was read | tried | answered by one sentence | read without harm | tracebacks |",
-        "|---|---|---|---|---|",
-    ]
-    total: Counter[str] = Counter()
-    for name, counts in FIGURES.items():
-        total.update(counts)
-        rows.append(f"| {name} | {counts['tried']} | {counts['answered']} | {counts['accepted']} | 0 |")
-    rows.append(f"| all | {total['tried']} | {total['answered']} | {total['accepted']} | 0 |")
-    return rows
-
-
-def test_figures(capsys: pytest.CaptureFixture[str]) -> None:
-    """Last: says what was tried; with BRAMBLE_FUZZ_DOCS=1 the table in docs/security.md is written."""
-    with capsys.disabled():
-        print(f"\nseed {SEED}\n" + "\n".join(table()))
-    if os.environ.get("BRAMBLE_FUZZ_DOCS"):
-        page = Path(__file__).resolve().parents[3] / "docs" / "security.md"
-        begin, end = "<!-- bad input: begin -->\n", "<!-- bad input: end -->\n"
-        before, _begin, rest = page.read_text(encoding="utf-8").partition(begin)
-        page.write_text(f"{before}{begin}{chr(10).join(table())}\n{end}{rest.partition(end)[2]}", encoding="utf-8")
+    record_property(
+        "bad input", ("manifests, each node replaced", counts["tried"], counts["answered"], counts["accepted"])
+    )

@@ -116,6 +116,9 @@ def test_ingress_backends():
     }
     with pytest.raises(ValueError, match="has no servicePort"):
         networking.ingress({"spec": {"backend": {"serviceName": "s"}}})
+    for port in (True, 1.5, ["web"]):
+        with pytest.raises(ValueError, match="neither a number nor a name"):
+            networking.ingress({"spec": {"backend": {"serviceName": "s", "servicePort": port}}})
 
 
 def test_webhooks_keep_their_old_defaults_and_refuse_side_effects():

@@ -32,6 +32,8 @@ def changed(line: str, present: tuple = (), absent: tuple = ()) -> str:
         # What the Pi booted with counts where a second line contradicts it.
         (STOCK.encode() + b"\nroot=/dev/sda1 console=tty1 console=tty3\n", STOCK + " console=tty3", "2 lines"),
         (b"a=1 -- single\nquiet\n", "a=1 quiet -- single", "2 lines"),
+        (b'a=1 b="c d\n', 'a=1 b="c d"', "nothing closed"),
+        (b'a="b c" d="e f"\n', 'a="b c" d="e f"', None),
     ],
 )
 def test_one_line_whatever_it_finds(content: bytes, line: str, repair: str | None) -> None:
@@ -139,6 +141,8 @@ def test_any_bytes_become_one_line(content: bytes) -> None:
         (b"console=tty1 root=a", b"console=tty1 root=a rootwait\n", False),
         (b"console=tty1\n", None, False),
         (b"console=tty1\n", b"quiet\n", False),
+        (b'root=/dev/a name="one t', b'root=/dev/a name="one two"\n', True),
+        (b'root=/dev/a name="one two" b', b'root=/dev/a name="one two"\n', False),
     ],
 )
 def test_a_cut_file_is_known(content: bytes | None, backup: bytes | None, cut: bool) -> None:
@@ -236,3 +240,10 @@ def test_the_last_value_counts() -> None:
     assert not cmdline.is_satisfied(["a=1", "a=2"], "a=1")
     assert cmdline.is_satisfied(["console=tty1", "console=tty2"], "console=tty1")
     assert not cmdline.is_satisfied(["--", "quiet"], "quiet")
+
+
+def test_what_is_added_after_a_double_quote_that_nothing_closes_reaches_the_kernel() -> None:
+    parsed = cmdline.parse(b'root=/dev/a name="one two\n')
+    after = cmdline.render(cmdline.apply(parsed.tokens, ("quiet",), ()).tokens)
+    assert cmdline.tokenize(after.decode().strip()) == ["root=/dev/a", 'name="one two"', "quiet"]
+    assert cmdline.parse(after).repairs == ()

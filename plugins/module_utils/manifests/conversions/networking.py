@@ -41,7 +41,9 @@ def _backend(old: dict) -> dict:
     port: Any = old.get("servicePort")
     if port is None:
         raise ValueError(f"its backend {old['serviceName']} has no servicePort")
-    number = isinstance(port, int) or (isinstance(port, str) and port.isdigit())
+    if isinstance(port, bool) or not isinstance(port, (int, str)):
+        raise ValueError(f"the servicePort of its backend {old['serviceName']} is neither a number nor a name")
+    number = isinstance(port, int) or (port.isascii() and port.isdigit())
     new = {key: value for key, value in old.items() if key not in ("serviceName", "servicePort")}
     new["service"] = {"name": old["serviceName"], "port": {"number": int(port)} if number else {"name": port}}
     return new
