@@ -23,7 +23,7 @@ def pytest_configure() -> None:
 def table(rows: list[tuple[str, int, int, int]]) -> list[str]:
     """The figures as a table for the docs; whatever else had come of an input would have failed its test."""
     found: dict[str, Counter[str]] = {}
-    for name, tried, answered, accepted in rows:
+    for name, tried, answered, accepted in sorted(rows):
         found.setdefault(name, Counter()).update(tried=tried, answered=answered, accepted=accepted)
     found["all"] = sum(found.values(), Counter())
     head = "what was read", "tried", "answered by one sentence", "accepted, good for another reader", "tracebacks"

@@ -66,6 +66,7 @@ def running(lab: Lab, name: str, program: str, words: str) -> bool:
 
 _PROXY = "/var/lib/kubelet/pods/*/volumes/kubernetes.io~configmap/kube-proxy/..data/kubeconfig.conf"
 #: Items, Pi, path as the shell finds it, mode or owner.
+#: B.3 fails for more of them than stand in the 600 characters of what it found.
 _FILES = (
     ("1.1.1", MASTER, f"{MANIFESTS}/kube-apiserver.yaml", "0644"),
     ("1.1.2", MASTER, f"{MANIFESTS}/kube-apiserver.yaml", "daemon"),
@@ -81,18 +82,18 @@ _FILES = (
     ("1.1.12", MASTER, "/var/lib/etcd", "daemon"),
     ("1.1.13 B.3", MASTER, "/etc/kubernetes/admin.conf", "0644"),
     ("1.1.14", MASTER, "/etc/kubernetes/admin.conf", "daemon"),
-    ("1.1.15 B.3", MASTER, "/etc/kubernetes/scheduler.conf", "0644"),
+    ("1.1.15", MASTER, "/etc/kubernetes/scheduler.conf", "0644"),
     ("1.1.16", MASTER, "/etc/kubernetes/scheduler.conf", "daemon"),
-    ("1.1.17 B.3", MASTER, "/etc/kubernetes/controller-manager.conf", "0644"),
+    ("1.1.17", MASTER, "/etc/kubernetes/controller-manager.conf", "0644"),
     ("1.1.18", MASTER, "/etc/kubernetes/controller-manager.conf", "daemon"),
     ("1.1.19", MASTER, f"{PKI}/etcd/ca.crt", "daemon"),
     ("1.1.20", MASTER, f"{PKI}/etcd/server.crt", "0666"),
-    ("1.1.21 B.3", MASTER, f"{PKI}/etcd/peer.key", "0640"),
+    ("1.1.21", MASTER, f"{PKI}/etcd/peer.key", "0640"),
     ("4.1.1", OTHER, "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf", "0666"),
     ("4.1.2", OTHER, "/usr/lib/systemd/system/kubelet.service", "daemon"),
     ("4.1.3", OTHER, _PROXY, "0666"),
     ("4.1.4", OTHER, _PROXY, "daemon"),
-    ("4.1.5 B.3", OTHER, "/etc/kubernetes/kubelet.conf", "0644"),
+    ("4.1.5", OTHER, "/etc/kubernetes/kubelet.conf", "0644"),
     ("4.1.6", OTHER, "/etc/kubernetes/kubelet.conf", "daemon"),
     ("4.1.7", NODE, f"{PKI}/ca.crt", "0666"),
     ("4.1.8", NODE, f"{PKI}/ca.crt", "daemon"),
@@ -414,6 +415,7 @@ def _kubelets(lab: Lab) -> Iterator[None]:
         for key in parents:
             where = where.setdefault(key, {})
         where[last] = value
+    wrong["serverTLSBootstrap"] = False  # else the kubelet does not start without that feature gate
     extra, flags = "/etc/default/kubelet", "/var/lib/kubelet/kubeadm-flags.env"
     restart = "systemctl daemon-reload; systemctl restart kubelet"
     try:
@@ -505,6 +507,9 @@ def _flagged(lab: Lab, part: str, changes: dict[str, str | None]) -> str:
     kept = lab.on(MASTER, f"cat {path}")
     manifest = yaml.safe_load(kept)
     container = manifest["spec"]["containers"][0]
+    # Under AlwaysAllow the API server takes nobody without a name, and its probes have none.
+    for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
+        container.pop(probe, None)
     names = tuple(f"--{name}=" for name in changes)
     command = [word for word in container["command"] if not word.startswith(names)]
     container["command"] = command + [f"--{name}={value}" for name, value in changes.items() if value is not None]
@@ -619,7 +624,7 @@ def _working(lab: Lab) -> Iterator[None]:
         f"umask 077; echo 'x,mallory,1' > {PKI}/planted.csv; echo {shlex.quote(json.dumps(_POLICY))} > {policy}",
     )
     changes = _by_part(_WORKING)
-    changes[_API].update({"audit-policy-file": policy, "audit-log-path": f"{PKI}/planted.log"})
+    changes[_API]["audit-policy-file"] = policy
     try:
         with (
             _control_plane(lab, {_API: changes[_API]}, True),

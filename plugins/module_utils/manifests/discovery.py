@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from ..common.redact import foreign
 from ..common.together import together
-from .errors import ApiError
+from .errors import ApiError, ClusterError
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,17 @@ class Discovery:
             if error.status == 404:
                 return {}
             raise
-        kinds = {}
-        for entry in answer.get("resources") or []:
-            if "/" not in entry["name"]:
-                kinds[entry["kind"]] = Resource(api_version, entry["kind"], entry["name"], bool(entry["namespaced"]))
-        return kinds
+        try:
+            found = [
+                Resource(api_version, str(entry["kind"]), str(entry["name"]), bool(entry["namespaced"]))
+                for entry in answer.get("resources") or []
+            ]
+        except (TypeError, KeyError, AttributeError):
+            raise ClusterError(
+                f"The API server lists the kinds of {foreign(api_version, 80)} in no form that is known; is a proxy in "
+                "between?"
+            ) from None
+        return {resource.kind: resource for resource in found if "/" not in resource.plural}
 
     def serves(self, api_version: str, kind: str) -> bool:
         """Whether the server has this kind in this version."""

@@ -236,3 +236,9 @@ def test_structural_schemas(old, new, reported):
     found = definitions.structural({"properties": {"f": old}}, True, dropped)
     assert found == {"type": "object", "properties": {"f": new}}
     assert reported in "".join(dropped) and bool(dropped) is bool(reported)
+
+
+def test_a_slip_does_not_take_a_definitions_validation_away():
+    spec = {"group": "x.org", "version": "v1", "names": {}, "validation": {"openAPIV3schema": {"type": "object"}}}
+    with pytest.raises(ValueError, match="openAPIV3schema, where openAPIV3Schema alone belongs"):
+        definitions.definition({"metadata": {"name": "a"}, "spec": spec})

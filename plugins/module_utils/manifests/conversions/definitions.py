@@ -16,6 +16,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from ...common.redact import foreign
+
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
 INT_OR_STRING = "x-kubernetes-int-or-string"
 _APPROVED = "api-approved.kubernetes.io"
@@ -86,7 +88,13 @@ def definition(document: dict) -> tuple[dict, list[str]]:
 def _version(version: dict, shared: dict[str, Any], prune: bool, changes: list[str]) -> None:
     """Give one version its own schema, subresources and columns."""
     name = version.get("name")
-    old = (version.pop("schema", None) or shared["validation"] or {}).get("openAPIV3Schema")
+    validation = version.pop("schema", None) or shared["validation"] or {}
+    for key in validation:
+        if key != "openAPIV3Schema":
+            raise ValueError(f"its validation has {foreign(key, 60)}, where openAPIV3Schema alone belongs")
+    old = validation.get("openAPIV3Schema")
+    if old is not None and not isinstance(old, dict):
+        raise ValueError("its openAPIV3Schema is no mapping")
     if old:
         dropped: list[str] = []
         schema = structural(copy.deepcopy(old), prune, dropped)
