@@ -43,6 +43,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.backup import archive
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
 from ansible_collections.bramble.kube.plugins.module_utils.common.http import Response, TransportError
 from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign_values
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.images import reference
 from ansible_collections.bramble.kube.plugins.module_utils.images.credentials import Credential, CredentialStore
 from ansible_collections.bramble.kube.plugins.module_utils.images.find import images_of
@@ -58,7 +59,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.manifests.auth import
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.masking import mask
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import cmdline
-from ansible_collections.bramble.kube.plugins.module_utils.pi.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.status import gather_cluster
 
 SEED = int(os.environ["BRAMBLE_FUZZ_SEED"])
