@@ -249,10 +249,11 @@ def by_kubectl(api, folder: Path, space: str, documents: dict[str, Any], *flags:
     taken = set(took.findall(text))
     for path in folder.iterdir():
         path.unlink()
-    return {
-        name: (name in taken, "" if name in taken else " ".join(re.findall(rf".*\b{name}\b.*", text))[:300])
-        for name in documents
-    }
+    said: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        for name in dict.fromkeys(re.findall(r"\bx\d+\b", line)):
+            said.setdefault(name, []).append(line)
+    return {name: (name in taken, "" if name in taken else " ".join(said.get(name, []))[:300]) for name in documents}
 
 
 def by_us(api, space: str, documents: dict[str, Any]) -> tuple[dict[str, tuple[bool, str]], dict[str, str]]:

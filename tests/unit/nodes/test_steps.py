@@ -99,7 +99,7 @@ def test_one_that_cannot_be_changed_is_told(api: Api, played: Played, status: in
 
 
 def test_what_cannot_be_a_label_is_told_before_anything_is_asked(api: Api, played: Played) -> None:
-    with pytest.raises(Stop, match=r"^k8s-node1: the label disk is 1; a text .* is right\.$"):
+    with pytest.raises(Stop, match=r"^k8s-node1: the label disk is 1; use a text .*\.$"):
         labels_taints.run(played, {"nodes": {"k8s-node1": {"labels": {"disk": 1}}}}, False)
     assert api.asked == []
 
