@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -63,10 +65,10 @@ LOST = """\
       shell: |
         exec >/dev/null 2>&1
         echo 'key 1 bert on tablet has been running site.yml' >>{{ lock }}
-        setsid flock {{ lock }} sleep 8 &
-        sleep 1
+        setsid flock {{ lock }} sleep 600 &
+        echo $! >{{ lock }}.other
         kill -9 $(cut -d' ' -f2 {{ lock }} | head -1)
-        sleep 1
+        while flock --nonblock {{ lock }} true; do sleep 0.1; done
         echo 'key 1 bert on tablet has been running site.yml' >{{ lock }}
       changed_when: true
       notify: Handle
@@ -98,7 +100,10 @@ def test_a_run_that_has_lost_its_lock(tmp_path: Path, go_on: bool) -> None:
     (tmp_path / "playbook.yml").write_text(yaml.safe_dump(playbook))
     (tmp_path / "roles/a/tasks").mkdir(parents=True)
     (tmp_path / "roles/a/tasks/main.yml").write_text("- debug: {msg: went on}")
-    done = play(tmp_path, "-e", f"lock={tmp_path / 'lock'}")
+    try:
+        done = play(tmp_path, "-e", f"lock={tmp_path / 'lock'}")
+    finally:
+        os.killpg(int((tmp_path / "lock.other").read_text()), signal.SIGKILL)
     said = " ".join(done.stdout.split())
     assert "changed=1" in said, done.stdout + done.stderr
     assert '"msg": "went on"' not in said, done.stdout
