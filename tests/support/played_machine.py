@@ -22,6 +22,7 @@ class Played(System):
     :ivar asked: the commands that were run, in their order.
     :ivar environments: what each got besides the usual environment.
     :ivar fed: what each read.
+    :ivar limits: seconds after which each would have been stopped.
     """
 
     def __init__(self, root: Path) -> None:
@@ -29,6 +30,7 @@ class Played(System):
         self.asked: list[str] = []
         self.environments: list[dict[str, str]] = []
         self.fed: list[str] = []
+        self.limits: list[float | None] = []
         self._answers: dict[str, list[Answer]] = {}
 
     def says(self, words: str, *answers: Answer) -> None:
@@ -70,6 +72,7 @@ class Played(System):
         self.asked.append(line)
         self.environments.append(environment)
         self.fed.append(data)
+        self.limits.append(timeout)
         for part, answers in self._answers.items():
             if part in line:
                 answer = answers.pop(0) if len(answers) > 1 else answers[0]

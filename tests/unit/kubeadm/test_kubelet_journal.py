@@ -56,3 +56,4 @@ def test_it_is_read_without_secrets(played: Played):
     played.says("journalctl", "token abcdef.0123456789abcdef\n")
     assert "0123456789abcdef" not in read(played)
     assert played.asked == ["journalctl --unit kubelet --boot --no-pager --lines 400 --output cat"]
+    assert played.limits == [20]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,20 @@ def test_a_module_runs_as_a_program_and_refuses_what_it_does_not_know(name: str,
     said = json.loads(capfd.readouterr().out)
     assert said["failed"] and said["msg"].startswith(("Unsupported parameters", "missing required arguments"))
     assert ended.value.code == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "library", "flag"),
+    [
+        ("nodes/serving_certificates.py", "cryptography", "HAS_CRYPTOGRAPHY"),
+        ("manifests/yamltext.py", "yaml", "HAS_YAML"),
+    ],
+)
+def test_a_library_that_is_missing_is_known(
+    file: str, library: str, flag: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(MODULES.parent / "module_utils" / file)
+    package = f"ansible_collections.bramble.kube.plugins.module_utils.{file.partition('/')[0]}.alone"
+    assert runpy.run_path(path, run_name=package)[flag] is True
+    monkeypatch.setitem(sys.modules, library, None)
+    assert runpy.run_path(path, run_name=package)[flag] is False
