@@ -34,7 +34,9 @@ def table(rows: list[tuple[str, int, int, int]]) -> list[str]:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say what was tried; with BRAMBLE_FUZZ_DOCS=1 the table in docs/security.md is written."""
+    """Say what was tried; with BRAMBLE_FUZZ_DOCS=1 the table in docs/security.md is written, by no worker of xdist."""
+    if hasattr(terminalreporter.config, "workerinput"):
+        return
     reports = [report for key in ("passed", "failed") for report in terminalreporter.stats.get(key, ())]
     rows = [value for report in reports for key, value in report.user_properties if key == "bad input"]
     if any("fuzz/" in report.nodeid for report in reports):

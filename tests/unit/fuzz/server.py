@@ -160,7 +160,10 @@ class Server(Client):
 
 
 def objects(text: str) -> list[dict[str, Any]] | None:
-    """What another program (PyYAML) reads in manifests, Lists taken apart; None when it cannot read them."""
+    """What another program (PyYAML) reads in manifests; None when it cannot read them.
+
+    What has items is taken apart, whatever its kind, as by kubectl.
+    """
     try:
         pending = [*yaml.load_all(text, yaml.CSafeLoader)]
     except (yaml.YAMLError, ValueError, RecursionError):
@@ -170,7 +173,7 @@ def objects(text: str) -> list[dict[str, Any]] | None:
         item = pending.pop()
         if isinstance(item, list):
             pending += item
-        elif isinstance(item, dict) and isinstance(item.get("items"), list) and str(item.get("kind")).endswith("List"):
+        elif isinstance(item, dict) and isinstance(item.get("items"), list) and isinstance(item.get("kind"), str):
             pending += item["items"]
         elif isinstance(item, dict):
             found.append(item)
