@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import random
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ BEGIN, END = "<!-- bad input: begin -->\n", "<!-- bad input: end -->\n"
 
 def pytest_configure() -> None:
     """Choose the seed, unless somebody has."""
-    os.environ.setdefault("BRAMBLE_FUZZ_SEED", str(random.SystemRandom().randrange(10**6)))
+    os.environ.setdefault("BRAMBLE_FUZZ_SEED", "20")
 
 
 def table(rows: list[tuple[str, int, int, int]]) -> list[str]:
