@@ -121,7 +121,7 @@ def filter_inventory_errors(
     inventory = read_inventory(groups, hostvars)
     if not facts_known:
         inventory = replace(inventory, unresolved={})
-    return inventory_errors(inventory) + [sentence for sentence in _component_slips(inventory) if sentence]
+    return inventory_errors(inventory) + [foreign(sentence) for sentence in _component_slips(inventory) if sentence]
 
 
 def _component_slips(inventory: Inventory) -> list[str]:

@@ -19,15 +19,15 @@ from .known_digests import DIGESTS
 from .reference import is_reference, parse
 
 
-def pinned(image: str, digests: Mapping[str, str] = DIGESTS) -> str:
+def pinned(image: str, digests: Mapping[str, str] | None = None) -> str:
     """An image with its digest, if that is known and it has none yet; else as it is.
 
     :param image: as in a manifest, for example ``busybox`` or ``ghcr.io/owner/name:tag``.
-    :param digests: image in full → digest.
+    :param digests: image in full → digest; by default those of DIGESTS.
     """
     if not is_reference(image):
         return image
-    digest = digests.get(str(parse(image)))
+    digest = (DIGESTS if digests is None else digests).get(str(parse(image)))
     return f"{image}@{digest}" if digest else image
 
 
@@ -38,10 +38,10 @@ def unpinned(image: str) -> str:
     return image.partition("@")[0]
 
 
-def pin(document: dict[str, Any], digests: Mapping[str, str] = DIGESTS) -> list[str]:
+def pin(document: dict[str, Any], digests: Mapping[str, str] | None = None) -> list[str]:
     """Give all images of an object their digests, in place: in containers, arguments, and texts of ConfigMaps.
 
-    :param digests: image in full → digest.
+    :param digests: image in full → digest; by default those of DIGESTS.
     :returns: images that stay by their tag alone.
     :raises UnreadableText: as `images_of`.
     """

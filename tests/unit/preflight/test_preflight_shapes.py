@@ -109,3 +109,10 @@ def test_a_component_that_the_catalogue_does_not_have():
     ]
     extra = [{"name": "own", "version": "1"}]
     assert errors(kubeflow_components=["own", {"name": "trainer"}], kubeflow_catalogue_extra=extra) == []
+
+
+def test_a_name_that_is_suggested_is_shown_without_what_acts_on_the_screen():
+    own = [{"name": "my-\x1b[2Jparts"}]
+    found = errors(kubeflow_catalogue_extra=own, kubeflow_components=["my-\x1b[2Jpart"])
+    assert any("kubeflow_components" in sentence for sentence in found)
+    assert not any("\x1b" in sentence for sentence in found)
