@@ -38,7 +38,7 @@ def problem(country: str, ssid: str, password: str) -> str | None:
     if password and not ssid:
         return "ssid: a password is given, but no network to use it for."
     if ssid and not (re.fullmatch(r"[\x20-\x7e]{8,63}", password) or re.fullmatch(r"[0-9a-fA-F]{64}", password)):
-        return "password: use 8 to 63 letters, digits and signs of ASCII, as the WPA standard wants it."
+        return "password: must have 8 to 63 letters, digits and signs of ASCII, as the WPA standard requires."
     return None
 
 

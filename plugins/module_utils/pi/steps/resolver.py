@@ -33,7 +33,7 @@ def problem(servers: list[str]) -> str | None:
         except ValueError:
             return f"nameservers: {server!r} is not an IP address, such as 192.168.13.1."
         if address.is_loopback:
-            return f"nameservers: {server} is the Pi itself, of which containers cannot reach; use the router."
+            return f"nameservers: {server} is the Pi itself, which containers cannot reach; use the router."
     if len(servers) > MOST:
         return f"nameservers: {len(servers)} are given, but a container uses {MOST} at most."
     return None
