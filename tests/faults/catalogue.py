@@ -389,7 +389,10 @@ def expired_admin(field: Field) -> str:
         )
 
 
-@fault("power cut of laptop and master between “written” and “rotated” of a backup", playbook="playbooks/backup.yml")
+@fault(
+    "power cut of laptop and master after a backup was written and before old ones were removed",
+    playbook="playbooks/backup.yml",
+)
 def power_cut_before_rotation(field: Field) -> str:
     """The new backup is whole and has its name, the older ones are all there, and the next run removes what is due."""
     two = ("playbooks/backup.yml", "-e", "backup_keep=2")
