@@ -65,10 +65,10 @@ def _mine(file: str, key: str) -> str:
 def hold_script(path: str, run: Run) -> str:
     """A script that takes the lock, and holds it until `LINGER` seconds after its output goes nowhere any more."""
     file, note = shlex.quote(path), shlex.quote(run.note)
-    # A cut session's process is ended only when this one is next in the kernel's queue (proc_locks(5)), which a slow
-    # machine may take a while for: nobody else comes between, because others do not queue.
+    # A cut session's process is ended only when this one is next in the kernel's queue (proc_locks(5)), so that nobody
+    # else comes between: others do not queue. A machine too slow for that tries again, or waits for the end of LINGER.
     queued = f'grep -q -- "-> FLOCK .*:$(stat -L -c %i {file}) " /proc/locks'
-    kill = f'for try in 1 2 3 4 5 6 7 8 9; do sleep 0.3; {queued} && break; done; kill -9 "$holder"'
+    kill = f'for try in $(seq {GRACE * 3}); do sleep 0.3; {queued} && kill -9 "$holder" && break; done'
     take_over = f"{{ {kill}; }} >/dev/null 2>&1 9>&- & flock -w {GRACE} 9 && break"
     return "\n".join(
         [
