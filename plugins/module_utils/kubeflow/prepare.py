@@ -18,7 +18,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..images.find import UnreadableText
+from ..images.known_digests import DIGESTS
 from ..images.pinning import pin
+from ..images.reference import is_reference, parse
 from ..images.replacement import Replacements
 from ..manifests.load import Item
 from .catalogue import POD_SECURITY, Access, CatalogueError, Component, Password, Tuning, Workload
@@ -97,11 +99,11 @@ def prepare(chosen: Chosen, items: Iterable[Item], settings: Settings) -> Prepar
             _tune(made, tuning, f"catalogue entry {component.name}: small")
     for tuning in settings.overrides.get(component.name, ()):
         _tune(made, tuning, f"kubeflow_overrides of {component.name}")
+    chosen: set[str] = set()
     for item in made.items:
-        _replace_images(item.object, settings.images)
+        _replace_images(item.object, settings.images, chosen)
     if settings.digests:
-        # After the replacements: what somebody chose instead is taken as they wrote it.
-        made.by_tag = _pin(made)
+        made.by_tag = _pin(made, chosen)
     if component.access is not None:
         _make_reachable(made, component.access, settings)
     for workload in component.workloads:
@@ -152,24 +154,31 @@ def _set_resources(container: dict, tuning: Tuning) -> None:
             resources[part] = {**(resources.get(part) or {}), **wanted}
 
 
-def _replace_images(node: Any, images: Replacements) -> None:
-    """Replace images of containers at any depth: pod templates of custom resources count too."""
+def _replace_images(node: Any, images: Replacements, chosen: set[str]) -> None:
+    """Replace images of containers at any depth: pod templates of custom resources count too.
+
+    :param chosen: takes up what was put in.
+    """
     if isinstance(node, list):
         for inner in node:
-            _replace_images(inner, images)
+            _replace_images(inner, images, chosen)
     elif isinstance(node, dict):
         for container in _containers(node):
             new = images.apply(container["image"])
             if new is not None:
                 container["image"] = new
+                chosen.add(new)
         for inner in node.values():
             if isinstance(inner, (dict, list)):
-                _replace_images(inner, images)
+                _replace_images(inner, images, chosen)
 
 
-def _pin(made: Prepared) -> list[str]:
+def _pin(made: Prepared, chosen: Collection[str]) -> list[str]:
+    """Pin the catalogue's images; what somebody chose instead of one is taken as they wrote it."""
+    own = {str(parse(new)) for new in chosen if is_reference(new)}
+    digests = {image: digest for image, digest in DIGESTS.items() if image not in own}
     try:
-        return list(dict.fromkeys(image for item in made.items for image in pin(item.object)))
+        return list(dict.fromkeys(image for item in made.items for image in pin(item.object, digests)))
     except UnreadableText as error:
         raise CatalogueError(f"{made.name}: {error}") from None
 

@@ -49,7 +49,7 @@ BAD = {
                             "kubeadm_version is 1.9.7, but the Kubernetes package repository starts at 1.24; choose that or a later release"),
     "pods in the Pis' network": (with_variable("kubeadm_pod_cidr: 127.0.0.0/16"),
                                  "the pod network 127.0.0.0/16 (kubeadm_pod_cidr) contains the address 127.0.13.7 of host k8s-master"),
-    "a wrong choice": (with_variable("kubeadm_cni: calico"), "Every host: kubeadm_cni is 'calico'; use flannel or none."),
+    "a wrong choice": (with_variable("kubeadm_cni: calico"), "Every host: kubeadm_cni is 'calico'; use flannel, kube-router or none."),
     "a text for a list": (with_variable("kubeadm_ignore_preflight_errors: Mem"),
                           "Every host: kubeadm_ignore_preflight_errors is 'Mem'; use a list, each entry a text."),
     "all checks of kubeadm ignored": (with_variable("kubeadm_ignore_preflight_errors: [All]"),

@@ -91,7 +91,9 @@ def test_an_expression_for_an_object_of_any_kind(push, api, space):
     late = push([widget], wait=True, wait_timeout=1, wait_for=wait_for)
     assert late["failed"] and "not true yet: spec.size == `5`" in late["msg"]
     timer = threading.Timer(
-        1, api.kubectl, ["patch", "widget", "w", "-n", space, "--type=merge", "-p", '{"spec":{"size":5}}']
+        1,
+        api.kubectl,
+        ["patch", "widgets.push.example.org", "w", "-n", space, "--type=merge", "-p", '{"spec":{"size":5}}'],
     )
     timer.start()
     assert not push([widget], wait=True, wait_timeout=10, wait_for=wait_for)["failed"]

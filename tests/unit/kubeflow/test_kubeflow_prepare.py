@@ -133,6 +133,7 @@ def test_images_go_by_digest_after_replacement_and_those_without_one_are_told(mo
     digest = "sha256:" + "a" * 64
     monkeypatch.setitem(DIGESTS, "quay.io/hub:1", digest)
     monkeypatch.setitem(DIGESTS, "docker.io/library/side:1", digest)
+    monkeypatch.setitem(DIGESTS, "docker.io/library/mine:1", digest)
     prepared, objects = made(images=Replacements({"side": "mine"}))
     containers = objects["Deployment/hub"]["spec"]["template"]["spec"]["containers"]
     assert [container["image"] for container in containers] == [f"quay.io/hub:1@{digest}", "mine:1"]
