@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
+
 #: The value of kubeadm_cni of those who bring a Pod network themselves.
 NONE = "none"
 
@@ -101,6 +103,12 @@ NETWORKS = {
 DEFAULT = "flannel"
 #: What enforces NetworkPolicies beside a network that does not (master_network_policies); there it carries no packets.
 POLICY_ENGINE = NETWORKS["kube-router"]
+
+
+def configurations(system: System) -> list[str]:
+    """The CNI configuration files of a machine; containerd takes the first."""
+    folder = "/etc/cni/net.d"
+    return [f"{folder}/{name}" for name in system.names(folder) if name.endswith((".conf", ".conflist", ".json"))]
 
 
 def pod_network(name: str) -> dict[str, Any]:

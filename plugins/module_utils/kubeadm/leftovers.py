@@ -22,6 +22,8 @@ _TABLES = {"kube-proxy", "cni_hostport", "cni_plugins_masquerade", *(name for on
 _SET = re.compile("|".join(one.sets for one in _NETWORKS if one.sets))
 #: Links of the CNI plugin bridge, of kube-proxy in its mode ipvs, and of the Pod networks.
 _LINK = re.compile("|".join(filter(None, ("cni0", "kube-ipvs0", "nodelocaldns", *(one.links for one in _NETWORKS)))))
+#: Option of an iptables rule → what of the cluster's own its value may name.
+_NAMES = {**dict.fromkeys(("-j", "--jump", "-g", "--goto"), _CHAIN), "-i": _LINK, "-o": _LINK, "--match-set": _SET}
 #: Folders that belong to the cluster as a whole. Those that are mounts of their own are emptied.
 FOLDERS = (
     "/etc/kubernetes",
@@ -52,11 +54,7 @@ def _is_own(chain: str) -> bool:
 def _is_ours(rule: str) -> bool:
     """Whether a rule in somebody else's chain jumps to a chain of the cluster's, or names a set or link of its own."""
     words = re.sub(r'"[^"]*"', '""', rule).split()  # nothing of a comment
-    named = {option: value for option, value in zip(words, words[1:]) if option.startswith("-")}
-    target = next((named[option] for option in ("-j", "--jump", "-g", "--goto") if option in named), "")
-    links = (named.get(option, "") for option in ("-i", "-o"))
-    sets = (value for option, value in zip(words, words[1:]) if option == "--match-set")
-    return _is_own(target) or any(map(_LINK.fullmatch, links)) or any(map(_SET.fullmatch, sets))
+    return any(option in _NAMES and _NAMES[option].fullmatch(value) for option, value in zip(words, words[1:]))
 
 
 def iptables_removal(saved: str) -> str:

@@ -99,11 +99,11 @@ def prepare(chosen: Chosen, items: Iterable[Item], settings: Settings) -> Prepar
             _tune(made, tuning, f"catalogue entry {component.name}: small")
     for tuning in settings.overrides.get(component.name, ()):
         _tune(made, tuning, f"kubeflow_overrides of {component.name}")
-    chosen: set[str] = set()
+    replaced: set[str] = set()
     for item in made.items:
-        _replace_images(item.object, settings.images, chosen)
+        _replace_images(item.object, settings.images, replaced)
     if settings.digests:
-        made.by_tag = _pin(made, chosen)
+        made.by_tag = _pin(made, replaced)
     if component.access is not None:
         _make_reachable(made, component.access, settings)
     for workload in component.workloads:
@@ -154,28 +154,28 @@ def _set_resources(container: dict, tuning: Tuning) -> None:
             resources[part] = {**(resources.get(part) or {}), **wanted}
 
 
-def _replace_images(node: Any, images: Replacements, chosen: set[str]) -> None:
+def _replace_images(node: Any, images: Replacements, replaced: set[str]) -> None:
     """Replace images of containers at any depth: pod templates of custom resources count too.
 
-    :param chosen: takes up what was put in.
+    :param replaced: takes up what was put in.
     """
     if isinstance(node, list):
         for inner in node:
-            _replace_images(inner, images, chosen)
+            _replace_images(inner, images, replaced)
     elif isinstance(node, dict):
         for container in _containers(node):
             new = images.apply(container["image"])
             if new is not None:
                 container["image"] = new
-                chosen.add(new)
+                replaced.add(new)
         for inner in node.values():
             if isinstance(inner, (dict, list)):
-                _replace_images(inner, images, chosen)
+                _replace_images(inner, images, replaced)
 
 
-def _pin(made: Prepared, chosen: Collection[str]) -> list[str]:
+def _pin(made: Prepared, replaced: Collection[str]) -> list[str]:
     """Pin the catalogue's images; what somebody chose instead of one is taken as they wrote it."""
-    own = {str(parse(new)) for new in chosen if is_reference(new)}
+    own = {str(parse(new)) for new in replaced if is_reference(new)}
     digests = {image: digest for image, digest in DIGESTS.items() if image not in own}
     try:
         return list(dict.fromkeys(image for item in made.items for image in pin(item.object, digests)))

@@ -51,7 +51,6 @@ _KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
 _KEY_DEFAULTS = {"protocol": "TCP"}
 # Of these, one branch alone may be set (`patchStrategy: retainKeys`): what the manifest has replaces what was there.
 _UNIONS = frozenset(["strategy", "updateStrategy"])
-_SEAL = "\0sealed:"
 
 
 def library() -> Callable[..., dict]:
@@ -130,11 +129,11 @@ def lost(desired: Any, after: Any, path: str = "") -> list[str]:
 
 
 def _merged_map(last: dict, desired: dict, live: dict, builtin: bool) -> dict:
-    """What the library makes of three maps, which get the merged lists from here as if they were texts.
+    """What the library makes of three maps; it gets each value, with lists that are merged here, as one text.
 
     Its own merge of lists drops items that look empty, and knows neither unions nor ports of two protocols.
     """
-    before, wanted, now = dict(last), dict(desired), {key: _sealed(value) for key, value in live.items()}
+    wanted = dict(desired)
     for key, value in desired.items():
         then, there = last.get(key), live.get(key)
         if isinstance(value, dict):
@@ -144,18 +143,14 @@ def _merged_map(last: dict, desired: dict, live: dict, builtin: bool) -> dict:
             wanted[key] = _merged_map(then if isinstance(then, dict) else {}, value, base, builtin)
         elif isinstance(value, list):
             wanted[key] = _merged_list(key, then, value, there, builtin)
-    merge = library()
-    sealed = [{key: _sealed(value) for key, value in one.items()} for one in (before, wanted)]
-    return {key: _unsealed(value) for key, value in merge_patch(now, merge(*sealed, now, position="object")).items()}
+    before, after, now = map(_texts, (last, wanted, live))
+    after.update((key, None) for key, value in desired.items() if value is None)  # takes the field out
+    merged = merge_patch(now, library()(before, after, now, position="object"))
+    return {key: json.loads(text) for key, text in merged.items()}
 
 
-def _sealed(value: Any) -> Any:
-    """A map or a list as a text that nothing else is equal to, so that it is taken as a whole."""
-    return _SEAL + json.dumps(value, sort_keys=True) if isinstance(value, (dict, list)) else value
-
-
-def _unsealed(value: Any) -> Any:
-    return json.loads(value[len(_SEAL) :]) if isinstance(value, str) and value.startswith(_SEAL) else value
+def _texts(values: dict) -> dict[str, str | None]:
+    return {key: json.dumps(value, sort_keys=True) for key, value in values.items()}
 
 
 def _merged_list(name: str, last: Any, desired: list, live: Any, builtin: bool) -> list:

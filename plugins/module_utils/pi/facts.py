@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import configurations
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import (
     CertificateError,
@@ -375,11 +376,7 @@ def kubernetes(system: System) -> dict[str, Any]:
         "kubelet_lacks": kubelet_lacks(system, time.time()),
         "control_plane": system.exists("/etc/kubernetes/manifests/kube-apiserver.yaml"),
         "control_plane_remains": any(map(system.exists, CONTROL_PLANE_FILES)),
-        "cni_config": [
-            f"/etc/cni/net.d/{name}"
-            for name in system.names("/etc/cni/net.d")
-            if name.endswith((".conf", ".conflist", ".json"))
-        ],
+        "cni_config": configurations(system),
     }
 
 

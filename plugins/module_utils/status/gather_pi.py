@@ -22,7 +22,7 @@ import time
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup import drill
-from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS
+from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS, configurations
 from ansible_collections.bramble.kube.plugins.module_utils.common.redact import TOKEN
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import kubelet_journal
@@ -135,11 +135,8 @@ def image_failures(journal: str) -> list[dict[str, str]]:
 
 def pod_network(system: System) -> dict[str, Any]:
     """The Pod network: CNI's configuration, the plugins that it names and that are missing, and the Pi's subnet."""
-    configuration = [name for name in system.names("/etc/cni/net.d") if name.endswith((".conf", ".conflist", ".json"))]
-    types: list[str] = []
-    if configuration:
-        types = re.findall(r'"type"\s*:\s*"([\w.-]+)"', system.read(f"/etc/cni/net.d/{configuration[0]}"))
-    files = [f"/etc/cni/net.d/{name}" for name in configuration]
+    files = configurations(system)
+    types = re.findall(r'"type"\s*:\s*"([\w.-]+)"', system.read(files[0])) if files else []
     network = next((one for one in NETWORKS.values() if one.configuration in files[:1]), None)
     kept = system.read(network.subnet_file) if network and network.subnet_file else ""
     subnet = re.search(network.subnet, kept, re.MULTILINE) if kept else None

@@ -61,6 +61,13 @@ def test_what_left_the_manifest_goes_and_what_others_added_stays():
     assert after(document("ConfigMap", "v1", data={"a": "2"}), live=live)["data"] == {"a": "2", "other": "x"}
 
 
+def test_null_is_a_value_in_the_live_object_and_takes_a_field_out_of_it():
+    live = after(document("X", "example.org/v1", spec={"a": 1, "b": 2}))
+    live["spec"]["others"] = None
+    wanted = document("X", "example.org/v1", spec={"a": 3, "b": None})
+    assert after(wanted, live=live)["spec"] == {"a": 3, "others": None}
+
+
 def pod(*containers: dict, **spec: Any) -> dict:
     return document("Pod", "v1", spec={"containers": list(containers), **spec})
 
