@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.module_utils.basic import missing_required_lib
-
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow import options
 from ansible_collections.bramble.kube.plugins.plugin_utils.in_process import InProcessAction
 
@@ -22,9 +20,6 @@ class ActionModule(InProcessAction):
     def work(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Push."""
         from ansible_collections.bramble.kube.plugins.module_utils.kubeflow import run
-        from ansible_collections.bramble.kube.plugins.module_utils.manifests import yamltext
 
-        if not yamltext.HAS_YAML:
-            return {"failed": True, "msg": missing_required_lib("PyYAML")}
         failed, result = run.run(params, check=self._task.check_mode, diff=self._task.diff)
         return {**result, "failed": failed}

@@ -59,42 +59,13 @@ cluster:
   type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
-from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign_values
-from ansible_collections.bramble.kube.plugins.module_utils.manifests import auth, yamltext
-from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client
-from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ClusterError, Unreachable
-from ansible_collections.bramble.kube.plugins.module_utils.status import gather_cluster as cluster
-
-#: Seconds without a sign of life; a Pi under load may think for a while.
-REQUEST_TIMEOUT = 15
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import perform
+from ansible_collections.bramble.kube.plugins.module_utils.status import gather_cluster
 
 
 def main() -> None:
-    """Ask and return."""
-    module = AnsibleModule(
-        argument_spec={
-            "kubeconfig": {"type": "path", "required": True},
-            "context": {"type": "str"},
-            "audit": {"type": "bool", "default": False},
-        },
-        supports_check_mode=True,
-    )
-    if not yamltext.HAS_YAML:
-        module.fail_json(msg=missing_required_lib("PyYAML"))
-    known = {}
-    try:
-        endpoint = auth.endpoint(module.params)
-        known = {"server": endpoint.server, "ca": endpoint.ca_data, "client_certificate": endpoint.cert_data}
-        client = Client(endpoint, REQUEST_TIMEOUT)
-        answer = cluster.ask(client, module.params["audit"])
-        client.close()
-    except Unreachable as error:
-        answer = {"reachable": False, "outcome": "no_kubeconfig", "said": str(error).rstrip(".")}
-    except ClusterError as error:
-        answer = {"reachable": False, "outcome": "untrusted", "said": str(error).rstrip(".")}
-    module.exit_json(changed=False, cluster={**known, **foreign_values(answer)})
+    """Do what is left to do."""
+    perform(gather_cluster)
 
 
 if __name__ == "__main__":

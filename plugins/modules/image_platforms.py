@@ -282,66 +282,13 @@ requests:
   type: int
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import perform
 from ansible_collections.bramble.kube.plugins.module_utils.images import ask
 
 
 def main() -> None:
-    """Entry point of the module."""
-    module = AnsibleModule(
-        argument_spec={
-            "images": {"type": "list", "elements": "str", "default": []},
-            "objects": {"type": "list", "elements": "dict", "default": []},
-            "paths": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "kind": {"type": "str", "required": True},
-                    "name": {"type": "str", "default": "*"},
-                    "path": {"type": "list", "elements": "str", "required": True},
-                    "format": {
-                        "type": "str",
-                        "choices": ["field", "json", "yaml", "objects", "pattern"],
-                        "default": "field",
-                    },
-                    "inner": {"type": "list", "elements": "str", "default": []},
-                },
-            },
-            "platforms": {"type": "list", "elements": "str", "default": []},
-            "replacements": {"type": "dict", "default": {}},
-            "mirrors": {"type": "dict", "default": {}},
-            "credentials": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "registry": {"type": "str", "required": True},
-                    "username": {"type": "str"},
-                    "password": {"type": "str", "no_log": True},
-                    "identity_token": {"type": "str", "no_log": True},
-                },
-            },
-            "docker_config": {"type": "list", "elements": "path"},
-            "cache": {"type": "path"},
-            "cache_max_age": {"type": "int", "default": 86400},
-            "sizes": {"type": "bool", "default": True},
-            "workers": {"type": "int", "default": 8},
-            "timeout": {"type": "float", "default": 15},
-            "rate_limit_wait": {"type": "float", "default": 30},
-            "ca_path": {"type": "path"},
-            "validate_certs": {"type": "bool", "default": True},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        result, warnings = ask.run(module.params)
-    except ask.MISTAKES as error:
-        module.fail_json(msg=str(error))
-    for warning in warnings:
-        module.warn(warning)
-    module.exit_json(changed=False, **result)
+    """Do what is left to do."""
+    perform(ask)
 
 
 if __name__ == "__main__":

@@ -214,10 +214,9 @@ requests:
   type: int
 """
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow import options, run
-from ansible_collections.bramble.kube.plugins.module_utils.manifests import yamltext
 
 
 def main() -> None:
@@ -228,8 +227,6 @@ def main() -> None:
         # The parameters may hold Secrets in the middle of manifests, where no option's own no_log could reach them.
         no_log=True,
     )
-    if not yamltext.HAS_YAML:
-        module.fail_json(msg=missing_required_lib("PyYAML"))
     failed, result = run.run(module.params, check=module.check_mode, diff=module._diff)
     for warning in result.pop("warnings", []):
         module.warn(warning)

@@ -140,72 +140,13 @@ table:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
-from ansible_collections.bramble.kube.plugins.module_utils.manifests import auth, yamltext
-from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
-from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ClusterError
-from ansible_collections.bramble.kube.plugins.module_utils.manifests.options import AUTH_OPTIONS
-from ansible_collections.bramble.kube.plugins.module_utils.smoke.namespace import Workplace
-from ansible_collections.bramble.kube.plugins.module_utils.smoke.proof import NotProven, table
-from ansible_collections.bramble.kube.plugins.module_utils.smoke.run import PROOFS, Plan, carry_out
-
-
-def names_of(*options: str) -> dict[str, dict]:
-    """Options that are names of things on the cluster, all of them needed."""
-    return {name: {"type": "str", "required": True, "no_log": False} for name in options}
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import perform
+from ansible_collections.bramble.kube.plugins.module_utils.smoke import run
 
 
 def main() -> None:
-    """Read the options, prove, report."""
-    module = AnsibleModule(
-        argument_spec=dict(
-            AUTH_OPTIONS,
-            proofs={"type": "list", "elements": "str", "choices": list(PROOFS), "required": True},
-            namespace={"type": "str", "default": "kubeflow-smoke"},
-            image={"type": "str", "required": True},
-            programs={"type": "dict", "required": True},
-            jupyterhub={
-                "type": "dict",
-                "options": dict(
-                    names_of("namespace", "deployment", "url"),
-                    token={"type": "str", "required": True, "no_log": True},
-                ),
-            },
-            model_server={"type": "dict", "options": names_of("namespace", "deployment")},
-            timeout={"type": "int", "default": 600},
-            keep={"type": "bool", "default": False},
-        ),
-        supports_check_mode=True,
-    )
-    if not yamltext.HAS_YAML:
-        module.fail_json(msg=missing_required_lib("PyYAML"))
-    for proof, option in (("notebook", "jupyterhub"), ("serve", "model_server")):
-        if proof in module.params["proofs"] and not module.params[option]:
-            module.fail_json(msg=f"The proof {proof} needs the option {option}: where it is.")
-    if module.check_mode:
-        module.exit_json(changed=False, results=[], failed_proofs=[], table=[], msg="Nothing is proven in check mode.")
-    try:
-        place = Workplace(Client(auth.endpoint(module.params)), module.params["namespace"], module.params["timeout"])
-        plan = Plan(
-            proofs=module.params["proofs"],
-            image=module.params["image"],
-            programs=module.params["programs"],
-            hub=module.params["jupyterhub"] or {},
-            server=module.params["model_server"] or {},
-        )
-        results = carry_out(place, plan)
-        if not module.params["keep"]:
-            place.close()
-    except (ClusterError, Fault, NotProven) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(
-        # The namespace comes and goes; with keep, it stays.
-        changed=module.params["keep"],
-        results=[result.as_dict() for result in results],
-        failed_proofs=[result.proof for result in results if not result.ok],
-        table=table(results),
-    )
+    """Do what is left to do."""
+    perform(run)
 
 
 if __name__ == "__main__":

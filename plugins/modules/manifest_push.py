@@ -227,9 +227,9 @@ not_ready:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bramble.kube.plugins.module_utils.manifests import options, run, yamltext
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import options, run
 
 
 def main() -> None:
@@ -241,8 +241,6 @@ def main() -> None:
         # The parameters may hold Secrets in the middle of definitions, where no option's own no_log could reach them.
         no_log=True,
     )
-    if not yamltext.HAS_YAML:
-        module.fail_json(msg=missing_required_lib("PyYAML"))
     failed, result = run.run(module.params, check=module.check_mode, diff=module._diff)
     for warning in result.pop("warnings", []):
         module.warn(warning)

@@ -57,29 +57,13 @@ due:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
-from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
-from ansible_collections.bramble.kube.plugins.module_utils.pi.pending import due
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import perform
+from ansible_collections.bramble.kube.plugins.module_utils.pi import pending
 
 
 def main() -> None:
-    """Read the options, look, report."""
-    module = AnsibleModule(
-        argument_spec={
-            "steps": {"type": "dict", "required": True},
-            "wifi_password": {"type": "str", "default": "", "no_log": True},
-        },
-        supports_check_mode=True,
-    )
-    steps = dict(module.params["steps"])
-    if "pi_wifi" in steps:
-        steps["pi_wifi"] = {**steps["pi_wifi"], "password": module.params["wifi_password"]}
-    try:
-        module.exit_json(changed=False, due=due(System(), steps))
-    except Stop as stop:
-        module.fail_json(msg=str(stop))
+    """Do what is left to do."""
+    perform(pending)
 
 
 if __name__ == "__main__":

@@ -208,47 +208,13 @@ ansible_facts:
       type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
-from ansible_collections.bramble.kube.plugins.module_utils.pi.facts import gather
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import perform
+from ansible_collections.bramble.kube.plugins.module_utils.pi import facts
 
 
 def main() -> None:
-    """Read the facts and return them."""
-    names = {"type": "list", "elements": "str", "default": []}
-    module = AnsibleModule(
-        argument_spec={
-            "packages": names,
-            "modules": names,
-            "sysctls": names,
-            "services": names,
-            "measure_fsync": {"type": "str", "choices": ["never", "new", "always"], "default": "never"},
-            "first_boot_timeout": {"type": "int", "default": 0},
-            "only": {"type": "list", "elements": "str"},
-        },
-        supports_check_mode=True,
-    )
-    wanted = module.params
-    facts = gather(
-        System(),
-        packages=wanted["packages"],
-        modules=wanted["modules"],
-        settings=wanted["sysctls"],
-        services=wanted["services"],
-        measure_fsync=wanted["measure_fsync"],
-        first_boot_timeout=wanted["first_boot_timeout"],
-    )
-    if wanted["only"] is not None:
-        unknown = [name for name in wanted["only"] if "pi_" + name not in facts]
-        if unknown:
-            module.fail_json(
-                msg=f"only: there is no fact {unknown[0]}; known are {', '.join(n[3:] for n in sorted(facts))}."
-            )
-        facts = {"pi_" + name: facts["pi_" + name] for name in wanted["only"]}
-    else:
-        facts["pi_complete"] = True
-    module.exit_json(changed=False, ansible_facts=facts)
+    """Do what is left to do."""
+    perform(facts)
 
 
 if __name__ == "__main__":

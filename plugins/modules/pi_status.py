@@ -58,30 +58,13 @@ audit:
   type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign_values
-from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
-from ansible_collections.bramble.kube.plugins.module_utils.pi import facts
-from ansible_collections.bramble.kube.plugins.module_utils.status import gather_pi as pi
-from ansible_collections.bramble.kube.plugins.module_utils.status import security
-
-#: Characters of one text: a file of certificates is among them.
-MOST = 65536
+from ansible_collections.bramble.kube.plugins.module_utils.common.step import perform
+from ansible_collections.bramble.kube.plugins.module_utils.status import read_pi
 
 
 def main() -> None:
-    """Read and return."""
-    module = AnsibleModule(
-        argument_spec={"laptop_time": {"type": "float"}, "audit": {"type": "bool", "default": False}},
-        supports_check_mode=True,
-    )
-    system = System()
-    state = pi.gather(system, module.params["laptop_time"])
-    result = {"facts": facts.gather(system, packages=pi.PACKAGES), "state": state}
-    if module.params["audit"]:
-        result["audit"] = security.gather(system)
-    module.exit_json(changed=False, **foreign_values(result, MOST))
+    """Do what is left to do."""
+    perform(read_pi)
 
 
 if __name__ == "__main__":

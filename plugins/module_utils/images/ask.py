@@ -8,40 +8,81 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
 from ansible_collections.bramble.kube.plugins.module_utils.common.http import Transport
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.images import cache as image_cache
 from ansible_collections.bramble.kube.plugins.module_utils.images import platform as image_platform
 from ansible_collections.bramble.kube.plugins.module_utils.images.credentials import (
     Credential,
-    CredentialError,
     CredentialStore,
     from_environment,
 )
-from ansible_collections.bramble.kube.plugins.module_utils.images.find import ImageUse, UnreadableText, images_of
+from ansible_collections.bramble.kube.plugins.module_utils.images.find import ImageUse, images_of
 from ansible_collections.bramble.kube.plugins.module_utils.images.inspection import (
     MISSING,
     OK,
     check_images,
     table,
 )
-from ansible_collections.bramble.kube.plugins.module_utils.images.known_paths import KNOWN_PATHS, InvalidPath, from_row
-from ansible_collections.bramble.kube.plugins.module_utils.images.reference import InvalidReference
-from ansible_collections.bramble.kube.plugins.module_utils.images.registry import (
-    InvalidMirror,
-    RegistryClient,
-    endpoints_for,
-)
+from ansible_collections.bramble.kube.plugins.module_utils.images.known_paths import KNOWN_PATHS, from_row
+from ansible_collections.bramble.kube.plugins.module_utils.images.registry import RegistryClient, endpoints_for
 from ansible_collections.bramble.kube.plugins.module_utils.images.replacement import Replacements
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "images": {"type": "list", "elements": "str", "default": []},
+    "objects": {"type": "list", "elements": "dict", "default": []},
+    "paths": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "kind": {"type": "str", "required": True},
+            "name": {"type": "str", "default": "*"},
+            "path": {"type": "list", "elements": "str", "required": True},
+            "format": {
+                "type": "str",
+                "choices": ["field", "json", "yaml", "objects", "pattern"],
+                "default": "field",
+            },
+            "inner": {"type": "list", "elements": "str", "default": []},
+        },
+    },
+    "platforms": {"type": "list", "elements": "str", "default": []},
+    "replacements": {"type": "dict", "default": {}},
+    "mirrors": {"type": "dict", "default": {}},
+    "credentials": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "registry": {"type": "str", "required": True},
+            "username": {"type": "str"},
+            "password": {"type": "str", "no_log": True},
+            "identity_token": {"type": "str", "no_log": True},
+        },
+    },
+    "docker_config": {"type": "list", "elements": "path"},
+    "cache": {"type": "path"},
+    "cache_max_age": {"type": "int", "default": 86400},
+    "sizes": {"type": "bool", "default": True},
+    "workers": {"type": "int", "default": 8},
+    "timeout": {"type": "float", "default": 15},
+    "rate_limit_wait": {"type": "float", "default": 30},
+    "ca_path": {"type": "path"},
+    "validate_certs": {"type": "bool", "default": True},
+}
 
 
 class InvalidOption(BrambleError, ValueError):
     """An option is wrong; the message is one sentence."""
 
 
-def credentials_from(params: dict) -> CredentialStore:
+def credentials_from(params: Mapping[str, Any]) -> CredentialStore:
     """The logins of the options and of docker's configuration."""
     explicit: dict[str, Credential] = {}
     for row in params["credentials"]:
@@ -56,7 +97,7 @@ def credentials_from(params: dict) -> CredentialStore:
     return CredentialStore(explicit, from_environment() if files is None else [Path(file) for file in files])
 
 
-def mirrors_from(params: dict) -> dict[str, list[str]]:
+def mirrors_from(params: Mapping[str, Any]) -> dict[str, list[str]]:
     """The mirror table, checked as a whole before anything is asked."""
     mirrors: dict[str, list[str]] = {}
     for registry, addresses in params["mirrors"].items():
@@ -67,17 +108,27 @@ def mirrors_from(params: dict) -> dict[str, list[str]]:
     return mirrors
 
 
-def cache_from(params: dict) -> image_cache.Cache:
+def cache_from(params: Mapping[str, Any]) -> image_cache.Cache:
     """The cache that the option names, or the usual one."""
     if params["cache"] is None:
         return image_cache.Cache(image_cache.default_path(os.environ))
     return image_cache.Cache(Path(params["cache"]) if params["cache"] else None)
 
 
-def run(params: dict) -> tuple[dict[str, object], list[str]]:
-    """Do what the module does.
+def defaults(**chosen: Any) -> dict[str, Any]:
+    """All options, those that are not chosen as the module has them by default."""
+    return {**{name: spec.get("default") for name, spec in OPTIONS.items()}, **chosen}
 
-    :returns: its result and its warnings.
+
+def run(_system: System, options: Mapping[str, Any], _check_mode: bool) -> dict[str, Any]:
+    """Be what the module is: nothing is changed."""
+    return ask(options)
+
+
+def ask(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask, and compare the answers with the wanted platforms.
+
+    :raises BrambleError: for what a user wrote wrong, before anything is asked.
     """
     for name, least in (("workers", 1), ("timeout", 0.1), ("rate_limit_wait", 0), ("cache_max_age", 0)):
         if params[name] < least:
@@ -102,23 +153,12 @@ def run(params: dict) -> tuple[dict[str, object], list[str]]:
         verdicts = check_images(client, uses, wanted, replacements, params["sizes"], params["workers"])
     finally:
         transport.close()
-    result: dict[str, object] = {
+    return {
+        "changed": False,
         "images": [verdict.as_dict() for verdict in verdicts],
         "missing": [verdict.image for verdict in verdicts if verdict.status == MISSING],
         "unanswered": [verdict.image for verdict in verdicts if verdict.status not in (OK, MISSING)],
         "table": table(verdicts, wanted),
         "requests": transport.requests,
+        "warned": credentials.warnings,
     }
-    return result, credentials.warnings
-
-
-# What a user wrote wrong; each is one sentence.
-MISTAKES = (
-    InvalidOption,
-    InvalidPath,
-    InvalidMirror,
-    InvalidReference,
-    UnreadableText,
-    CredentialError,
-    image_platform.InvalidPlatform,
-)

@@ -42,7 +42,7 @@ def judge(
 
     :param nodes: Node objects as the API has them.
     :param pods: all Pods of the cluster.
-    :param asked: what images.ask.run returned for the components' objects and the nodes' platforms.
+    :param asked: what images.ask.ask returned for the components' objects and the nodes' platforms.
     """
     nodes = list(nodes)
     objects = {component.name: component.objects() for component in components}

@@ -13,11 +13,10 @@ from typing import Any
 
 from ..common.errors import BrambleError
 from ..images.pinning import pinned
-from ..images.reference import InvalidReference
 from ..images.replacement import Replacements
-from ..manifests import auth, load
-from ..manifests.client import Client, Fault
-from ..manifests.errors import ApiError, ClusterError, ManifestError, Unreachable
+from ..manifests import auth, load, yamltext
+from ..manifests.client import Client
+from ..manifests.errors import ApiError, ManifestError, Unreachable
 from ..manifests.masking import mask
 from ..manifests.result import CREATED
 from .catalogue import CatalogueError, Component, Tuning, tuning
@@ -41,8 +40,9 @@ def run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[str
     :returns: whether the module fails, and its result.
     """
     try:
+        yamltext.need_yaml()
         return _Run(params, check, diff).run()
-    except (CatalogueError, ManifestError, ClusterError, InvalidReference, Fault, ApiError, Refused) as error:
+    except BrambleError as error:
         return True, {"msg": str(error), "changed": False}
     finally:
         # Ansible returns the parameters with the result; a Secret among them must not be there.
@@ -144,36 +144,20 @@ class _Run:
                 for info in (node["status"]["nodeInfo"] for node in nodes)
             }
             objects = [document for component in components for document in component.objects()]
-            try:
-                asked, warnings = ask.run(
-                    {
-                        "images": [
-                            pinned(entry.image) if settings.digests else entry.image
-                            for part in components
-                            for entry in part.component.images
-                        ],
-                        "objects": objects,
-                        "paths": [],
-                        "platforms": sorted(platforms),
-                        "replacements": {},
-                        "credentials": [],
-                        "docker_config": None,
-                        "cache_max_age": 86400,
-                        "sizes": False,
-                        "workers": 8,
-                        "timeout": 15.0,
-                        "rate_limit_wait": 30.0,
-                        "ca_path": None,
-                        "validate_certs": True,
-                        "mirrors": self.params["mirrors"],
-                        "cache": self.params["image_cache"],
-                    }
+            images = [entry.image for part in components for entry in part.component.images]
+            asked = ask.ask(
+                ask.defaults(
+                    images=[pinned(image) for image in images] if settings.digests else images,
+                    objects=objects,
+                    platforms=sorted(platforms),
+                    sizes=False,
+                    mirrors=self.params["mirrors"],
+                    cache=self.params["image_cache"],
                 )
-            except ask.MISTAKES as error:
-                raise CatalogueError(str(error)) from None
+            )
             fit = gate.judge(components, nodes, pods, asked)
             self.table = fit.table
-            self.warnings += warnings + fit.warnings
+            self.warnings += asked["warned"] + fit.warnings
             if not fit.fits and not self.params["force"]:
                 raise Refused(fit.message)
             if not fit.fits:

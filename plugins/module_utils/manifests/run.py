@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..common.errors import BrambleError
 from ..common.redact import foreign_values
-from . import auth, load, order, plan, push
+from . import auth, load, order, plan, push, yamltext
 from . import transform as shape
-from .client import REQUEST_TIMEOUT, Client, Fault
-from .errors import ClusterError, ManifestError, Slips, Unreachable
+from .client import REQUEST_TIMEOUT, Client
+from .errors import ManifestError, Slips, Unreachable
 from .masking import mask
 from .result import FAILED, UNCHANGED, Report
 
@@ -27,8 +28,9 @@ def run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[str
     :returns: whether the module fails, and its result.
     """
     try:
+        yamltext.need_yaml()
         return _run(params, check, diff)
-    except (ManifestError, ClusterError, Fault) as error:
+    except BrambleError as error:
         return True, {"msg": str(error), "changed": False}
     finally:
         # Ansible returns the parameters with the result; a Secret among them must not be there.

@@ -19,6 +19,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from ansible.module_utils.basic import missing_required_lib
+
+from ..common.errors import Stop
 from .errors import ManifestError
 
 try:
@@ -33,6 +36,16 @@ try:
     HAS_YAML = True
 except ImportError:
     HAS_YAML = False
+
+
+def need_yaml() -> None:
+    """Go on only with PyYAML.
+
+    :raises Stop: with what to do without it.
+    """
+    if not HAS_YAML:
+        raise Stop(missing_required_lib("PyYAML"))
+
 
 MOST_COPIED = 100_000  # values that a file's aliases stand for
 _UNPRINTABLE = re.compile(r"[^\n\t\x20-\x7e\x85\xa0-\uffff]|[ \t]\n")

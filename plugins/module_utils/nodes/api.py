@@ -11,8 +11,6 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ansible.module_utils.basic import missing_required_lib
-
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import yamltext
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.auth import endpoint
@@ -49,8 +47,7 @@ class Cluster:
 
         :raises ClusterError: when it cannot be used.
         """
-        if not yamltext.HAS_YAML:
-            raise Stop(missing_required_lib("PyYAML"))
+        yamltext.need_yaml()
         return cls(Client(endpoint({name: options.get(name) for name in ("kubeconfig", "context")})))
 
     @property

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import configurations
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import (
@@ -36,6 +37,17 @@ from ansible_collections.bramble.kube.plugins.module_utils.pi import network, pa
 from ansible_collections.bramble.kube.plugins.module_utils.pi.bootfile import backup_path
 from ansible_collections.bramble.kube.plugins.module_utils.pi.cmdline import is_stub
 from ansible_collections.bramble.kube.plugins.module_utils.pi.packages import holder
+
+_NAMES = {"type": "list", "elements": "str", "default": []}
+OPTIONS = {
+    "packages": _NAMES,
+    "modules": _NAMES,
+    "sysctls": _NAMES,
+    "services": _NAMES,
+    "measure_fsync": {"type": "str", "choices": ["never", "new", "always"], "default": "never"},
+    "first_boot_timeout": {"type": "int", "default": 0},
+    "only": {"type": "list", "elements": "str"},
+}
 
 #: Where cmdline.txt is, newest place first: bookworm moved the firmware's partition.
 CMDLINE_FILES = ("/boot/firmware/cmdline.txt", "/boot/cmdline.txt")
@@ -460,3 +472,26 @@ def gather(
     if measure_fsync == "always" or (measure_fsync == "new" and not facts["kubernetes"]["kubelet_server"]):
         facts["fsync_ms"] = fsync_ms(system.path("/var/lib"))
     return {"pi_" + name: value for name, value in facts.items()}
+
+
+def run(system: System, options: Mapping[str, Any], _check_mode: bool) -> dict[str, Any]:
+    """Read the facts, and return all or those that are asked for.
+
+    :raises Stop: for a fact that there is not.
+    """
+    facts = gather(
+        system,
+        packages=options["packages"],
+        modules=options["modules"],
+        settings=options["sysctls"],
+        services=options["services"],
+        measure_fsync=options["measure_fsync"],
+        first_boot_timeout=options["first_boot_timeout"],
+    )
+    if options["only"] is None:
+        return {"changed": False, "ansible_facts": {**facts, "pi_complete": True}}
+    for name in options["only"]:
+        if "pi_" + name not in facts:
+            known = ", ".join(fact.removeprefix("pi_") for fact in sorted(facts))
+            raise Stop(f"only: there is no fact {name}; known are {known}.")
+    return {"changed": False, "ansible_facts": {"pi_" + name: facts["pi_" + name] for name in options["only"]}}

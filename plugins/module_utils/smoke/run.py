@@ -7,17 +7,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..common.errors import Stop
+from ..common.system import System
+from ..manifests import auth, yamltext
+from ..manifests.client import Client
+from ..manifests.options import AUTH_OPTIONS
 from . import basics, notebook, serving, training
 from .namespace import Workplace
-from .proof import NotProven, Result, attempt
+from .proof import NotProven, Result, attempt, table
 
 TFJOB, TRAINJOB, SERVE, NOTEBOOK, STORAGE, METRICS = "tfjob", "trainjob", "serve", "notebook", "storage", "metrics"
 PROOFS = (STORAGE, METRICS, TFJOB, TRAINJOB, SERVE, NOTEBOOK)
 VOLUMES = {TFJOB: "smoke-tfjob-model", TRAINJOB: "smoke-trainjob-model", SERVE: "smoke-server-model"}
+#: Options that say where is what a proof needs.
+NEEDED = {NOTEBOOK: "jupyterhub", SERVE: "model_server"}
+
+
+def _names(*options: str) -> dict[str, dict[str, Any]]:
+    """Options that are names of things on the cluster, all of them needed."""
+    return {name: {"type": "str", "required": True, "no_log": False} for name in options}
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    **AUTH_OPTIONS,
+    "proofs": {"type": "list", "elements": "str", "choices": list(PROOFS), "required": True},
+    "namespace": {"type": "str", "default": "kubeflow-smoke"},
+    "image": {"type": "str", "required": True},
+    "programs": {"type": "dict", "required": True},
+    "jupyterhub": {
+        "type": "dict",
+        "options": {
+            **_names("namespace", "deployment", "url"),
+            "token": {"type": "str", "required": True, "no_log": True},
+        },
+    },
+    "model_server": {"type": "dict", "options": _names("namespace", "deployment")},
+    "timeout": {"type": "int", "default": 600},
+    "keep": {"type": "bool", "default": False},
+}
 
 
 @dataclass
@@ -75,3 +106,35 @@ def _notebook(place: Workplace, plan: Plan) -> str:
     hub = plan.hub
     image = notebook.image_of(place, hub["namespace"], hub["deployment"])
     return notebook.prove_notebook(place, plan.programs["notebook.py"], image, hub)
+
+
+def run(_system: System, options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Prove in a namespace that comes and goes, unless it is to be kept.
+
+    :raises Stop: when an option is missing.
+    :raises BrambleError: when the namespace does not go.
+    """
+    for proof, option in NEEDED.items():
+        if proof in options["proofs"] and not options[option]:
+            raise Stop(f"The proof {proof} needs the option {option}: where it is.")
+    results: list[Result] = []
+    if not check_mode:
+        yamltext.need_yaml()
+        place = Workplace(Client(auth.endpoint(options)), options["namespace"], options["timeout"])
+        plan = Plan(
+            options["proofs"],
+            options["image"],
+            options["programs"],
+            options["jupyterhub"] or {},
+            options["model_server"] or {},
+        )
+        results = carry_out(place, plan)
+        if not options["keep"]:
+            place.close()
+    return {
+        "changed": options["keep"] and not check_mode,
+        "results": [result.as_dict() for result in results],
+        "failed_proofs": [result.proof for result in results if not result.ok],
+        "table": table(results) if results else [],
+        **({"msg": "Nothing is proven in check mode."} if check_mode else {}),
+    }

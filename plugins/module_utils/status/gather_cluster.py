@@ -7,21 +7,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from ansible_collections.bramble.kube.plugins.module_utils.common.redact import redact
+from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign_values, redact
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.tokens import (
     TokenFormatError,
     format_time,
     parse_time,
 )
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import auth, yamltext
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
-from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError, Unreachable
 from ansible_collections.bramble.kube.plugins.module_utils.nodes.readiness import node_data
 from ansible_collections.bramble.kube.plugins.module_utils.status import gather_audit
 from ansible_collections.bramble.kube.plugins.module_utils.status.log_tail import LINES, last_words
 
+OPTIONS = {
+    "kubeconfig": {"type": "path", "required": True},
+    "context": {"type": "str"},
+    "audit": {"type": "bool", "default": False},
+}
+#: Seconds without a sign of life; a Pi under load may think for a while.
+REQUEST_TIMEOUT = 15
 #: Kinds of which a component's health is read: path, and where its counts are (wanted, ready).
 WORKLOADS = {
     "Deployment": ("deployments", ("spec", "replicas"), ("status", "readyReplicas")),
@@ -195,3 +205,20 @@ def ask(client: Client, audit: bool = False) -> dict[str, Any]:
     except (AttributeError, KeyError, TypeError, ValueError):
         return {**_unreachable(_ODD, "failed"), "version": version, "nodes": nodes}
     return answer
+
+
+def run(_system: System, options: Mapping[str, Any], _check_mode: bool) -> dict[str, Any]:
+    """Ask, and tell also why nobody could be asked."""
+    yamltext.need_yaml()
+    known = {}
+    try:
+        endpoint = auth.endpoint(options)
+        known = {"server": endpoint.server, "ca": endpoint.ca_data, "client_certificate": endpoint.cert_data}
+        client = Client(endpoint, REQUEST_TIMEOUT)
+        answer = ask(client, options["audit"])
+        client.close()
+    except Unreachable as error:
+        answer = _unreachable(error, "no_kubeconfig")
+    except ClusterError as error:
+        answer = _unreachable(error, "untrusted")
+    return {"changed": False, "cluster": {**known, **foreign_values(answer)}}

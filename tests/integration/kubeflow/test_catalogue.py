@@ -70,25 +70,17 @@ def ask(images: list[str], platforms: list[str], registry: str) -> dict:
     """What the lab's registry says on images, asked as their own registries' mirror."""
     from ansible_collections.bramble.kube.plugins.module_utils.images import ask as asking
 
-    params = {
-        "images": images,
-        "objects": [],
-        "paths": [],
-        "platforms": platforms,
-        "replacements": {},
-        "credentials": [],
-        "docker_config": [],
-        "cache": "",
-        "cache_max_age": 0,
-        "sizes": False,
-        "workers": 4,
-        "timeout": 30.0,
-        "rate_limit_wait": 0.0,
-        "ca_path": None,
-        "validate_certs": True,
-        "mirrors": {name: [registry] for name in REGISTRIES},
-    }
-    return asking.run(params)[0]
+    options = asking.defaults(
+        images=images,
+        platforms=platforms,
+        docker_config=[],
+        cache="",
+        sizes=False,
+        timeout=30.0,
+        rate_limit_wait=0.0,
+        mirrors={name: [registry] for name in REGISTRIES},
+    )
+    return asking.ask(options)
 
 
 def test_every_image_is_asked_for_and_what_the_lab_runs_is_there_for_its_nodes(registry):

@@ -7,31 +7,14 @@ from pathlib import Path
 import pytest
 from fake_registry import FakeRegistry
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.images import ask
 
 NO_PASSWORD = {"registry": "quay.io", "username": "pi", "password": None, "identity_token": None}
 
 
 def params(**options: object) -> dict:
-    defaults = {
-        "images": [],
-        "objects": [],
-        "paths": [],
-        "platforms": [],
-        "replacements": {},
-        "mirrors": {},
-        "credentials": [],
-        "docker_config": [],
-        "cache": "",
-        "cache_max_age": 86400,
-        "sizes": True,
-        "workers": 8,
-        "timeout": 5.0,
-        "rate_limit_wait": 0.0,
-        "ca_path": None,
-        "validate_certs": True,
-    }
-    return {**defaults, **options}
+    return ask.defaults(**{"docker_config": [], "cache": "", "timeout": 5.0, "rate_limit_wait": 0.0, **options})
 
 
 @pytest.mark.parametrize(
@@ -53,7 +36,7 @@ def params(**options: object) -> dict:
 )
 def test_wrong_options(registry: FakeRegistry, options: dict, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        ask.run(params(images=[f"{registry.host}/a:1"], **options))
+        ask.ask(params(images=[f"{registry.host}/a:1"], **options))
     assert not registry.asked
 
 
@@ -61,13 +44,20 @@ def test_result(registry: FakeRegistry, tmp_path: Path) -> None:
     registry.add_index("a", "1", "linux/arm64")
     registry.add_index("b", "1", "linux/amd64")
     images = [f"{registry.host}/{name}:1" for name in ("a", "b", "c")]
-    result, warnings = ask.run(params(images=images, platforms=["aarch64"], cache=str(tmp_path)))
-    assert (result["missing"], result["unanswered"], warnings) == ([images[1]], [images[2]], [])
+    wanted = params(images=images, platforms=["aarch64"], cache=str(tmp_path))
+    result = ask.run(System(), wanted, True)
+    assert (result["missing"], result["unanswered"], result["warned"]) == ([images[1]], [images[2]], [])
     assert [row["status"] for row in result["images"]] == ["ok", "missing", "not_found"]
     assert result["table"][0].split() == ["image", "linux/arm64", "remark"]
     assert list(tmp_path.rglob("*"))
 
 
 def test_nothing_to_ask() -> None:
-    result, _warnings = ask.run(params())
-    assert (result["images"], result["requests"]) == ([], 0)
+    result = ask.ask(params())
+    assert (result["images"], result["requests"], result["changed"]) == ([], 0, False)
+
+
+def test_what_nobody_chose_is_the_modules_default() -> None:
+    chosen = ask.defaults(images=["a"], sizes=False)
+    assert (chosen["images"], chosen["sizes"], chosen["workers"], chosen["ca_path"]) == (["a"], False, 8, None)
+    assert set(chosen) == set(ask.OPTIONS)

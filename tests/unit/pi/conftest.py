@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from played_machine import played, synced
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
+
+__all__ = ["pi", "played", "synced"]
 
 
 class FakePi(System):

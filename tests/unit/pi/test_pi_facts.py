@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from certificates import self_signed
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.pi import facts, network, packages, parse
 
@@ -443,3 +444,37 @@ def test_no_ssh_connection_tells_no_address(pi) -> None:
     pi.put("/proc/1/status", "PPid:\t0\n")
     assert facts.reached_address(pi, CARDS) == ""
     assert facts.reached_address(type(pi)(Path(pi.root) / "nothing"), CARDS) == ""
+
+
+def options(**chosen) -> dict:
+    return {**{name: spec.get("default") for name, spec in facts.OPTIONS.items()}, **chosen}
+
+
+def test_all_facts_say_that_they_are_all(pi) -> None:
+    pi.put("/var/lib/dpkg/status", "Package: kmod\nStatus: install ok installed\nVersion: 34\n")
+    pi.put("/proc/sys/vm/swappiness", "60\n")
+    wanted = options(packages=["kmod"], modules=["nonsense"], sysctls=["vm.swappiness"], services=["ssh"])
+    told = facts.run(pi, wanted, False)
+    found = told["ansible_facts"]
+    assert (told["changed"], found["pi_complete"]) == (False, True)
+    assert found["pi_packages"] == {"kmod": {"version": "34", "held": False}}
+    assert found["pi_kernel_modules_missing"] == ["nonsense"]
+    assert found["pi_sysctl"] == {"vm.swappiness": "60"}
+    assert "ssh" in found["pi_services"]
+    assert "pi_fsync_ms" not in found
+    assert "pi_fsync_ms" in facts.run(pi, options(measure_fsync="always"), True)["ansible_facts"]
+
+
+def test_some_facts_are_only_those_that_are_asked_for(pi) -> None:
+    found = facts.run(pi, options(only=["hostname", "model"]), False)["ansible_facts"]
+    assert found == {"pi_hostname": os.uname().nodename, "pi_model": ""}
+    assert facts.run(pi, options(only=[]), False)["ansible_facts"] == {}
+    with pytest.raises(Stop, match=r"^only: there is no fact colour; known are address, .*, time\.$"):
+        facts.run(pi, options(only=["model", "colour"]), False)
+
+
+def test_the_module_waits_for_the_first_boot_as_long_as_it_is_told(pi, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = []
+    monkeypatch.setattr(facts, "wait_for_first_boot", lambda _system, seconds: waited.append(seconds))
+    facts.run(pi, options(first_boot_timeout=7), False)
+    assert waited == [7]

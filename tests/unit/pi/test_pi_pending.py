@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
-from ansible_collections.bramble.kube.plugins.module_utils.pi.pending import STEPS, due
+from ansible_collections.bramble.kube.plugins.module_utils.pi import pending
+from ansible_collections.bramble.kube.plugins.module_utils.pi.pending import STEPS, due, run
 
 
 def test_only_what_would_change_something_is_due(pi) -> None:
@@ -51,3 +52,16 @@ def test_unknown_steps_and_options_are_refused(pi, steps: dict, words: str) -> N
 
 def test_each_step_is_a_module() -> None:
     assert all(hasattr(step, "OPTIONS") and callable(step.run) for step in STEPS.values())
+
+
+def test_the_password_of_the_wifi_reaches_its_step_and_no_other(pi, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {}
+    monkeypatch.setattr(
+        pending, "_is_due", lambda step, _system, options: given.update({step: options.get("password")}) or True
+    )
+    steps = {"pi_wifi": {"ssid": "home", "country": "DE"}, "pi_swap": {}}
+    told = run(pi, {"steps": steps, "wifi_password": "long enough"}, False)
+    assert told == {"changed": False, "due": ["pi_wifi", "pi_swap"]}
+    assert given == {STEPS["pi_wifi"]: "long enough", STEPS["pi_swap"]: None}
+    assert "password" not in steps["pi_wifi"]
+    assert run(pi, {"steps": {"pi_resolver": {}}, "wifi_password": ""}, False)["due"] == ["pi_resolver"]

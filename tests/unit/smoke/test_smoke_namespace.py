@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError
 from ansible_collections.bramble.kube.plugins.module_utils.smoke import namespace as workplace
 from ansible_collections.bramble.kube.plugins.module_utils.smoke import run
@@ -121,3 +123,61 @@ def test_without_an_operator_a_plain_job_trains_what_is_served(monkeypatch):
     monkeypatch.setattr(run.serving, "prove_serving", lambda _place, _image, volume, _examples: f"served {volume}")
     results = run.carry_out(place(), run.Plan(["serve"], "image", {"digits.py": ""}))
     assert [(r.proof, r.seen) for r in results] == [("serve", "served smoke-server-model")]
+
+
+def options(**chosen):
+    given = {name: spec.get("default") for name, spec in run.OPTIONS.items()}
+    return {**given, "image": "image", "programs": {"digits.py": ""}, "namespace": "smoke", "timeout": 5, **chosen}
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """The one to which every kubeconfig leads."""
+    made = Server()
+    monkeypatch.setattr(run, "Client", lambda _endpoint: made)
+    monkeypatch.setattr(run.auth, "endpoint", lambda _options: None)
+    monkeypatch.setattr(run.basics, "prove_storage", lambda _place, image: f"kept by {image}")
+    return made
+
+
+def test_the_namespace_goes_after_the_proofs(server):
+    told = run.run(System(), options(proofs=["storage"]), False)
+    assert (told["changed"], told["failed_proofs"]) == (False, [])
+    assert [(result["proof"], result["ok"], result["seen"]) for result in told["results"]] == [
+        ("storage", True, "kept by image")
+    ]
+    assert told["table"][1].startswith("storage  ok")
+    assert ("DELETE", NAMESPACE) in server.asked and NAMESPACE not in server.documents
+
+
+def test_a_kept_namespace_stays_and_is_a_change(server):
+    assert run.run(System(), options(proofs=["storage"], keep=True), False)["changed"]
+    assert NAMESPACE in server.documents
+
+
+def test_a_proof_that_fails_is_named(server, monkeypatch):
+    def fail(*_arguments):
+        raise NotProven("no volume came")
+
+    monkeypatch.setattr(run.basics, "prove_storage", fail)
+    assert run.run(System(), options(proofs=["storage"]), False)["failed_proofs"] == ["storage"]
+    assert NAMESPACE not in server.documents
+
+
+def test_check_mode_proves_nothing(server):
+    told = run.run(System(), options(proofs=["storage"], keep=True), True)
+    assert (told["changed"], told["results"], told["table"], server.asked) == (False, [], [], [])
+    assert told["msg"] == "Nothing is proven in check mode."
+
+
+@pytest.mark.parametrize(("proof", "option"), [("notebook", "jupyterhub"), ("serve", "model_server")])
+def test_a_proof_whose_place_is_not_named_is_refused(server, proof, option):
+    with pytest.raises(Stop, match=f"^The proof {proof} needs the option {option}: where it is\\.$"):
+        run.run(System(), options(proofs=[proof]), True)
+    assert run.run(System(), options(proofs=[proof], **{option: {"namespace": "x"}}), True)["results"] == []
+
+
+def test_without_a_yaml_library_nothing_can_be_proven(server, monkeypatch):
+    monkeypatch.setattr(run.yamltext, "HAS_YAML", False)
+    with pytest.raises(Stop, match="PyYAML"):
+        run.run(System(), options(proofs=["storage"]), False)

@@ -5,8 +5,13 @@ from __future__ import annotations
 import base64
 import json
 
+import pytest
+
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.auth import Endpoint
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Fault
-from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError, Unreachable
 from ansible_collections.bramble.kube.plugins.module_utils.status import gather_cluster as cluster
 
 
@@ -58,6 +63,7 @@ class Answers:
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
+        self.closed = False
         self.logs_asked: list[dict] = []
 
     def get(self, path: str, query: dict | None = None) -> dict:
@@ -67,6 +73,9 @@ class Answers:
             return {"gitVersion": "v1.37.2"}
         lists = {"nodes": [NODE], "pods": [CRASHING], "secrets": [TOKEN], "deployments": [DEPLOYMENT]}
         return {"items": lists.get(path.rpartition("/")[2], [])}
+
+    def close(self) -> None:
+        self.closed = True
 
     def text(self, path: str, query: dict) -> str:
         self.logs_asked.append(query)
@@ -109,3 +118,41 @@ def test_why_it_cannot_be_asked() -> None:
     for outcome, error in outcomes.items():
         told = cluster.ask(Answers(error))
         assert (told["reachable"], told["outcome"]) == (False, outcome)
+
+
+def asked(monkeypatch, answer=None, **endpoint) -> dict:
+    """What the module returns when the kubeconfig leads to this API server, or to none."""
+
+    def found(_options: object) -> Endpoint:
+        if isinstance(answer, Exception):
+            raise answer
+        return Endpoint("https://192.168.13.7:6443", **endpoint)
+
+    monkeypatch.setattr(cluster.auth, "endpoint", found)
+    monkeypatch.setattr(cluster, "Client", lambda *_arguments: Answers())
+    told = cluster.run(System(), {"kubeconfig": "/k", "context": None, "audit": False}, True)
+    assert told["changed"] is False
+    return told["cluster"]
+
+
+def test_the_answer_says_who_gave_it(monkeypatch) -> None:
+    told = asked(monkeypatch, ca_data="PEM", cert_data="CERTIFICATE")
+    assert told["reachable"] and told["version"]
+    assert (told["server"], told["ca"]) == ("https://192.168.13.7:6443", "PEM")
+    assert told["client_certificate"] == "CERTIFICATE"
+
+
+def test_a_kubeconfig_that_leads_nowhere_is_told_apart_from_a_wrong_one(monkeypatch) -> None:
+    nowhere, wrong = Unreachable("No kubeconfig is at /k."), ClusterError("The CA is no certificate.")
+    assert asked(monkeypatch, nowhere) == {
+        "reachable": False,
+        "outcome": "no_kubeconfig",
+        "said": "No kubeconfig is at /k",
+    }
+    assert asked(monkeypatch, wrong)["outcome"] == "untrusted"
+
+
+def test_without_a_yaml_library_it_cannot_ask(monkeypatch) -> None:
+    monkeypatch.setattr(cluster.yamltext, "HAS_YAML", False)
+    with pytest.raises(Stop, match="PyYAML"):
+        asked(monkeypatch)

@@ -14,7 +14,7 @@ from folders import Folder
 from scenes import ca
 
 from ansible_collections.bramble.kube.plugins.module_utils.status import gather_pi as pi
-from ansible_collections.bramble.kube.plugins.module_utils.status import security
+from ansible_collections.bramble.kube.plugins.module_utils.status import read_pi, security
 
 
 def kubeconfig(pem: str, user: str) -> str:
@@ -207,3 +207,17 @@ def test_a_silent_time_server_tells_nothing() -> None:
 def test_the_time_server_is_found(folder: Folder, programs: dict, address: str) -> None:
     folder.programs.update(programs)
     assert pi.time_server(folder) == address
+
+
+def test_the_module_reads_the_audits_files_only_for_an_audit(folder, monkeypatch) -> None:
+    monkeypatch.setattr(
+        read_pi.gather_pi, "gather", lambda _system, laptop_time: {"ahead": laptop_time, "text": "x" * 70000}
+    )
+    monkeypatch.setattr(read_pi.facts, "gather", lambda _system, packages: {"asked": list(packages)})
+    monkeypatch.setattr(read_pi.security, "gather", lambda _system: {"files": {}})
+    told = read_pi.run(folder, {"laptop_time": 1.5, "audit": False}, False)
+    assert told["facts"] == {"asked": list(pi.PACKAGES)}
+    assert told["state"]["ahead"] == 1.5
+    assert 65000 < len(told["state"]["text"]) <= 65536
+    assert not told["changed"] and "audit" not in told
+    assert read_pi.run(folder, {"laptop_time": None, "audit": True}, True)["audit"] == {"files": {}}
