@@ -1,4 +1,4 @@
-"""Lets these tests import the real API server of the tests of the push, and what lies beside them."""
+"""Lets these tests import what lies beside them."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent / "push"), str(HERE)]
+sys.path.insert(0, str(HERE))

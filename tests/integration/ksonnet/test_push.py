@@ -8,11 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from apiserver import ApiServer
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "push"))
-
-from apiserver import ApiServer
 
 
 @pytest.mark.lab

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "tests/integration/push"))
 sys.path.insert(0, str(ROOT / ".lab/collections"))
 
 from apiserver import ApiServer

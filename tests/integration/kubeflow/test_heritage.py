@@ -14,11 +14,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from apiserver import ApiServer
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "push"))
-
-from apiserver import ApiServer
 
 OPENAPI = HERE.parents[1] / "unit/ksonnet/fixtures/openapi/v1.7.0.json"
 SNAPSHOT = os.environ.get("KUBEFLOW_SNAPSHOT", "")

@@ -25,6 +25,7 @@ ROOMS = (
     "ksonnet",
     "smoke",
     "kubeflow",
+    "loop",
     "status",
 )
 
