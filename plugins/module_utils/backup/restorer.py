@@ -187,7 +187,7 @@ class Restorer:
                 manifest = packed.extractfile(archive.FILES + etcd.MANIFEST).read().decode()
                 pod = etcd.parse_pod(manifest)
                 self.have_image(pod.image)
-                self._system.write(RESTORING, b"restore.yml has not finished here\n", 0o600, secret=True)
+                self._system.write(RESTORING, b"restore.yml has not finished here\n", 0o600)
                 self.stop()
                 self.put_data(pod, snapshot, least)
                 self.put_files(packed)

@@ -167,3 +167,31 @@ def test_a_backup_that_could_not_be_restored_removes_none(kept: Path, wire: Wire
     result = action.run(task_vars={})
     assert "could not be restored" in result["msg"]
     assert list(kept.parent.iterdir()) == [kept]
+
+
+@pytest.mark.parametrize("keep", ["many", -1, "", None])
+def test_how_many_are_kept_is_a_number(kept: Path, wire: Wire, keep: object) -> None:
+    action = plugin(control_plane_backup, lambda *_: {}, dest=str(kept.parent), keep=keep)
+    assert action.run(task_vars={}) == {"failed": True, "msg": f"keep is {keep}; a number, or 0 for all, is right."}
+    assert action.calls == []
+
+
+def test_seven_are_kept_unless_somebody_wants_another_number(kept: Path, wire: Wire, of: Description) -> None:
+    ca = Cluster.of(of.node_name, of.cluster_ca_sha256)
+    for day in range(7):
+        (kept.parent / file_name(ca, of.created - 86400 * (day + 1), "1.37.2")).touch()
+    newest = vars(replace(of, created=of.created + 1))
+    action = plugin(
+        control_plane_backup, lambda *_: {"spool": "/s", "sha256": "", "backup": newest}, dest=str(kept.parent)
+    )
+    result = action.run(task_vars={})
+    assert (result["changed"], len(result["removed"]), len(list(kept.parent.iterdir()))) == (True, 2, 7)
+    assert result["size"] == Path(result["path"]).stat().st_size
+    assert wire.removed == ["/s"]
+
+
+@pytest.mark.parametrize("answer", [{"failed": True, "msg": "no", "spool": "/s"}, {"changed": True}])
+def test_what_the_module_did_not_pack_is_not_carried(kept: Path, wire: Wire, answer: dict) -> None:
+    action = plugin(control_plane_backup, lambda *_: answer, dest=str(kept.parent))
+    assert action.run(task_vars={}) == answer
+    assert wire.removed == []

@@ -8,8 +8,10 @@ import io
 import json
 import os
 import signal
+import subprocess
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -128,6 +130,8 @@ class Pi(System):
         super().__init__(str(root))
         self.keys, self.done, self.running = keys, [], set()
         self.fails = ""
+        self.processes = ""
+        self.stays = True
 
     def call(self, arguments, timeout=None, **environment) -> Done:
         words = list(arguments)
@@ -137,13 +141,15 @@ class Pi(System):
             return Done(1, "", "ctr: it does not go\n")
         if "tasks list" in line:
             return Done(0, "TASK PID STATUS\n" + "".join(f"{name} 1 RUNNING\n" for name in self.running), "")
+        if "tasks ps" in line:
+            return Done(0, self.processes, "")
         if "images list" in line:
             return Done(0, "registry.k8s.io/etcd:3.7.0-0\nregistry.k8s.io/kube-apiserver:v1.37.2\n", "")
         if "snapshot status" in line:
             return Done(0, '{"hash": 1, "revision": 7, "totalKey": 3, "totalSize": 4}', "")
         if "etcdctl get" in line:
             return Done(0, self.keys, "")
-        if "--detach" in words:
+        if "--detach" in words and self.stays:
             self.running.add(next(word for word in words if word.startswith("bramble-etcd-drill")))
         if "tasks delete --force" in line:
             self.running.discard(words[-1])
@@ -299,3 +305,139 @@ def test_a_record_of_another_cluster_is_none() -> None:
     assert drill.record_of(text, "sha256:2") == {}
     assert drill.record_of("", "sha256:1") == {}
     assert drill.record_of("[]", "sha256:1") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "memory"),
+    [
+        ("MemTotal: 4194304 kB\nMemAvailable:    1048576 kB\n", 1024),
+        ("MemAvailable: 614399 kB\n", 599),
+        ("MemTotal: 4194304 kB\n", drill.LEAST_MEMORY),
+        ("", drill.LEAST_MEMORY),
+    ],
+)
+def test_memory_that_is_available(played, text: str, memory: int) -> None:
+    played.put("/proc/meminfo", text)
+    assert drill.memory_available(played) == memory
+
+
+def test_no_drill_where_its_data_or_its_api_server_have_no_room(
+    pi: Pi, of: Description, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drill.shutil, "disk_usage", lambda _path: SimpleNamespace(free=500 << 20))
+    assert drill.run(pi, options(pi, of, size=100 << 20), True)["changed"]
+    with pytest.raises(Stop, match=r"^No drill with /home/me/kept/b1: its data needs 502 MiB .* 500 MiB are free\.$"):
+        drill.run(pi, options(pi, of, size=101 << 20), True)
+    (Path(pi.root) / "proc").mkdir()
+    (Path(pi.root) / "proc/meminfo").write_text("MemAvailable: 614399 kB\n")
+    with pytest.raises(Stop, match="needs 600 MiB of memory, and 599 MiB are available"):
+        drill.run(pi, options(pi, of), False)
+    assert not any("--detach" in line for line in pi.done)
+
+
+def test_what_is_noted_is_the_owners_alone_and_says_which_backup_it_was(pi: Pi, of: Description) -> None:
+    result = drill.run(pi, options(pi, of), False)
+    assert noted(pi) == {
+        "at": 1_790_000_500,
+        "backup": "b1",
+        "backup_created": of.created,
+        "cluster_ca_sha256": of.cluster_ca_sha256,
+        "objects": 3,
+        "reason": "",
+        "seconds": result["seconds"],
+    }
+    assert (Path(pi.root) / RECORD).stat().st_mode & 0o777 == 0o600
+    assert (result["changed"], result["objects"]) == (True, 3)
+    assert result["kinds"] == {"pods": {"in_backup": 2, "read": 2}, "secrets": {"in_backup": 1, "read": 1}}
+    assert [step.partition(" (")[0] for step in result["steps"]] == [
+        "verified",
+        "images at hand",
+        "etcd's data made from the snapshot",
+        "etcd started",
+        "API server started",
+        "objects counted",
+    ]
+
+
+def test_nobody_else_reads_the_secrets_of_a_drill_and_a_timer_ends_it(
+    pi: Pi, of: Description, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def count(_self) -> dict:
+        seen.append(os.stat(pi.path(drill.FOLDER)).st_mode & 0o777)
+        seen.append(Path(pi.path(drill.AT_BOOT)).read_text())
+        return Answers.counts
+
+    monkeypatch.setattr(Answers, "count", count)
+    drill.run(pi, options(pi, of, timeout=30), False)
+    mode, at_boot = seen
+    assert mode == 0o700
+    assert at_boot.splitlines() == [f"R! {drill.FOLDER}", f"r! {machine.ARCHIVE}", f"r! {drill.AT_BOOT}"]
+    assert "--on-active=120s" in next(line for line in pi.done if line.startswith("systemd-run"))
+
+
+def test_signals_end_what_they_ended_before(pi: Pi, of: Description) -> None:
+    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    before = [signal.getsignal(number) for number in numbers]
+    drill.run(pi, options(pi, of), False)
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+def test_should_memory_get_short_the_drill_goes_first(pi: Pi, of: Description) -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        pi.processes = f"PID INFO\n{process.pid} -\n\n999999999 -\n"
+        drill.run(pi, options(pi, of), False)
+        score = Path(f"/proc/{process.pid}/oom_score_adj").read_text().strip()
+        process.kill()
+    assert score == "1000"
+
+
+@pytest.mark.parametrize(("fails", "word"), [("", "kube-apiserver --"), ("--version", "--")])
+def test_an_image_is_given_the_programs_name_unless_its_entrypoint_is_the_program(
+    pi: Pi, of: Description, fails: str, word: str
+) -> None:
+    pi.fails = fails
+    drill.run(pi, options(pi, of), False)
+    started = [line for line in pi.done if "--detach" in line][1]
+    assert f" {drill.API} {word}" in started
+
+
+def test_a_program_that_ends_is_told_with_its_last_words(pi: Pi, of: Description) -> None:
+    pi.stays = False
+    with pytest.raises(Stop, match=r"etcd:3\.7\.0-0 ended with the backup's data and flags"):
+        drill.run(pi, options(pi, of), False)
+
+
+def test_one_that_does_not_get_ready_is_waited_for_and_told_with_what_it_lacks(
+    pi: Pi, of: Description, clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Answers, "get", lambda *_arguments, **_more: (500, "[+]ping ok\n[-]etcd failed\n"))
+    with pytest.raises(Stop, match=r"does not get ready in 3 s \(\[-\]etcd failed\)"):
+        drill.run(pi, options(pi, of, timeout=3), False)
+    assert set(clock.slept) == {0.5}
+    assert 3 < clock.now - 1000 <= 3.5
+
+
+@pytest.mark.parametrize(
+    ("answer", "lack"),
+    [
+        ((200, "[-]etcd failed"), ""),
+        ((500, "[+]ping ok\n[-]etcd failed\n[-]poststart failed"), "[-]etcd failed [-]poststart failed"),
+        ((500, "[-]" + "x" * 300), "[-]" + "x" * 197),
+        ((503, ""), "it answers 503"),
+        ((401, ""), "it does not accept the certificate of who asks, which is in the backup (401)"),
+        ((403, ""), "it does not accept the certificate of who asks, which is in the backup (403)"),
+        (ConnectionRefusedError("refused"), "refused"),
+        (drill.http.client.BadStatusLine("odd"), "odd"),
+    ],
+)
+def test_what_a_program_lacks(answer: object, lack: str) -> None:
+    class Client:
+        def get(self, path: str, timeout: float) -> tuple[int, str]:
+            assert (path, timeout) == ("/readyz", 10)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    assert drill._lack(Client(), "/readyz") == lack

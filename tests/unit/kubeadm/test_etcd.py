@@ -14,6 +14,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.common.system import 
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import etcd_snapshot
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd import (
     EtcdError,
+    EtcdPod,
     checksum_error,
     leftovers,
     parse_pod,
@@ -61,6 +62,29 @@ def test_the_pod_as_kubeadm_writes_it() -> None:
     assert pod.local_endpoint == "https://127.0.0.1:2379"
     assert pod.flags["initial-cluster"] == "k8s-master=https://192.168.13.7:2380"
     assert pod.certificates_folder == "/etc/kubernetes/pki/etcd"
+
+
+@pytest.mark.parametrize(
+    ("urls", "local"),
+    [
+        ("https://192.168.13.7:2379,https://[::1]:2379", "https://[::1]:2379"),
+        ("https://192.168.13.7:2379,https://127.0.0.1:2379", "https://127.0.0.1:2379"),
+        ("https://192.168.13.7:2379,https://10.0.0.7:2379", "https://192.168.13.7:2379"),
+    ],
+)
+def test_etcd_is_reached_on_the_machine_itself_where_it_listens_there(urls: str, local: str) -> None:
+    assert EtcdPod("etcd:1", {"listen-client-urls": urls}).local_endpoint == local
+
+
+def test_what_kubeadm_leaves_out_is_as_it_always_has_it() -> None:
+    pod = EtcdPod("etcd:1", {})
+    assert (pod.data_dir, pod.local_endpoint) == ("/var/lib/etcd", "https://127.0.0.1:2379")
+    folder = "/etc/kubernetes/pki/etcd"
+    assert pod.tls == (f"--cacert={folder}/ca.crt", f"--cert={folder}/server.crt", f"--key={folder}/server.key")
+    assert pod.certificates_folder == folder
+    own = EtcdPod("etcd:1", {"trusted-ca-file": "/a/ca", "cert-file": "/a/cert", "key-file": "/a/key"})
+    assert own.tls == ("--cacert=/a/ca", "--cert=/a/cert", "--key=/a/key")
+    assert own.certificates_folder == "/a"
 
 
 @pytest.mark.parametrize("text", ["", "kind: Pod\n", MANIFEST.replace("image:", "picture:"), MANIFEST[:60]])

@@ -46,6 +46,12 @@ def remains(**changed):
         (remains(finalized=False), None, "refuse"),
         (remains(finalized=False), Answer("", ("coredns", "kube-proxy"), False), "refuse"),
         (remains(finalized=False, own=True), Answer("", (), True, nodes=2), "refuse"),
+        (remains(finalized=False, own=True), Answer("", (), True, nodes=1), "reset"),
+        (remains(finalized=False, own=True), Answer("x", ("kube-proxy",), True, nodes=2), "addons"),
+        (remains(finalized=False), Answer("x", ("kube-proxy",), True, nodes=2), "addons"),
+        (remains(finalized=False, own=True), Answer("x", ("kube-proxy",), True, nodes=1), "reset"),
+        (remains(finalized=False), Answer("x", ("kube-proxy",), True, nodes=1), "refuse"),
+        (remains(own=True), Answer("x", (), False, nodes=2), "refuse"),
         (remains(), Answer("", (), True, nodes=1), "refuse"),
     ],
 )

@@ -139,6 +139,17 @@ def test_a_namespace_is_listed_once_in_a_turn_and_again_after_somebody_left(play
     assert cluster.listed == ["default"]
 
 
+def test_after_a_pod_went_its_namespace_is_listed_again_for_the_next(play):
+    cluster = Played([web("a"), web("b")], {"uid-web": 2})
+    _done, drain = play(cluster, timeout=0)
+    assert drain.evicted == ["default/a"]
+    assert cluster.listed == ["default", "default"]
+    assert drain.blockers == {
+        "default/a": "its containers have not stopped yet",
+        "default/b": "its controller has 1 of 2 Pods ready, and waits for another",
+    }
+
+
 @pytest.fixture
 def run(monkeypatch):
     """The module's work in played time."""
