@@ -41,7 +41,7 @@ def table(images: Mapping[str, list[str]], digests: Mapping[str, str] = DIGESTS)
     users = dict.fromkeys(user for who in images.values() for user in who)
     for user in sorted(users):
         own = [image for image, who in images.items() if user in who]
-        cells = ([image for image in own if image in digests], [image for image in own if image not in digests])
+        cells = ([image for image in own if digests.get(image)], [image for image in own if not digests.get(image)])
         lines.append("| `" + user + "` | " + " | ".join(", ".join(map(_short, cell)) for cell in cells) + " |")
     return "\n".join(lines)
 

@@ -316,6 +316,19 @@ _OBJECTS: tuple[tuple[Violation, list[dict]], ...] = (
         nodeName=OTHER,
         securityContext={"seccompProfile": {"type": "Unconfined"}},
     ),
+    _pod(
+        "B.6",
+        "a Pod in kube-system whose image goes by its tag",
+        "tag",
+        "Pod kube-system/planted-tag (main): registry.invalid/planted:1 goes by its tag alone",
+    ),
+    _pod(
+        "B.6",
+        "an image of the collection's by its tag, though its digest is known",
+        "known",
+        "busybox goes by its tag alone, though its digest is sha256:",
+        container={"image": "busybox"},
+    ),
     _pod("5.6.3", "a Pod without a security context", "plain", "Pod planted/planted-plain (main)", "planted"),
     _pod("5.6.4", "a Pod in the namespace default", "here", "Pod default/planted-here", "default"),
     (

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS
+from ansible_collections.bramble.kube.plugins.module_utils.images.known_digests import DIGESTS
+from ansible_collections.bramble.kube.plugins.module_utils.images.reference import is_reference, parse
 from ansible_collections.bramble.kube.plugins.module_utils.status import certificates, powers
 from ansible_collections.bramble.kube.plugins.module_utils.status.audit import Seen
 from ansible_collections.bramble.kube.plugins.module_utils.status.audit_pis import Check, no_answer, off, pis
@@ -195,10 +197,27 @@ SYSTEM = (
     "local-path-storage",
     *(network.namespace for network in NETWORKS.values()),
 )
-#: Of their Pods those that need the machine itself: static ones of the control plane, kube-proxy, the Pod network.
-SYSTEM_PODS = {
+#: Namespaces that this collection makes, or puts something of its own into.
+OURS = {
+    *SYSTEM,
+    "cert-manager",
+    "ingress",
+    "jobset-system",
+    "jupyterhub",
+    "kubeflow",
+    "kubeflow-smoke",
+    "kubeflow-system",
+    "model-server",
+}
+_KUBEADM = {
     *(f"kube-system/static {name}" for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")),
     "kube-system/DaemonSet kube-proxy",
+}
+#: Pods whose images kubeadm chooses.
+KUBEADM_PODS = {*_KUBEADM, "kube-system/Deployment coredns"}
+#: Pods that need the machine itself: static ones of the control plane, kube-proxy, the Pod network.
+SYSTEM_PODS = {
+    *_KUBEADM,
     *(f"{network.namespace}/DaemonSet {network.daemonset}" for network in NETWORKS.values()),
 }
 
@@ -342,6 +361,25 @@ def each_container(
                     seen.judge(f"{_named(pod)} ({container['name']})", False, what, explained(pod))
 
     return check
+
+
+def images_by_digest(scene: Scene, seen: Seen) -> None:
+    """Images in our namespaces go by digest; explained are those of kubeadm, and those without a known digest."""
+    told = parts(scene, seen, "pod_specs")
+    if told is None:
+        return
+    ours = [pod for pod in told["pod_specs"] if pod["namespace"] in OURS and not pod["finished"]]
+    seen.read.append(f"{len(ours)} Pods")
+    for pod in ours:
+        for container in pod["containers"]:
+            place, image = f"{_named(pod)} ({container['name']})", container["image"]
+            if not is_reference(image):
+                seen.judge(place, False, "its image is no image reference")
+            elif not parse(image).digest:
+                known = DIGESTS.get(str(parse(image)))
+                explained = _workload(pod) in KUBEADM_PODS or known == ""
+                hint = f", though its digest is {known}" if known else ""
+                seen.judge(place, False, f"{image} goes by its tag alone{hint}", explained)
 
 
 def seccomp(scene: Scene, seen: Seen) -> None:

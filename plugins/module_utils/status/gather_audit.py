@@ -89,6 +89,7 @@ def _container(item: dict, pod: dict) -> dict[str, Any]:
     environment = [entry.get("valueFrom") or {} for entry in item.get("env") or []]
     return {
         "name": item.get("name", ""),
+        "image": item.get("image", ""),
         "privileged": bool(own.get("privileged")),
         "escalation": own.get("allowPrivilegeEscalation") is not False,
         "root": user == 0 or (user is None and both.get("runAsNonRoot") is not True),

@@ -123,6 +123,7 @@ def audited(name: str) -> dict[str, Any]:
 
 CONTAINER = {
     "name": "main",
+    "image": f"quay.io/own/app:1@sha256:{'0' * 64}",
     "privileged": False,
     "escalation": False,
     "root": False,
@@ -167,7 +168,14 @@ class Audited(Sketch):
         self.namespace("kube-system", "")
         self.namespace("default", "baseline")
         self.namespace("kubeflow", "baseline")
-        self.pod("kube-system", "DaemonSet kube-proxy", host_network=True, host_paths=["/lib/modules"], privileged=True)
+        self.pod(
+            "kube-system",
+            "DaemonSet kube-proxy",
+            host_network=True,
+            host_paths=["/lib/modules"],
+            privileged=True,
+            image="registry.k8s.io/kube-proxy:v1.37.2",
+        )
         self.pod("kubeflow", "Deployment web")
 
     def change(self, path: str, pi: str = MASTER, **changed: Any) -> None:

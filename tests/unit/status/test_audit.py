@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import yaml
 from audited import ALWAYS_EXPLAINED, KUBELET, MASTER, NODE, OTHER, PKI, Audited
 from scenes import ca
 
+from ansible_collections.bramble.kube.plugins.module_utils.images.known_digests import DIGESTS
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.catalogue import load
 from ansible_collections.bramble.kube.plugins.module_utils.status import audit_pis
 from ansible_collections.bramble.kube.plugins.module_utils.status.audit import (
     EXPLAINED,
@@ -18,11 +22,15 @@ from ansible_collections.bramble.kube.plugins.module_utils.status.audit import (
     counts,
     reason,
 )
+from ansible_collections.bramble.kube.plugins.module_utils.status.audit_cluster import OURS, SYSTEM
 from ansible_collections.bramble.kube.plugins.module_utils.status.audit_items import BENCHMARK, ITEMS
 
 API, MANAGER, SCHEDULER, ETCD = "kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"
 Harm = Callable[[Audited], object]
 JANE = "User jane"
+ROLES = Path(__file__).resolve().parents[3] / "roles"
+BUSYBOX = "docker.io/library/busybox:latest"
+UNKNOWN_DIGEST = next(image for image, digest in DIGESTS.items() if not digest)
 
 
 def rule(verbs: str, resources: str, groups: str = "", **more: object) -> list[dict]:
@@ -270,6 +278,11 @@ VIOLATIONS: list[tuple[str, Harm]] = [
     ("B.4", lambda s: s.bind("User system:anonymous", rule("get", "nodes"))),
     ("B.4", lambda s: s.bind("Group system:unauthenticated", rule("get", "configmaps"), "kube-public")),
     ("B.3 B.5", mode("/home/pi/.kube/config", 0o644)),
+    ("B.6", pod(image="quay.io/own/app:1")),
+    ("B.6", pod("kubeflow", image="quay.io/own/app")),
+    ("B.6", pod(image="registry.k8s.io/kube-proxy:v1.37.2")),
+    ("B.6", pod("jupyterhub", image="busybox")),
+    ("B.6", pod("model-server", image="Not an image")),
 ]
 #: What every admitted kubelet has, so that only its absence is a fault.
 VIOLATIONS.append(("4.2.3", lambda s: [s.kubelet("authentication.x509", {"clientCAFile": ""}, OTHER)]))
@@ -311,6 +324,34 @@ def test_all_items_of_the_benchmark_are_there_once() -> None:
     wanted = {f"{section}.{number}" for section, last in sections.items() for number in range(1, last + 1)}
     assert sorted(item.name for item in ITEMS if not item.name.startswith("B")) == sorted(wanted)
     assert BENCHMARK == 131
+
+
+@pytest.mark.parametrize(
+    ("harm", "verdict", "found"),
+    [
+        (pod("mine", image="busybox"), EXPLAINED, "registry.k8s.io/kube-proxy:v1.37.2 goes by its tag alone"),
+        (pod("kubeflow", image="busybox", finished=True), EXPLAINED, "registry.k8s.io/kube-proxy:v1.37.2"),
+        (pod("kube-flannel", image=UNKNOWN_DIGEST), EXPLAINED, "goes by its tag alone"),
+        (
+            pod("kubeflow", image="busybox"),
+            FAIL,
+            f"Pod kubeflow/p-1 (main): busybox goes by its tag alone, though its digest is {DIGESTS[BUSYBOX]}",
+        ),
+        (pod("kubeflow", image="mine:1"), FAIL, "Pod kubeflow/p-1 (main): mine:1 goes by its tag alone"),
+    ],
+)
+def test_images_by_tag_are_judged_by_who_chose_them(harm: Harm, verdict: str, found: str) -> None:
+    sketch = Audited()
+    harm(sketch)
+    result = sketch.results()["B.6"]
+    assert result.verdict == verdict
+    assert found in result.found
+
+
+def test_every_namespace_of_the_catalogue_is_one_of_ours() -> None:
+    entries = yaml.safe_load((ROLES / "kubeflow/vars/main/catalogue.yml").read_text())["kubeflow_catalogue"]
+    smoke = yaml.safe_load((ROLES / "kubeflow/defaults/main.yml").read_text())["kubeflow_smoke_namespace"]
+    assert {*SYSTEM, smoke, *(component.namespace for component in load(entries).values())} == OURS
 
 
 # Nothing passes that was not read -------------------------------------------------------------------------------------

@@ -39,6 +39,8 @@ def container(own: dict | None = None, pod: dict | None = None, **more: object) 
 @pytest.mark.parametrize(
     ("read", "name", "value"),
     [
+        (container(), "image", ""),
+        (container(image="busybox"), "image", "busybox"),
         (container(), "root", True),
         (container(), "escalation", True),
         (container(), "net_raw", True),
