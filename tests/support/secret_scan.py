@@ -76,7 +76,7 @@ _PATTERNS = {
 #: The values of a Secret as an object: kind and data in one place, in YAML or in JSON.
 _KIND = re.compile(r"kind\\*[\"']?\s*:\s*\\*[\"']?Secret\b")
 _DATA = re.compile(
-    rf"(?:data|stringData|stringdata)\\*[\"']?\s*:\s*(?:\{{\s*|\\n\s+|\n\s+)\\*[\"']?[\w.-]+{_IS}(?!{_NONE})[^\s\"'\\,}}]{{3,}}"
+    rf"(?<![A-Za-z])(?:data|stringData|stringdata)\\*[\"']?\s*:\s*(?:\{{\s*|\\n\s+|\n\s+)\\*[\"']?[\w.-]+{_IS}(?!{_NONE})[^\s\"'\\,}}]{{3,}}"
 )
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}")
 _DEPTH = 3

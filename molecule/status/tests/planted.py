@@ -402,6 +402,7 @@ OBJECTS = Group("objects", [violation for violation, _objects_of in _OBJECTS], _
 
 # Kubelets ------------------------------------------------------------------------------------------------------------
 
+_WEAK, _STRONG = "TLS_RSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"  # HTTP/2 needs the latter
 _SETTINGS: tuple[tuple[str, str, object, str], ...] = (
     ("4.2.1", "authentication.anonymous.enabled", True, "authentication.anonymous.enabled is True"),
     ("4.2.2", "authorization.mode", "AlwaysAllow", "authorization.mode is AlwaysAllow"),
@@ -411,7 +412,7 @@ _SETTINGS: tuple[tuple[str, str, object, str], ...] = (
     ("4.2.8", "eventRecordQPS", 1, "eventRecordQPS is 1"),
     ("4.2.10", "rotateCertificates", False, "rotateCertificates is False"),
     ("4.2.11", "featureGates", {"RotateKubeletServerCertificate": False}, "featureGates is"),
-    ("4.2.12", "tlsCipherSuites", ["TLS_RSA_WITH_AES_128_GCM_SHA256"], "TLS_RSA_WITH_AES_128_GCM_SHA256"),
+    ("4.2.12", "tlsCipherSuites", [_STRONG, _WEAK], _WEAK),
     ("4.2.14", "seccompDefault", False, "seccompDefault is False"),
 )
 _DROP_IN = "/etc/systemd/system/kubelet.service.d/99-planted.conf"
