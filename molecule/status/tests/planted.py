@@ -127,7 +127,9 @@ def _files(lab: Lab) -> Iterator[None]:
             MASTER,
             "kubeadm init phase kubeconfig super-admin --config /etc/kubernetes/kubeadm-init.yaml",
         )
-        lab.on(OTHER, "cp /etc/kubernetes/kubelet.conf /tmp/planted.conf; chmod 0644 /tmp/planted.conf")
+        # Not the kubelet's, which has its key in another file.
+        copied = base64.b64encode(lab.on(MASTER, "cat /etc/kubernetes/admin.conf").encode()).decode()
+        lab.on(OTHER, f"echo {copied} | base64 -d > /tmp/planted.conf; chmod 0644 /tmp/planted.conf")
         yield
     finally:
         for name, mode, rest in before:
@@ -142,7 +144,9 @@ FILES = Group(
     [
         *(_file_violation(*row) for row in _FILES),
         Violation("5.1.7", "super-admin.conf on the master", "super-admin.conf is of the group system:masters"),
-        Violation("B.3", "a copy of a kubeconfig in /tmp on a node", "/tmp/planted.conf has mode 0644"),
+        Violation(
+            "B.3", "a copy of the administrator's kubeconfig in /tmp on a node", "/tmp/planted.conf has mode 0644"
+        ),
     ],
     _files,
 )
@@ -575,7 +579,7 @@ _WORKING: tuple[tuple[str, str, str, str | None], ...] = (
     ("1.2.19", _API, "audit-log-maxsize", "1"),
     ("1.2.20", _API, "request-timeout", "1h"),
     ("1.2.21", _API, "service-account-lookup", "false"),
-    ("1.2.29", _API, "tls-cipher-suites", "TLS_AES_128_GCM_SHA256,TLS_RSA_WITH_AES_128_GCM_SHA256"),
+    ("1.2.29", _API, "tls-cipher-suites", f"{_STRONG},{_WEAK}"),
     ("1.3.2", _MANAGER, "profiling", "true"),
     ("1.3.3", _MANAGER, "use-service-account-credentials", "false"),
     ("1.3.4", _MANAGER, "service-account-private-key-file", None),
