@@ -414,9 +414,9 @@ _SETTINGS: tuple[tuple[str, str, object, str], ...] = (
     ("4.2.4", "readOnlyPort", 10255, "readOnlyPort is 10255"),
     ("4.2.6", "makeIPTablesUtilChains", False, "makeIPTablesUtilChains is False"),
     ("4.2.8", "eventRecordQPS", 1, "eventRecordQPS is 1"),
-    ("4.2.10", "rotateCertificates", False, "rotateCertificates is False"),
+    ("4.2.10", "rotateCertificates", False, "rotateCertificates is not set"),
     ("4.2.11", "featureGates", {"RotateKubeletServerCertificate": False}, "featureGates is"),
-    ("4.2.12", "tlsCipherSuites", [_STRONG, _WEAK], _WEAK),
+    ("4.2.12", "tlsCipherSuites", [_STRONG, _WEAK], "tlsCipherSuites is"),
     ("4.2.14", "seccompDefault", False, "seccompDefault is False"),
 )
 _DROP_IN = "/etc/systemd/system/kubelet.service.d/99-planted.conf"
