@@ -311,7 +311,7 @@ def played(folder: Path, tasks: int) -> str:
         text=True,
         check=False,
         cwd=folder,
-        timeout=300,
+        timeout=1800,
         env={
             **{name: value for name, value in os.environ.items() if not name.startswith(("K8S_AUTH_", "KUBE"))},
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
