@@ -45,6 +45,42 @@ def test_nobody_unloads_the_model() -> None:
     assert (status, json.loads(text)["ready"]) == (200, True)
 
 
+def inside(pod: str, method: str, path: str) -> str:
+    """What the model server in a Pod answers there: status and text."""
+    program = (
+        "import sys, urllib.error, urllib.request as u\n"
+        "request = u.Request('http://127.0.0.1:8080/v2/' + sys.argv[2], method=sys.argv[1])\n"
+        "try: answer = u.urlopen(request, timeout=20)\n"
+        "except urllib.error.HTTPError as error: answer = error\n"
+        "print(answer.status, answer.read().decode())"
+    )
+    where = ("--namespace=model-server", "exec", pod, "--container=server")
+    return CLUSTER.kubectl(*where, "--", "python", "-c", program, method, path)
+
+
+def test_a_server_whose_model_is_gone_is_started_again() -> None:
+    """One like the model server, but without what keeps strangers from unloading, and asked more often."""
+    (deployment,) = CLUSTER.objects("deployments", "--namespace=model-server")
+    spec, meta = deployment["spec"]["template"]["spec"], {"name": "open", "namespace": "model-server"}
+    (server,) = spec["containers"]
+    server["command"] = ["python", "-m", "sklearnserver"]
+    server["livenessProbe"]["periodSeconds"] = 2
+    (models,) = (volume for volume in spec["volumes"] if volume["name"] == "models")
+    del models["persistentVolumeClaim"]
+    models["emptyDir"] = {}
+    CLUSTER.apply({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
+    try:
+        CLUSTER.kubectl("--namespace=model-server", "wait", "--for=condition=Ready", "pod/open", "--timeout=170s")
+        assert inside("open", "POST", "repository/models/digits/unload").startswith("200 ")
+        assert inside("open", "GET", "models/digits/ready").startswith("404 ")
+        began = "--for=jsonpath={.status.containerStatuses[0].restartCount}=1"
+        CLUSTER.kubectl("--namespace=model-server", "wait", began, "pod/open", "--timeout=170s")
+        CLUSTER.kubectl("--namespace=model-server", "wait", "--for=condition=Ready", "pod/open", "--timeout=170s")
+        assert inside("open", "GET", "models/digits/ready").startswith("200 ")
+    finally:
+        CLUSTER.kubectl("--namespace=model-server", "delete", "pod", "open", "--wait=false")
+
+
 def test_wrong_passwords_have_to_wait() -> None:
     answers = [log_in("nobody", f"guess {number}") for number in range(9)]
     assert {status for status, _text in answers[:5]} == {403}
