@@ -50,7 +50,9 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 def test_a_wrong_link_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("# Two words, `one` name\n[a](#two-words-one-name) [b](#gone) [c](gone.md) [d](https://x.example)\n")
+    page.write_text(
+        "# Two words, `one` name\n[a](#two-words-one-name) [b](#gone) [c](gone.md) [d](https://x.example)\n"
+    )
     assert problems(page) == ["#gone", "gone.md"]
 
 
