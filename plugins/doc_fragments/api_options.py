@@ -28,7 +28,7 @@ options:
     type: str
   username:
     description:
-      - User name for HTTP basic authentication, for a proxy in front of the cluster that wants it. Also read from
+      - User name for HTTP basic authentication, for a proxy in front of the cluster that requires it. Also read from
         E(K8S_AUTH_USERNAME).
     type: str
   password:
@@ -36,8 +36,8 @@ options:
     type: str
   validate_certs:
     description:
-      - Whether to verify the API server's certificate. Also read from E(K8S_AUTH_VERIFY_SSL). Verified unless told
-        otherwise.
+      - Whether to verify the API server's certificate. Also read from E(K8S_AUTH_VERIFY_SSL). It is verified
+        by default.
     type: bool
     aliases: [verify_ssl]
   ca_cert:

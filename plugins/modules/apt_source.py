@@ -7,20 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: apt_source
-short_description: A package repository for apt, with a key that is known by its fingerprint
+short_description: A package repository for apt, with a key identified by its fingerprint
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Fetches a repository's signing key, compares its fingerprint with those that are trusted, lets this machine's own
-    apt read the repository with it in a folder apart, and only then writes key and source. So what apt refuses, such
-    as an old form of signature or an expired key, is said with its reason and never gets into apt's way.
+    apt read the repository with it in a separate folder, and only then writes key and source. So what apt refuses, such
+    as an outdated signature or an expired key, is reported with its reason and never gets in apt's way.
   - Entries in other files that name the same repository are switched off, because apt refuses to work when two entries
-    name one repository and different keys. An entry that names others, too, is refused by its file's name.
-  - The fingerprint is computed from the key itself; no gpg has to be installed.
+    name one repository and different keys. An entry that names others, too, is refused, with its file's name.
+  - The fingerprint is computed from the key itself; gpg is not needed.
 options:
   name:
-    description: What the files are called, as C(/etc/apt/sources.list.d/NAME.sources), C(/etc/apt/keyrings/NAME.asc).
+    description: The name of the files, C(/etc/apt/sources.list.d/NAME.sources) and C(/etc/apt/keyrings/NAME.asc).
     type: str
     required: true
   label:
@@ -32,16 +32,16 @@ options:
     type: str
     required: true
   suite:
-    description: The release of the OS, as C(trixie), or C(/) in a repository without suites.
+    description: The release of the OS, such as C(trixie), or C(/) in a repository without suites.
     type: str
     required: true
   components:
-    description: Parts of the suite, as C(stable).
+    description: Parts of the suite, such as C(stable).
     type: list
     elements: str
     default: []
   key_url:
-    description: Address of its key, in a file with armour.
+    description: Address of its key, an ASCII-armoured file.
     type: str
     required: true
   key_fingerprints:
@@ -50,20 +50,20 @@ options:
     elements: str
     required: true
   settings:
-    description: What the variables for these begin with, as C(docker_apt), for messages.
+    description: What the variables for these begin with, such as C(docker_apt), for messages.
     type: str
     required: true
   state:
     description:
       - V(present) makes source and key what they should be.
-      - V(renewed) only renews the key of a source that is there, and switches the source off, with a warning, when apt
+      - V(renewed) only renews the key of an existing source, and switches the source off, with a warning, when apt
         refuses it for good.
     type: str
     choices: [present, renewed]
     default: present
 attributes:
   check_mode:
-    description: Asks for the key and lets apt try it all the same, because that changes nothing.
+    description: Still fetches the key and lets apt try it, because that changes nothing.
     support: full
   diff_mode:
     description: Shows the files of key and sources.

@@ -12,13 +12,13 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Brings kernel parameters into C(cmdline.txt), or takes them out, wherever this OS keeps that file. Everything else
-    in it stays as and where it is.
+  - Adds kernel parameters to C(cmdline.txt), or removes them, wherever this OS keeps that file. Everything else in it
+    stays as it is.
   - A C(key=value) replaces that key's value. Of keys that the kernel takes several times, such as C(console),
     C(cgroup_enable) and C(cgroup_disable), exactly that pair is added or removed.
-  - Repairs a file that bad edits have left in several lines, with comments, or with the line ends of Windows.
+  - Repairs a file that bad edits have left with several lines, comments, or Windows line endings.
   - Keeps the former content beside the file, as C(cmdline.txt.bramble-backup), and is safe against a power cut between
-    any two steps. A file that a cut has left empty is made from the backup by the next run.
+    any two steps. If a power cut has left the file empty, the next run rebuilds it from the backup.
 options:
   present:
     description: Parameters to have, each C(name) or C(name=value).
@@ -27,8 +27,8 @@ options:
     default: []
   absent:
     description:
-      - Parameters not to have. With C(name=value), exactly this pair; with C(name), whatever its value is.
-      - Of keys that the kernel takes several times, the pair has to be given.
+      - Parameters to remove. With C(name=value), exactly this pair; with C(name), whatever its value is.
+      - For keys that the kernel takes several times, give the pair.
     type: list
     elements: str
     default: []
@@ -37,13 +37,13 @@ options:
     type: path
 attributes:
   check_mode:
-    description: Tells what would be changed.
+    description: Says what would be changed.
     support: full
   diff_mode:
     description: Shows the file's line before and after.
     support: full
 notes:
-  - What was noted for the next run lies in C(/var/lib/bramble.kube/cmdline.json).
+  - Notes for the next run are kept in C(/var/lib/bramble.kube/cmdline.json).
 """
 
 EXAMPLES = r"""
@@ -78,12 +78,12 @@ replaced:
   type: list
   elements: dict
 removed:
-  description: Parameters that were taken out.
+  description: Parameters that were removed.
   returned: always
   type: list
   elements: str
 repairs:
-  description: What was wrong with the file's form and has been repaired.
+  description: What was wrong with the file's format and has been repaired.
   returned: always
   type: list
   elements: str
@@ -93,8 +93,8 @@ backup_file:
   type: str
 reboot_required:
   description:
-    - Whether the running kernel lacks a wanted parameter, or still has one that was taken out.
-    - The firmware's own additions do not count, nor does what a reboot has already failed to bring (RV(ineffective)).
+    - Whether the running kernel lacks a wanted parameter, or still has one that was removed.
+    - The firmware's own additions do not count, nor does what a reboot has already failed to apply (RV(ineffective)).
   returned: always
   type: bool
 reboot_reasons:

@@ -14,7 +14,7 @@ author:
 description:
   - Asks the API server for nodes, Pods, workloads, bootstrap tokens (without their secrets) and certificate requests,
     and for the last line that each crashing container wrote.
-  - An API server that does not answer is no failure of this module but part of its answer.
+  - If the API server does not answer, that is part of the result and not a failure.
   - Changes nothing. Runs on the laptop (C(delegate_to=localhost)).
 options:
   kubeconfig:
@@ -25,12 +25,12 @@ options:
     description: A context in it, its current one by default.
     type: str
   audit:
-    description: Whether to ask, too, for what an audit judges, such as kubelets' configurations and roles (C(audit)).
+    description: Whether to also ask for what an audit judges, such as kubelets' configurations and roles (C(audit)).
     type: bool
     default: false
 attributes:
   check_mode:
-    description: Asks the same.
+    description: Asks the same questions.
     support: full
   diff_mode:
     description: There is nothing to compare.

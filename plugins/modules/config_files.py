@@ -12,9 +12,9 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Brings several files to their content in one task, each written beside its place and renamed, so that a power cut
-    leaves no half file.
-  - Tells which running services have to be restarted, also when an earlier run was cut short after it had changed the
+  - Writes several files in one task, each under another name first and then renamed, so that a power cut leaves no
+    half-written file.
+  - Says which running services must be restarted, even when an earlier run was interrupted after it had changed the
     files.
   - Removes files that it wrote earlier and that are no longer wanted.
 options:
@@ -41,7 +41,7 @@ options:
         description: Another file on the same machine that has the content. Its content is never shown.
         type: path
       comment:
-        description: A line to put above the content of a text or TOML file, after C(# ).
+        description: A comment to put above the content of a text or TOML file, after C(# ).
         type: str
       mode:
         description: Permissions, as an octal number in quotes.
@@ -52,7 +52,7 @@ options:
         type: str
         default: root
       only_over:
-        description: A file that is there and does not contain this text is somebody else's, and is left alone.
+        description: An existing file that does not contain this text is somebody else's, and is left alone.
         type: str
       restarts:
         description: Systemd services that read the file when they start.
@@ -67,15 +67,15 @@ options:
     elements: str
     default: []
   sweep_mark:
-    description: First line by which files that this module wrote are known.
+    description: First line that identifies files written by this module.
     type: str
     default: "# Written by bramble.kube; changes here are overwritten."
 attributes:
   check_mode:
-    description: Tells what would be written.
+    description: Says what would be written.
     support: full
   diff_mode:
-    description: A diff of each file; not of those made with C(copy_of).
+    description: A diff of each file, except those with C(copy_of).
     support: full
 """
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: control_plane_backup
-short_description: A control plane's backup on the laptop, encrypted
+short_description: An encrypted backup of a control plane, on the laptop
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
@@ -18,20 +18,20 @@ description:
   - The file is encrypted with ansible-vault. The content passes through the SSH session into the laptop's memory and
     is encrypted there; nothing of it ever reaches the laptop's disk or a log unencrypted. What was encrypted is
     read back, decrypted in memory and compared before the file gets its name.
-  - What a restore will ask is asked before anything is encrypted, and thus before an older backup is removed.
-  - A vault password has to be given to C(ansible-playbook), by C(--vault-password-file), C(--ask-vault-pass) or
+  - What a restore checks is checked before anything is encrypted, and thus before an older backup is removed.
+  - C(ansible-playbook) needs a vault password, by C(--vault-password-file), C(--ask-vault-pass) or
     C(vault_password_file) in C(ansible.cfg). The same password restores the backup.
   - Runs on the machine of the control plane, as root.
 options:
   dest:
-    description: The folder on the laptop to which the file comes. It is made, with mode 0700, when it is missing.
+    description: The folder on the laptop for the file. It is created, with mode 0700, when it is missing.
     type: path
     required: true
   keep:
     description:
-      - How many backups of this cluster stay in the folder; older ones are removed once the new one is written.
-      - V(0) keeps all. Backups of other clusters, which are told apart by their CA, and other files are left alone.
-      - What was written just now always stays, and backups that are dated later neither go nor count.
+      - How many backups of this cluster to keep in the folder; older ones are removed once the new one is written.
+      - V(0) keeps all. Backups of other clusters, identified by their CA, and other files are left alone.
+      - The backup just written always stays; backups dated later are neither removed nor counted.
     type: int
     default: 7
   node_name:
@@ -47,7 +47,7 @@ options:
     type: int
 attributes:
   check_mode:
-    description: Tells whether a backup would be made, and makes none.
+    description: Says whether a backup would be made, and makes none.
     support: full
   diff_mode:
     description: The backup is new as a whole, so there is nothing to compare.
@@ -73,7 +73,7 @@ size:
   returned: when a backup was made
   type: int
 removed:
-  description: Names of the backups that had their time and were removed.
+  description: Names of the old backups that were removed.
   returned: when a backup was made
   type: list
   elements: str
@@ -98,13 +98,13 @@ backup:
       description: The cluster's release.
       type: str
     etcd_image:
-      description: By whose programs the snapshot was taken.
+      description: The etcd image whose programs took the snapshot.
       type: str
     cluster_ca_sha256:
       description: Hash of the cluster's CA, as kubeadm writes it.
       type: str
     revision:
-      description: etcd's revision at that moment.
+      description: etcd's revision at that time.
       type: int
     key_count:
       description: The number of keys in etcd.

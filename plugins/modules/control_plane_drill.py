@@ -7,23 +7,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: control_plane_drill
-short_description: A backup restored into a control plane that is thrown away
+short_description: A backup restored into a temporary control plane
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Restores what M(bramble.kube.control_plane_backup) saved into an etcd and an API server beside those of the cluster,
-    counts the objects of each kind in both, and throws all of it away.
-  - They are the programs of the backup's own images, with the flags and keys in the backup. They listen on loopback, on
-    ports that nobody uses, and keep their data in C(/var/lib/bramble.kube/drill), which root alone can read.
-  - The cluster itself goes on, and nothing in it is changed; no webhook of it is called.
-  - All of it is gone in the end, also when the module is killed (a timer of systemd's removes it) or the power is cut
-    (it is removed at the next start).
+    counts the objects of each kind in both, and removes all of it.
+  - They run from the backup's own images, with the flags and keys in the backup. They listen on
+    loopback, on unused ports, and keep their data in C(/var/lib/bramble.kube/drill), which root alone can read.
+  - The cluster itself keeps running, and nothing in it is changed; none of its webhooks is called.
+  - All of it is removed in the end, even when the module is killed (by a systemd timer) or the
+    power is cut (at the next boot).
   - How the drill ended is noted in C(/var/lib/bramble.kube/last-drill.json), for M(bramble.kube.status_report).
   - Runs on the machine of the control plane, as root.
 options:
   src:
-    description: The backup on the laptop, or a folder, of which the newest backup of this cluster is taken.
+    description: The backup on the laptop, or a folder whose newest backup of this cluster is used.
     type: path
     required: true
   node_name:
@@ -51,10 +51,10 @@ options:
     default: 0
 attributes:
   check_mode:
-    description: Decrypts and verifies the backup and tells whether a drill can be held here; holds none.
+    description: Decrypts and verifies the backup and says whether a drill can be held here; holds none.
     support: full
   diff_mode:
-    description: Nothing that stays is changed, so there is nothing to compare.
+    description: No lasting change is made, so there is nothing to compare.
     support: none
 """
 
@@ -85,13 +85,13 @@ objects:
   returned: when a drill was held
   type: int
 counted:
-  description: The same in lines for the screen; kinds that this release of the API server does not know are in it, too.
+  description: The same as lines for the screen, including kinds that this release of the API server does not know.
   returned: when a drill was held
   type: list
   elements: str
   sample: ["configmaps: 1012 read of 1012"]
 seconds:
-  description: What the drill took on the Pi.
+  description: How long the drill took on the Pi.
   returned: when a drill was held
   type: float
 steps:

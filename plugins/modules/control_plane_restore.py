@@ -7,25 +7,25 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: control_plane_restore
-short_description: A control plane brought back from its backup
+short_description: A control plane restored from its backup
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Restores what M(bramble.kube.control_plane_backup) saved, onto the same machine or a blank one with the same name
-    and address that has container engine and kubelet.
+  - Restores what M(bramble.kube.control_plane_backup) saved, onto the same machine, or a blank one with the same name
+    and address that has the container engine and kubelet.
   - The backup is decrypted in the laptop's memory, verified there and again on the machine, and refused before anything
-    is changed when it is damaged or does not fit the machine.
+    is changed if it is damaged or does not belong to the machine.
   - etcd's data is made by the C(etcdutl) of the cluster's own etcd image, with C(--bump-revision) and
     C(--mark-compacted), so that every watcher in the cluster notices and lists again. It begins above the backup's last
     revision, above that of the data on the machine, and above an earlier restore's, which is noted beside the backup.
   - What was on the machine before is set aside in C(/var/lib/bramble.kube/before-restore) and C(before-restore) in
     etcd's folder, until the next restore.
-  - When a restore is cut short at any moment, the next one does it again from the beginning.
+  - If a restore is interrupted at any moment, the next one starts again from the beginning.
   - Runs on the machine of the control plane, as root.
 options:
   src:
-    description: The backup on the laptop, or a folder, of which the newest backup of this control plane is taken.
+    description: The backup on the laptop, or a folder whose newest backup of this control plane is used.
     type: path
     required: true
   node_name:
@@ -49,13 +49,13 @@ options:
     default: ""
   first_revision:
     description:
-      - etcd's revision after the restore, at least. Filled in from the backup's age and from earlier restores; there is
-        no need to give it.
+      - The lowest revision that etcd may have after the restore. Filled in from the backup's age and from earlier
+        restores; there is no need to give it.
     type: int
     default: 0
 attributes:
   check_mode:
-    description: Decrypts and verifies the backup and tells whether it fits the machine; restores nothing.
+    description: Decrypts and verifies the backup and says whether it belongs to the machine; restores nothing.
     support: full
   diff_mode:
     description: What is restored is new as a whole, so there is nothing to compare.
@@ -81,7 +81,7 @@ backup:
   returned: always
   type: dict
 revision:
-  description: With which revision etcd begins.
+  description: The revision with which etcd begins.
   returned: when etcd's data was restored
   type: int
 steps:

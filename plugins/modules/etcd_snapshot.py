@@ -14,18 +14,18 @@ author:
 description:
   - Saves everything that the cluster knows into one file, with the C(etcdctl) of the cluster's own etcd image.
   - Compares the file with the checksum at its end, and lets C(etcdutl) read all its pages. Only a file that passes both
-    comes to its place; before that, the file of an earlier run stays.
+    is put in place; until then, the file of an earlier run stays.
   - The file holds every Secret of the cluster and is readable by root alone. It stays on the card of the same machine;
     the playbook C(bramble.kube.backup) saves one on the laptop, encrypted.
   - Runs on the machine of the control plane, as root.
 options:
   dest:
-    description: Where the snapshot comes to, an absolute path. Missing folders are made, with mode 0700.
+    description: Where the snapshot is saved, an absolute path. Missing folders are created, with mode 0700.
     type: path
     required: true
 attributes:
   check_mode:
-    description: Tells whether a snapshot would be taken, and takes none.
+    description: Says whether a snapshot would be taken, and takes none.
     support: full
   diff_mode:
     description: The snapshot is new as a whole, so there is nothing to compare.
@@ -46,12 +46,12 @@ path:
   returned: always
   type: str
 image:
-  description: The etcd image, by whose programs it was taken.
+  description: The etcd image whose programs took it.
   returned: always
   type: str
   sample: registry.k8s.io/etcd:3.7.0-0
 revision:
-  description: etcd's revision at that moment.
+  description: etcd's revision at that time.
   returned: when a snapshot was taken
   type: int
 key_count:

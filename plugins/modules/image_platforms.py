@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: image_platforms
-short_description: Tells on which nodes container images can run
+short_description: Checks on which nodes container images can run
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
@@ -16,7 +16,7 @@ description:
   - Asks each image's registry which platforms the image is built for, and compares them with those of the nodes.
   - Images are given by name, or found in Kubernetes objects of any kind, custom resources and known places in
     ConfigMaps, arguments and variables among them.
-  - Many images are asked for at once. Mirrors, logins and rate limits are respected, answers are cached.
+  - Many images are checked at once. Mirrors, logins and rate limits are respected, and answers are cached.
   - Nothing is pulled and nothing is changed.
 options:
   images:
@@ -25,13 +25,13 @@ options:
     elements: str
     default: []
   objects:
-    description: Kubernetes objects whose images are meant.
+    description: Kubernetes objects whose images to check.
     type: list
     elements: dict
     default: []
   paths:
     description:
-      - Further places in O(objects) that name images, beside containers and the places that the module knows.
+      - Further places in O(objects) that name images, besides containers and the places that the module knows.
     type: list
     elements: dict
     default: []
@@ -68,13 +68,13 @@ options:
     description:
       - What the images should run on, for example V(linux/arm64), V(linux/amd64) or V(linux/arm/v7).
       - Filter P(bramble.kube.node_platforms#filter) reads them from Node objects.
-      - A 64-bit ARM node also takes 32-bit ARM images, as containerd does; RV(images[].runs_as) tells.
+      - A 64-bit ARM node also takes 32-bit ARM images, as containerd does; see RV(images[].runs_as).
     type: list
     elements: str
     default: []
   replacements:
     description:
-      - Images to ask for in place of others. A key is a whole reference, a repository (for all its tags), or a prefix
+      - Images to ask for instead of others. A key is a whole reference, a repository (for all its tags), or a prefix
         that ends in C(/).
     type: dict
     default: {}
@@ -87,7 +87,7 @@ options:
     default: {}
   credentials:
     description:
-      - Logins. They win over those in docker's configuration.
+      - Logins. They take precedence over those in docker's configuration.
       - A mirror gets only the login under its own name, never its registry's.
     type: list
     elements: dict
@@ -104,31 +104,31 @@ options:
         description: Password or access token of the user.
         type: str
       identity_token:
-        description: Refresh token, in place of name and password.
+        description: Refresh token, instead of name and password.
         type: str
   docker_config:
     description:
       - Files with logins, as docker and podman keep them, credential helpers included.
-      - If not set, those files at their usual places. An empty list for none.
+      - If not set, those files in their usual places. An empty list for none.
     type: list
     elements: path
   cache:
     description:
-      - Folder for answers of registries. Files in it are readable by their owner alone.
+      - Folder for answers from registries. Files in it are readable by their owner alone.
       - If not set, C(bramble.kube/images) in the user's cache folder. An empty text for none.
     type: path
   cache_max_age:
     description:
-      - Seconds for which an answer on a tag is believed. After that it costs a request whether the tag has moved.
-      - What a digest names never changes and is kept.
+      - Seconds for which an answer about a tag is used. After that, one request checks whether the tag has moved.
+      - Answers about digests never change and are kept.
     type: int
     default: 86400
   sizes:
-    description: Whether to tell the size of the download for each platform, for one more request a platform.
+    description: Whether to report the download size for each platform, at the cost of one more request per platform.
     type: bool
     default: true
   workers:
-    description: How many images are asked for at the same time.
+    description: How many images are checked at the same time.
     type: int
     default: 8
   timeout:
@@ -137,8 +137,8 @@ options:
     default: 15
   rate_limit_wait:
     description:
-      - Seconds that a registry may make this wait when it limits requests. If it wants more, its images count as
-        V(rate_limited).
+      - Seconds that a registry that limits requests may make the module wait. If it asks for more, its images
+        count as V(rate_limited).
     type: float
     default: 30
   ca_path:
@@ -149,7 +149,7 @@ options:
     type: bool
     default: true
 requirements:
-  - PyYAML, where O(objects) hold texts in YAML
+  - PyYAML, where O(objects) contain YAML text
 attributes:
   check_mode:
     description: Runs the same in check mode, because it changes nothing.
@@ -211,8 +211,8 @@ images:
       description:
         - V(ok), it runs on every wanted platform.
         - V(missing), it is not built for some of them.
-        - V(invalid), it is no image reference.
-        - V(not_found), V(unauthorized), V(unreachable), V(rate_limited), V(error), its registry could not tell.
+        - V(invalid), it is not an image reference.
+        - V(not_found), V(unauthorized), V(unreachable), V(rate_limited), V(error), its registry gave no usable answer.
       type: str
     error:
       description: What is wrong, in a sentence; none if all is well.
@@ -223,7 +223,7 @@ images:
       elements: str
       sample: ["Deployment kubeflow/training-operator, container training-operator"]
     replaced_by:
-      description: The image that was asked for in its place, if any.
+      description: The image that was asked for instead, if any.
       type: str
     reference:
       description: What was asked for, in full.
@@ -259,7 +259,7 @@ images:
       description: Seconds since it answered.
       type: int
     stale:
-      description: Whether that is longer ago than O(cache_max_age), because no registry answers now.
+      description: Whether that is longer ago than O(cache_max_age) because no registry answers now.
       type: bool
 missing:
   description: The images that are not built for some wanted platform.
@@ -267,7 +267,7 @@ missing:
   type: list
   elements: str
 unanswered:
-  description: The images whose registry could not tell, or that are no image references.
+  description: The images whose registry gave no usable answer, or that are not image references.
   returned: success
   type: list
   elements: str

@@ -12,7 +12,7 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Loads kernel modules and sets kernel settings (sysctl), and writes both down for the next boot.
+  - Loads kernel modules and sets kernel settings (sysctl), and makes both persistent for the next boot.
   - A module that is built into the kernel counts as present.
 options:
   name:
@@ -34,7 +34,7 @@ options:
     default: {}
 attributes:
   check_mode:
-    description: Tells what would be changed.
+    description: Says what would be changed.
     support: full
   diff_mode:
     description: Shows files and settings before and after.

@@ -10,7 +10,7 @@ module: ksonnet_app
 short_description: Declare a ksonnet app without ks
 version_added: "0.1.0"
 description:
-  - Brings an app folder to what is declared, as C(ks init), C(env add), C(env set), C(env rm), C(registry add),
+  - Makes an app folder match what is declared, as C(ks init), C(env add), C(env set), C(env rm), C(registry add),
     C(pkg install), C(generate), C(param set), C(component rm) and C(module create) do one by one.
   - Writes the layout that C(ks) reads, for apiVersion 0.1.0, 0.2.0 and 0.3.0. An app of 0.0.1 is changed only with
     I(upgrade).
@@ -47,14 +47,15 @@ options:
     default: false
   libraries:
     description:
-      - Have C(k.libsonnet) and C(k8s.libsonnet) for these releases of Kubernetes, made from their OpenAPI description.
-      - A library folder that the app has already is left as it is.
+      - Provide C(k.libsonnet) and C(k8s.libsonnet) for these releases of Kubernetes, made from their OpenAPI
+        description.
+      - A library folder that the app already has is left as it is.
     type: list
     elements: dict
     default: []
     suboptions:
       version:
-        description: The release, such as C(v1.7.0); what the OpenAPI description says of itself if not given.
+        description: The release, such as C(v1.7.0); if not given, the one in the OpenAPI description.
         type: str
       openapi:
         description: File or address of the description (C(swagger.json)).
@@ -79,12 +80,12 @@ options:
         type: str
         required: true
       state:
-        description: Whether it is there.
+        description: Whether it exists.
         type: str
         choices: [present, absent]
         default: present
       rename_from:
-        description: Make it of the environment with this name, if that exists.
+        description: Rename the environment of this name to it, if that exists.
         type: str
       server:
         description: Address of the cluster's API server.
@@ -96,7 +97,7 @@ options:
         description: Release whose library its components import as C(k.libsonnet).
         type: str
       targets:
-        description: The modules that it shows; C(/) is the root module. All that ks shows by itself if empty.
+        description: The modules that it shows; C(/) is the root module. If empty, those that ks shows by default.
         type: list
         elements: str
       params:
@@ -118,7 +119,7 @@ options:
         type: str
         required: true
       state:
-        description: Whether it is there.
+        description: Whether it exists.
         type: str
         choices: [present, absent]
         default: present
@@ -129,7 +130,7 @@ options:
         type: str
       mirror:
         description:
-          - Address that takes GitHub's place, such as a LAN cache. The archive is looked for at
+          - Address to use instead of GitHub, such as a LAN cache. The archive is looked for at
             C(MIRROR/ORGANISATION/REPOSITORY/tar.gz/TAG), or where C({org}), C({repo}) and C({ref}) put it.
         type: str
       checksum:
@@ -200,10 +201,11 @@ options:
         type: str
         required: true
       module:
-        description: The module that it lies in.
+        description: The module that it is in.
         type: str
       prototype:
-        description: Prototype to make it from, if it does not exist; the end of its name is enough where it is clear.
+        description: Prototype to make it from, if it does not exist; the end of its name is enough if it is
+          unambiguous.
         type: str
       params:
         description:
@@ -277,7 +279,7 @@ app_dir:
   returned: success
   type: str
 api_version:
-  description: The app's form.
+  description: The app's apiVersion.
   returned: success
   type: str
   sample: 0.1.0

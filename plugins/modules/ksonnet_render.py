@@ -10,7 +10,7 @@ module: ksonnet_render
 short_description: Render a ksonnet app to Kubernetes objects without ks
 version_added: "0.1.0"
 description:
-  - Gives the objects that C(ks show ENVIRONMENT) gives for a ksonnet app, without C(ks), Go or a network.
+  - Returns the objects that C(ks show ENVIRONMENT) prints for a ksonnet app, without C(ks), Go or a network.
   - Reads apps of apiVersion 0.0.1, 0.1.0, 0.2.0 and 0.3.0, with components in jsonnet, YAML and JSON.
   - The app's code runs in a child process with limits on depth, memory and time, and can read only the files of the
     app and of I(library_dirs).
@@ -51,8 +51,8 @@ options:
   dest:
     description:
       - File to write the objects to; it is left alone if it holds them already.
-      - Its checksum is written beside it (C(FILE.sha256)), by which M(bramble.kube.manifest_push) refuses it when it
-        was damaged or changed since. An app that gives no object at all is an error.
+      - Its checksum is written beside it (C(FILE.sha256)), so that M(bramble.kube.manifest_push) refuses a file that
+        was damaged or changed since. An app without any object is an error.
       - Its folder must exist.
     type: path
   format:
@@ -82,7 +82,7 @@ options:
       - Which ks to render like, where they differ.
       - C(auto) follows the app. apiVersion 0.2.0 and 0.3.0 means C(0.13); 0.1.0 means C(0.11) if the environment's
         parameters read C(std.extVar("__ksonnet/params")) and else C(0.9); 0.0.1 means C(0.9).
-      - C(0.9) renders jsonnet components alone and all modules; C(0.11) renders YAML and JSON components too, and of
+      - C(0.9) renders only jsonnet components, and all modules; C(0.11) renders YAML and JSON components too, and of
         the modules only the environment's targets; C(0.13) also labels objects with C(ksonnet.io/component) and sorts
         them by kind.
     type: str
@@ -91,7 +91,7 @@ options:
   evaluator:
     description:
       - The PyPI package that evaluates jsonnet; C(auto) takes the fastest that is installed, and another for what it
-        cannot evaluate, or writes otherwise than C(ks) did.
+        cannot evaluate or would write differently from C(ks).
     type: str
     choices: [auto, rjsonnet, gojsonnet, jsonnet]
     default: auto
@@ -162,12 +162,12 @@ dest:
   returned: when I(dest) is given
   type: str
 ks_version:
-  description: The ks that was followed.
+  description: The ks that was rendered like.
   returned: success
   type: str
   sample: "0.9"
 evaluator:
-  description: The PyPI package that evaluated the app; several, separated by commas, where one could not do it all.
+  description: The PyPI package that evaluated the app; several, separated by commas, if one was not enough.
   returned: success
   type: str
   sample: rjsonnet

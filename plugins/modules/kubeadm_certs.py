@@ -7,15 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kubeadm_certs
-short_description: The control plane's certificates, renewed before they end or after they have
+short_description: The control plane's certificates, renewed before they expire or afterwards
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Renews all certificates of the control plane with C(kubeadm certs renew), when one of them has few days left, and
-    starts the programs that hold old ones anew, one after the other.
-  - A run that was cut short between the two is finished by the next one.
-  - Gives the master's kubelet a new C(kubelet.conf) when its own certificate has ended, or when the file is gone.
+    restarts the programs that use old ones, one after the other.
+  - If a run is interrupted between the two, the next one finishes it.
+  - Gives the master's kubelet a new C(kubelet.conf) when its own certificate has expired, or when the file is gone.
   - Runs on the machine of the control plane, as root. Does nothing where there is no control plane.
 options:
   renew_days:
@@ -23,21 +23,21 @@ options:
     type: int
     default: 90
   config:
-    description: The configuration with which the control plane was made.
+    description: The configuration with which the control plane was created.
     type: path
     default: /etc/kubernetes/kubeadm-init.yaml
   timeout:
     description:
       - Seconds to wait until a restarted program runs again. The kubelet waits up to five minutes before it
-        starts one anew that has ended often.
+        restarts one that keeps crashing.
     type: int
     default: 400
 attributes:
   check_mode:
-    description: Tells what would be renewed.
+    description: Says what would be renewed.
     support: full
   diff_mode:
-    description: Shows when the certificates end.
+    description: Shows when the certificates expire.
     support: full
 """
 
@@ -63,7 +63,7 @@ kubelet:
   returned: always
   type: bool
 ends:
-  description: When the first certificate ends, RFC 3339 in UTC; null where there is no control plane.
+  description: When the first certificate expires, RFC 3339 in UTC; null where there is no control plane.
   returned: always
   type: str
 """

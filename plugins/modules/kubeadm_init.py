@@ -7,20 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kubeadm_init
-short_description: The control plane of a cluster, made once and completely
+short_description: The control plane of a cluster, created once and completely
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Creates the control plane with C(kubeadm init), unless the API server says that it is complete.
-  - After an init that was cut short, takes away what it wrote and begins again, or makes the add-ons that are still
-    missing.
-    It does so only when the cluster was never complete, so that nothing of a user's is lost.
-  - A control plane whose API server does not answer is waited for, and never rebuilt.
-  - Lets CoreDNS answer for 20 seconds after it was told to end, in place of kubeadm's 5, unless its Corefile has
-    another C(lameduck). In that time every node has to hear that it is asked no more.
-  - Deletes C(/etc/kubernetes/super-admin.conf) from a complete control plane. Its holder passes by RBAC, nobody uses
-    it, and C(kubeadm init phase kubeconfig super-admin) makes it again for an emergency.
+  - After an interrupted init, removes what it wrote and begins again, or creates the add-ons that are still missing.
+    It does so
+    only if the cluster was never complete, so no user data is lost.
+  - If the API server of a control plane does not answer, waits for it and never rebuilds it.
+  - Lets CoreDNS answer for 20 seconds after it was asked to stop, instead of kubeadm's 5, unless its Corefile has
+    another C(lameduck). In that time every node must learn not to ask it any more.
+  - Deletes C(/etc/kubernetes/super-admin.conf) from a complete control plane. It bypasses RBAC, nobody needs it, and
+    C(kubeadm init phase kubeconfig super-admin) creates it again in an emergency.
   - Runs on the machine of the control plane, as root. Prints no token.
 options:
   config:
@@ -30,8 +30,8 @@ options:
   config_path:
     description:
       - Where the configuration is kept on the machine, mode 0600. While init runs its name ends in C(.unfinished),
-        which tells a
-        later run that the control plane was never complete.
+        so a later run
+        knows that the control plane was never complete.
     type: path
     default: /etc/kubernetes/kubeadm-init.yaml
   node_name:
@@ -39,7 +39,7 @@ options:
     type: str
     required: true
   skip_addons:
-    description: Add-ons of kubeadm that are not wanted, for people who bring another proxy or name server.
+    description: kubeadm's add-ons to leave out, if you bring your own proxy or name server.
     type: list
     elements: str
     choices: [coredns, kube-proxy]
@@ -50,16 +50,16 @@ options:
     type: bool
   encryption_config:
     description:
-      - Where the API server's EncryptionConfiguration is kept, mode 0600. When init begins and there is none, one with
-        a new key is made, by which Secrets are encrypted in etcd. The arguments of the API server have to name it.
+      - Where the API server's EncryptionConfiguration is kept, mode 0600. If there is none when init begins, one is
+        created with a new key, with which Secrets are encrypted in etcd. The arguments of the API server must name it.
     type: path
   api_timeout:
-    description: Seconds to wait for the API server of a control plane that is there, after a reboot for example.
+    description: Seconds to wait for the API server of an existing control plane, for example after a reboot.
     type: int
     default: 240
 attributes:
   check_mode:
-    description: Tells what would be done, also where kubeadm is not installed yet.
+    description: Says what would be done, even where kubeadm is not installed yet.
     support: full
   diff_mode:
     description: What kubeadm writes is new as a whole, so there is nothing to compare.
@@ -92,7 +92,7 @@ cluster_ca_sha256:
   returned: always
   type: str
 admin_kubeconfig_sha256:
-  description: SHA-256 of the administrator's kubeconfig file, to see whether a copy is current.
+  description: SHA-256 of the administrator's kubeconfig file, to check whether a copy is current.
   returned: always
   type: str
 server:
@@ -101,7 +101,7 @@ server:
   type: str
   sample: https://192.168.13.7:6443
 settings_differ:
-  description: Whether the cluster was made with another configuration than O(config) is now.
+  description: Whether the cluster was created with a configuration other than O(config).
   returned: always
   type: bool
 """

@@ -13,8 +13,8 @@ author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Joins a machine to a cluster with C(kubeadm join), unless it is in that cluster already.
-  - A join that was cut short is done again, and so is one of whose files the kubelet lacks one that it cannot start
-    without. A machine that belongs to another cluster is refused, with that cluster's address.
+  - An interrupted join is repeated, and so is one that lacks a file without which the kubelet cannot start. A machine
+    that belongs to another cluster is refused, with that cluster's address.
   - Runs on the machine that joins, as root.
 options:
   config:
@@ -27,14 +27,14 @@ options:
     required: true
   ca_cert_hashes:
     description:
-      - The hashes of the cluster's CAs, by which the right cluster is known. Empty only in check mode, before there
-        is a cluster.
+      - The hashes of the cluster's CAs, which identify the right cluster. Empty only in check mode, before there is
+        a cluster.
     type: list
     elements: str
     required: true
 attributes:
   check_mode:
-    description: Tells what would be done, also where kubeadm is not installed yet.
+    description: Says what would be done, even where kubeadm is not installed yet.
     support: full
   diff_mode:
     description: What kubeadm writes is new as a whole, so there is nothing to compare.
@@ -51,7 +51,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 did:
-  description: What was done, C(nothing), C(join) or C(tidy) (remains of a join that was cut short at its end).
+  description: What was done, C(nothing), C(join) or C(tidy) (leftovers of a join that was interrupted at its end).
   returned: always
   type: str
 why:

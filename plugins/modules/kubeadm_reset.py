@@ -12,13 +12,13 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Takes a machine out of its cluster with C(kubeadm reset), and takes away what that leaves behind; chains and tables
+  - Takes a machine out of its cluster with C(kubeadm reset), and removes what that leaves behind; chains and tables
     of kube-proxy, the kubelet, flannel and the CNI plugins, their network interfaces, mounts, namespaces and files,
     and the kubeconfigs of users for this cluster.
-  - Only what belongs to the cluster goes. Rules, interfaces, mounts and files of others stay, and so do the container
-    engine with its images.
-  - The cluster's API server is not asked; M(bramble.kube.node_removed) makes it forget the node.
-  - A run that was cut short is finished by the next one. On a machine without remains nothing is changed.
+  - Only what belongs to the cluster is removed. Other rules, interfaces, mounts and files stay, and so does the
+    container engine with its images.
+  - The cluster's API server is not asked; M(bramble.kube.node_removed) deletes the node there.
+  - If a run is interrupted, the next one finishes it. On a machine without leftovers nothing is changed.
   - Runs on the machine, as root.
 options:
   users:
@@ -28,10 +28,10 @@ options:
     default: []
 attributes:
   check_mode:
-    description: Lists what would be taken away.
+    description: Lists what would be removed.
     support: full
   diff_mode:
-    description: Shows what goes, a line each.
+    description: Shows what is removed, one line each.
     support: full
 """
 
@@ -44,7 +44,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 removed:
-  description: What was found and taken away, each as kind and name.
+  description: What was found and removed, each as kind and name.
   returned: always
   type: list
   elements: str

@@ -12,35 +12,35 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Finds a bootstrap token with which a node can join, or makes one, and returns everything a join needs.
+  - Finds a bootstrap token with which a node can join, or creates one, and returns everything a join needs.
   - Lists tokens without their secrets, and deletes tokens.
   - Runs on a control-plane node, as root. Understands every kubeadm from 1.9.7 on.
   - >-
     A token is never printed - a result with a token in it is hidden from every log, as if the task had C(no_log: true),
-    and can be registered all the same. Error messages are shown, and never contain a secret; so leave C(no_log) away
-    from the task, or errors are hidden too.
+    but can still be registered. Error messages are shown, and never contain a secret; so do not set C(no_log) on the
+    task, or errors are hidden too.
 options:
   state:
     description:
-      - V(present) finds a usable token, or makes one.
+      - V(present) finds a usable token, or creates one.
       - V(absent) deletes the token named by O(token_id) or O(token), or all tokens described by O(description).
       - V(list) returns all tokens without their secrets.
     type: str
     choices: [present, absent, list]
     default: present
   min_ttl:
-    description: With O(state=present), how long a token must still live to be used, such as V(10m) or V(1h30m).
+    description: With O(state=present), how long a token must still be valid to be used, such as V(10m) or V(1h30m).
     type: str
     default: 10m
   ttl:
     description:
-      - With O(state=present), how long a token that has to be made lives, V(0) for ever.
-      - Not shorter than O(min_ttl), or the next run would make another one.
+      - With O(state=present), how long a new token is valid, V(0) for ever.
+      - Not shorter than O(min_ttl), or the next run would create another one.
     type: str
     default: 2h
   description:
     description:
-      - With O(state=present), the description of a token that has to be made. Found tokens may have any.
+      - With O(state=present), the description of a new token. Existing tokens may have any.
       - With O(state=absent), deletes all tokens that have exactly this description.
     type: str
   usages:
@@ -55,7 +55,8 @@ options:
     elements: str
     default: ['system:bootstrappers:kubeadm:default-node-token']
   token:
-    description: With O(state=absent), the whole token to delete. Its id is enough, and no secret; see O(token_id).
+    description: With O(state=absent), the whole token to delete. Its id, which is not a secret, is enough; see
+      O(token_id).
     type: str
   token_id:
     description: With O(state=absent), the first half of the token to delete.
@@ -74,7 +75,7 @@ options:
     default: kubeadm
 attributes:
   check_mode:
-    description: Tells what would be done. When a token would have to be made, the returned one is empty.
+    description: Says what would be done. If a token would have to be created, the returned one is empty.
     support: full
   diff_mode:
     description: Shows the tokens' ids, never their secrets.
@@ -112,7 +113,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 token:
-  description: The token. Empty in check mode when it would have to be made.
+  description: The token. Empty in check mode if it would have to be created.
   returned: when O(state=present)
   type: str
   sample: abcdef.****************
@@ -122,12 +123,12 @@ token_id:
   type: str
   sample: abcdef
 expires:
-  description: When the token ends, RFC 3339 in UTC; null for never.
+  description: When the token expires, RFC 3339 in UTC; null for never.
   returned: when O(state=present)
   type: str
   sample: "2026-05-01T10:00:00Z"
 ca_cert_hash:
-  description: The hash of the cluster CA's public key, by which a node knows the cluster.
+  description: The hash of the cluster CA's public key, by which a node recognizes the cluster.
   returned: when O(state=present)
   type: str
   sample: "sha256:2f0c5a40f3b8d9e5c2c2e1f5b7e9d1b1c3a4f5e6d7c8b9a0f1e2d3c4b5a69788"
@@ -156,7 +157,7 @@ tokens:
       description: The public half of the token.
       type: str
     expires:
-      description: When the token ends; null for never.
+      description: When the token expires; null for never.
       type: str
     usages:
       description: What the token is good for.

@@ -14,30 +14,30 @@ author:
 description:
   - Runs C(kubeadm upgrade apply) on the control plane or C(kubeadm upgrade node) on another machine, with the kubeadm
     that is installed.
-  - Writes down what it has begun, so that an upgrade that was cut short is known and finished by the next run.
-  - A cut can fall between kubeadm taking away the old manifest of a static Pod and putting down the new one, and then
-    there is no etcd or API server. The old manifest is brought back from kubeadm's own copy.
-  - Where kubeadm can do it apart (from 1.32 on), CoreDNS is upgraded when kube-proxy has the new release on every
-    machine. Both at once would lose look-ups, for a machine whose kube-proxy is being replaced does not hear where
-    CoreDNS has moved.
-  - kubeadm leaves a copy of etcd's data with each upgrade; all but the newest are removed after a success, for they
-    fill the card.
+  - Records what it has begun, so that the next run recognizes an interrupted upgrade and finishes it.
+  - An interruption between kubeadm's removing the old manifest of a static Pod and writing the new one leaves no etcd
+    or API server. The old manifest is then restored from kubeadm's own copy.
+  - Where kubeadm can do it separately (from 1.32 on), CoreDNS is upgraded when kube-proxy has the new release on every
+    machine. Both at once would lose look-ups, because a machine whose kube-proxy is being replaced does not learn
+    where CoreDNS has moved.
+  - kubeadm leaves a copy of etcd's data with each upgrade; all but the newest are removed after a success, because
+    they fill the card.
   - Runs on that machine, as root.
 options:
   state:
     description:
-      - V(mended) brings back manifests that a cut has taken, waits for the API server and tells what there is. It
-        changes nothing on a machine on which no upgrade was cut short.
+      - V(repaired) restores manifests that were lost in an interruption, waits for the API server and reports the
+        state. It changes nothing on a machine where no upgrade was interrupted.
       - V(applied) upgrades the control plane.
       - V(node) upgrades another machine's configuration.
     type: str
-    choices: [mended, applied, node]
+    choices: [repaired, applied, node]
     required: true
   version:
     description: The wanted release, for O(state=applied).
     type: str
   ignore_preflight_errors:
-    description: Checks of kubeadm whose verdict is ignored.
+    description: kubeadm's checks to ignore.
     type: list
     elements: str
     default: []
@@ -46,12 +46,12 @@ options:
     type: int
     default: 240
   addon_timeout:
-    description: Seconds that kube-proxy and CoreDNS may each take to come with the new release, for O(state=applied).
+    description: Seconds that kube-proxy and CoreDNS may each take to start with the new release, for O(state=applied).
     type: int
     default: 600
 attributes:
   check_mode:
-    description: Tells what would be done.
+    description: Says what would be done.
     support: full
   diff_mode:
     description: kubeadm decides what it writes, so there is nothing to compare beforehand.
@@ -61,7 +61,7 @@ attributes:
 EXAMPLES = r"""
 - name: Bring back what a cut has taken
   bramble.kube.kubeadm_upgrade:
-    state: mended
+    state: repaired
   register: upgrade_control_plane
 
 - name: Upgrade the control plane
@@ -71,8 +71,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-mended:
-  description: Static Pods whose manifest was brought back.
+repaired:
+  description: Static Pods whose manifest was restored.
   returned: always
   type: list
   elements: str

@@ -12,12 +12,12 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Brings components of a catalogue to a cluster, each as an apply set of its own, what others need first.
+  - Pushes components of a catalogue to a cluster, each as an apply set of its own, those that others need first.
   - Refuses before the first change what does not fit - requests against what the nodes have free, images against their
     architectures - and components that own the same CRD.
-  - A component that does not become ready in time is reported with its Pods' reason; the others are installed all the
-    same.
-  - Runs on the laptop (C(delegate_to=localhost)). The role P(bramble.kube.kubeflow#role) does all around it.
+  - A component that does not become ready in time is reported with its Pods' reason; the others are still
+    installed.
+  - Runs on the laptop (C(delegate_to=localhost)). The role P(bramble.kube.kubeflow#role) does everything around it.
 extends_documentation_fragment:
   - bramble.kube.api_options
 options:
@@ -27,34 +27,35 @@ options:
     elements: raw
     required: true
   catalogue_extra:
-    description: Further entries; one of the same name stands in for the catalogue's own.
+    description: Further entries; one of the same name replaces the catalogue's own.
     type: list
     elements: raw
     default: []
   components:
     description:
       - Names of components, or dictionaries with C(name), C(state) (V(present), V(absent)) and C(data) (V(keep),
-        V(delete)), which says what becomes of data volumes when a component goes.
+        V(delete)), which says what happens to data volumes when a component is removed.
     type: list
     elements: raw
     required: true
   provided:
-    description: Components that the cluster has by other means, which are not installed even if others need them.
+    description: Components that the cluster already has from elsewhere, which are not installed even if others need
+      them.
     type: list
     elements: str
     default: []
   heritage:
     description:
-      - What becomes of components of earlier days.
-      - V(successors) leaves their objects out that another component succeeds, and installs that one; V(as_is)
-        installs all their objects.
+      - What to do with components from earlier days.
+      - V(successors) leaves out objects that another component succeeds, and installs that one; V(as_is) installs
+        all their objects.
     type: str
     choices: [successors, as_is]
     default: successors
   manifests:
     description:
-      - For each component C(path), a file or folder, or C(text), YAML. Without any object, or with a file that is not
-        as the checksum beside it (C(FILE.sha256), as C(sha256sum) prints it) says, everything is refused.
+      - For each component C(path), a file or folder, or C(text), YAML. Everything is refused if one has no object at
+        all, or if a file does not match the checksum beside it (C(FILE.sha256), as C(sha256sum) prints it).
       - With C(verified=true) beside C(path) there must be such a checksum.
     type: dict
     required: true
@@ -72,17 +73,17 @@ options:
     type: dict
     default: {}
   images:
-    description: Images and what takes their place, as in M(bramble.kube.image_platforms).
+    description: Images and what replaces them, as in M(bramble.kube.image_platforms).
     type: dict
     default: {}
   image_digests:
     description:
-      - Whether images go by the digests that the collection knows of them, C(name:tag@sha256:…), so that a tag that is
-        moved changes nothing. Images of O(images) and any others that it does not know stay as they are written.
+      - Whether images are used by digest where the collection knows it, C(name:tag@sha256:…), so that a moved tag
+        changes nothing. Images from O(images) and others that it does not know stay as they are written.
     type: bool
     default: true
   access:
-    description: How people reach components from outside of the cluster.
+    description: How people reach components from outside the cluster.
     type: str
     choices: [node_port, load_balancer, ingress]
     default: node_port
@@ -91,18 +92,18 @@ options:
     type: str
     default: traefik
   node_address:
-    description: Address of a node for what is printed. If not set, the control plane's.
+    description: Address of a node to print. If not set, the control plane's.
     type: str
   prune_in_use:
     description:
-      - Names of CRDs that left a component's manifests and may be deleted although there are objects of their kind that
-        the component did not bring, and that go with them. Any other such CRD fails the component, before anything of
-        it is changed. A CRD that the component's entry names is never deleted while the component is there.
+      - Names of CRDs that are no longer in a component's manifests and may be deleted along with
+        objects of their kind that are not the component's. Any other such CRD fails the component before any
+        of it is changed. A CRD that the component's entry names is never deleted while the component is there.
     type: list
     elements: str
     default: []
   force:
-    description: Whether to push what does not fit, all the same.
+    description: Whether to push even what does not fit.
     type: bool
     default: false
   force_conflicts:
@@ -121,7 +122,7 @@ options:
     type: bool
     default: true
   wait_timeout:
-    description: Seconds to wait for a component whose entry does not say how long.
+    description: Seconds to wait for a component whose entry sets no time.
     type: int
     default: 900
   workers:
@@ -129,7 +130,7 @@ options:
     type: int
     default: 4
   timeout:
-    description: Seconds for which faults (no connection, no answer, 429, 5xx) are answered by another try.
+    description: Seconds for which requests are retried after faults (no connection, no answer, 429, 5xx).
     type: int
     default: 120
 requirements:
@@ -137,7 +138,7 @@ requirements:
 attributes:
   check_mode:
     support: full
-    description: The server itself tells what would change (dry-run).
+    description: The server itself says what would change (dry-run).
   diff_mode:
     support: full
     description: A unified diff for each object; the values of Secrets are masked.
@@ -167,7 +168,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 components:
-  description: What became of each component.
+  description: What happened to each component.
   returned: always, unless everything was refused
   type: list
   elements: dict
@@ -192,11 +193,11 @@ components:
       description: Number of objects by what happened to them.
       type: dict
     needed_by:
-      description: Components for whose sake it is there.
+      description: Components that need it.
       type: list
       elements: str
     seconds:
-      description: How long it took, with the waiting.
+      description: How long it took, waiting included.
       type: float
 addresses:
   description: Where each component is opened from outside.

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kubeflow_smoke
-short_description: Proofs by real use that Kubeflow's components work
+short_description: Proof by real use that Kubeflow's components work
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Makes a namespace of its own, carries out one proof after another in it, and deletes it with all that was made.
+  - Creates a namespace of its own, carries out one proof after another in it, and deletes it with everything in it.
   - A proof that fails does not fail the module and does not keep the others from being tried, so that one run shows
     everything; RV(failed_proofs) says which.
 extends_documentation_fragment:
@@ -22,7 +22,7 @@ options:
     description:
       - What to prove.
       - V(tfjob) and V(trainjob) train a classifier of handwritten digits with a team of three and store it.
-      - V(serve) serves the model of one of these, or else one that it trains itself, and asks it.
+      - V(serve) serves the model of one of these, or otherwise one that it trains itself, and queries it.
       - V(notebook) starts a test user's notebook server, runs a cell, and finds its file after a restart.
       - V(storage) keeps a file on a volume from one Pod to the next; V(metrics) reads the load of all nodes.
     type: list
@@ -30,12 +30,12 @@ options:
     choices: [storage, metrics, tfjob, trainjob, serve, notebook]
     required: true
   namespace:
-    description: The namespace that is made and deleted.
+    description: The namespace that is created and deleted.
     type: str
     default: kubeflow-smoke
   image:
     description:
-      - Image with Python, scikit-learn and KServe's model server, for training and serving alike.
+      - Image with Python, scikit-learn and KServe's model server, for both training and serving.
     type: str
     required: true
   programs:
@@ -59,7 +59,7 @@ options:
         type: str
         required: true
       token:
-        description: The token of a service that may manage users and servers, made for the time of the proof.
+        description: The token of a service that may manage users and servers, created for the duration of the proof.
         type: str
         required: true
   model_server:
@@ -76,11 +76,11 @@ options:
         type: str
         required: true
   timeout:
-    description: Seconds for each single wait, such as for a job or a server, images on their way included.
+    description: Seconds for each single wait, such as for a job or a server, including image pulls.
     type: int
     default: 600
   keep:
-    description: Leave the namespace as it is, to look at it. The next run deletes it.
+    description: Keep the namespace, so that you can look at it. The next run deletes it.
     type: bool
     default: false
 attributes:
@@ -120,10 +120,10 @@ results:
       description: What was done.
       type: str
     ok:
-      description: Whether it came out as it should.
+      description: Whether the proof succeeded.
       type: bool
     seen:
-      description: What came out, or why it failed.
+      description: What was observed, or why it failed.
       type: str
     seconds:
       description: How long it took.

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kubelet_serving
-short_description: Serving certificates of kubelets, approved for known nodes alone
+short_description: Serving certificates of kubelets, approved for known nodes only
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Approves the kubelets' requests for serving certificates (C(serverTLSBootstrap)), each only if it comes from a node
-    of O(nodes) and asks for nothing but that node's own names and addresses. All others are left undecided, and told.
-  - Waits until each kubelet shows a certificate by the cluster's CA.
+    of O(nodes) and asks for nothing but that node's own names and addresses. All others are left undecided, and
+    reported.
+  - Waits until each kubelet shows a certificate signed by the cluster's CA.
   - Runs on the laptop (C(delegate_to=localhost)).
 options:
   nodes:
@@ -34,7 +35,7 @@ options:
     type: str
 attributes:
   check_mode:
-    description: Tells what would be approved, and does not wait.
+    description: Says what would be approved, and does not wait.
     support: full
   diff_mode:
     description: Shows the requests that were approved.

@@ -16,12 +16,12 @@ description:
     runs
     C(kubectl kustomize) on it.
   - >-
-    The checksum is of the folder's files and not of the archive, because GitHub promises the same files for a tag,
-    but not that it
-    will always pack them the same way.
+    The checksum covers the folder's files and not the archive, because GitHub promises the same files for a tag,
+    but not that it will
+    always pack them the same way.
   - What a C(kustomization.yaml) of the build takes from elsewhere must be pinned to a commit of 40 hexadecimal digits,
-    as C(?ref=COMMIT) or in its path. Anything else may be another thing tomorrow, and is refused by its name. What the
-    kustomization of such a commit takes from elsewhere itself is not looked at.
+    as C(?ref=COMMIT) or in its path. Anything else may change tomorrow, and is refused by name. What the kustomization
+    of such a commit itself takes from elsewhere is not checked.
   - Runs where kubectl is, such as on the master; needs no root.
 options:
   url:
@@ -37,8 +37,8 @@ options:
     type: str
   kustomization:
     description:
-      - Contents of a C(kustomization.yaml) to build in place of O(overlay). It lies in a folder of its own beside
-        O(folder), so that it names what it takes as C(../manifests/base).
+      - Contents of a C(kustomization.yaml) to build instead of O(overlay). It is in a folder of its own beside
+        O(folder), so it refers to what it uses as C(../manifests/base).
     type: dict
   files_sha256:
     description:
@@ -57,7 +57,7 @@ options:
 attributes:
   check_mode:
     description:
-      - Builds all the same, because it changes nothing; where kubectl is not installed yet, the result is empty.
+      - Builds, because that changes nothing; where kubectl is not installed yet, the result is empty.
     support: full
   diff_mode:
     description: Nothing is changed, so there is nothing to compare.

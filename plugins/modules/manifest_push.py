@@ -13,10 +13,10 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Brings a set of Kubernetes objects to a cluster in the right order, concurrently, over a few connections that stay
+  - Pushes a set of Kubernetes objects to a cluster in the right order, concurrently, over a few connections that stay
     open.
-  - Server-side apply with the field manager C(bramble.kube). Objects that are as the manifests want them are not
-    written.
+  - Uses server-side apply with the field manager C(bramble.kube). Objects that already match the manifests are
+    not written.
   - Runs on the laptop (C(delegate_to=localhost)).
 extends_documentation_fragment:
   - bramble.kube.api_options
@@ -26,7 +26,7 @@ options:
       - "Manifests: files, folders (all C(.yaml), C(.yml) and C(.json) files below), globs, or dictionaries with
         C(url) and C(checksum) (C(sha256:…))."
       - A file with a checksum beside it (C(FILE.sha256), as C(sha256sum) prints it and M(bramble.kube.ksonnet_render)
-        writes it) is refused when it is not that file.
+        writes it) is refused if it does not match.
     type: list
     elements: raw
     default: []
@@ -41,11 +41,12 @@ options:
     type: path
   namespace:
     description:
-      - Namespace for namespaced objects that name none. The default is the context's, else C(default).
+      - Namespace for namespaced objects that name none. The default is the context's, otherwise C(default).
     type: str
   apply_set:
     description:
-      - Name of the set, as a ConfigMap in O(namespace), by which objects that left the manifests are found (KEP-3659).
+      - Name of the set, as a ConfigMap in O(namespace), by which objects that are no longer in the manifests are
+        found (KEP-3659).
     type: str
   apply_set_takeover:
     description: Whether to take over an apply set that another tool made.
@@ -55,13 +56,13 @@ options:
     description:
       - Whether to delete objects of O(apply_set) that are no longer in the manifests.
       - A source without objects (an empty file, one with comments alone, a text that is empty), and O(select) or
-        O(exclude) that leave nothing, are errors then. To make the set empty, write C(definition=[]).
+        O(exclude) that leave nothing, are then errors. To make the set empty, write C(definition=[]).
     type: bool
     default: false
   prune_in_use:
     description:
-      - Names of CRDs and namespaces that O(prune) may delete although there are objects of their kind, or in them, that
-        the set did not bring, and that go with them. Any other such CRD or namespace is refused with the number of
+      - Names of CRDs and namespaces that O(prune) may delete along with objects of their kind, or in them,
+        that are not from the set. Any other such CRD or namespace is refused with the number of
         these objects, before anything is changed.
     type: list
     elements: str
@@ -79,14 +80,14 @@ options:
   take_over:
     description:
       - Names of field managers (C(kubectl-create), C(kubectl-edit), C(OpenAPI-Generator) …) whose fields in objects of
-        the set become the set's own, so that what is not in the manifests is taken out.
+        the set become the set's own, so that what is not in the manifests is removed.
     type: list
     elements: str
     default: []
   recreate:
     description:
-      - Whether to delete and make again an object of which a changed field cannot be changed, such as the template of
-        a Job. Never done with PersistentVolumeClaims, PersistentVolumes, Namespaces and CustomResourceDefinitions.
+      - Whether to delete and recreate an object with a change to an immutable field, such as the template of a
+        Job. Never done with PersistentVolumeClaims, PersistentVolumes, Namespaces and CustomResourceDefinitions.
     type: bool
     default: false
   drop_unknown_fields:
@@ -96,7 +97,7 @@ options:
     type: bool
     default: false
   modernize:
-    description: Whether to rewrite objects of API versions that this server does not serve any more.
+    description: Whether to rewrite objects of API versions that this server no longer serves.
     type: bool
     default: true
   select:
@@ -107,8 +108,8 @@ options:
     type: str
   images:
     description:
-      - "Image references to replace: a whole reference, a repository, or a prefix that ends in C(/), and what takes
-        its place. C(nginx) and C(docker.io/library/nginx) are the same, as for C(replacements) of
+      - "Image references to replace: a whole reference, a repository, or a prefix that ends in C(/), and
+        what replaces it. C(nginx) and C(docker.io/library/nginx) are the same, as for C(replacements) of
         M(bramble.kube.image_platforms)."
     type: dict
     default: {}
@@ -126,7 +127,7 @@ options:
     default: 300
   wait_for:
     description:
-      - Further conditions to wait for, with O(wait). An object is meant by O(wait_for[].kind) and O(wait_for[].name).
+      - Further conditions to wait for, with O(wait). O(wait_for[].kind) and O(wait_for[].name) select the object.
     type: list
     elements: dict
     default: []
@@ -136,13 +137,13 @@ options:
         type: str
         required: true
       name:
-        description: Name of the object; all of the kind in the set without it.
+        description: Name of the object; without it, all of the kind in the set.
         type: str
       namespace:
         description: Namespace of the object.
         type: str
       expression:
-        description: JMESPath expression on the live object that becomes true.
+        description: JMESPath expression on the live object that must become true.
         type: str
         required: true
   workers:
@@ -151,7 +152,7 @@ options:
     default: 8
   timeout:
     description:
-      - Seconds for which faults (no connection, no answer, 429, 5xx) are answered by another try, from the first try
+      - Seconds for which requests are retried after faults (no connection, no answer, 429, 5xx), from the first try
         of each object.
     type: int
     default: 120
@@ -171,7 +172,7 @@ attributes:
   check_mode:
     support: full
     description:
-      - The server itself tells what would change (dry-run); what only an earlier step would bring is shown as
+      - The server itself says what would change (dry-run); what only an earlier step would create is shown as
         created.
   diff_mode:
     support: full
@@ -221,7 +222,7 @@ rewritten:
   type: list
   elements: dict
 not_ready:
-  description: One sentence for each object that is not ready; those first that never will be.
+  description: One sentence for each object that is not ready, starting with those that never will be.
   returned: when there are any
   type: list
   elements: str

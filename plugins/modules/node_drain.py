@@ -7,17 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: node_drain
-short_description: Pods off a node, gently, and back on it
+short_description: A node, drained gently and uncordoned
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Keeps new Pods off a node and asks those on it to leave, honouring PodDisruptionBudgets.
-  - A controller's next Pod is asked only when its other Pods are ready, so that what has two replicas keeps answering
-    even without a PodDisruptionBudget, and even with both replicas on this node.
-  - Pods of DaemonSets, static Pods and Pods that have done their work stay.
-  - When the time is over, it fails with the Pods that have not left and the reason for each, and lets new Pods come to
-    the node again, unless an earlier run had cordoned it.
+  - Cordons a node and evicts its Pods, honouring PodDisruptionBudgets.
+  - A controller's next Pod is evicted only when its other Pods are ready, so a workload with two replicas keeps
+    answering even without a PodDisruptionBudget, and even with both replicas on this node.
+  - Pods of DaemonSets, static Pods and completed Pods stay.
+  - When time runs out, it fails with the Pods that have not left and the reason for each, and uncordons the node,
+    unless an earlier run had cordoned it.
   - A node that somebody else has cordoned stays cordoned.
   - Runs on the computer that has the kubeconfig.
 options:
@@ -28,7 +28,7 @@ options:
   state:
     description:
       - V(drained) cordons the node and waits until the Pods have left.
-      - V(schedulable) takes that cordon away.
+      - V(schedulable) removes that cordon.
     type: str
     choices: [drained, schedulable]
     default: drained
@@ -37,7 +37,8 @@ options:
     type: int
     default: 600
   force:
-    description: Evict Pods, too, that no controller would recreate. Without it they are refused before any Pod goes.
+    description: Also evict Pods that no controller would recreate. Without it, such a Pod is an error before any Pod
+      is evicted.
     type: bool
     default: false
   kubeconfig:
@@ -46,7 +47,7 @@ options:
     required: true
 attributes:
   check_mode:
-    description: Tells which Pods would leave, and asks the API server which of them it would not let go now.
+    description: Says which Pods would leave, and asks the API server which of them it would not evict now.
     support: full
   diff_mode:
     description: The Pods that leave are listed; there is no file to compare.
@@ -77,7 +78,7 @@ evicted:
   type: list
   elements: str
 blockers:
-  description: For each Pod that has not left, or would not be let go in check mode, the reason.
+  description: For each Pod that has not left, or would not be evicted in check mode, the reason.
   returned: always
   type: dict
 seconds:

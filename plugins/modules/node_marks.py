@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: node_marks
-short_description: Labels and taints of nodes, kept as the inventory has them
+short_description: Labels and taints of nodes, as the inventory has them
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Gives each node the labels and taints that it should have, and removes those that were set from here earlier and
-    should no longer have. What others put on a node stays.
+    are no longer wanted. What others put on a node stays.
   - Runs on the laptop (C(delegate_to=localhost)).
 options:
   nodes:
@@ -29,10 +29,10 @@ options:
     type: str
 attributes:
   check_mode:
-    description: Tells what would be changed; where there is no cluster or node yet, nothing is known to change.
+    description: Says what would be changed; where there is no cluster or node yet, nothing is reported.
     support: full
   diff_mode:
-    description: Shows labels and taints that come and go.
+    description: Shows labels and taints that are added and removed.
     support: full
 """
 
@@ -53,7 +53,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 nodes:
-  description: For each node that was changed, what came and went.
+  description: For each node that was changed, what was added and removed.
   returned: always
   type: dict
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: node_removed
-short_description: A cluster that remembers nothing of some nodes
+short_description: Nodes deleted from a cluster
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
@@ -15,10 +15,10 @@ description:
   - Deletes the nodes' objects, and the certificate requests of their kubelets, so that a machine with a new card can
     join under the old name.
   - The Pods of a node that is deleted are recreated on others by their controllers. M(bramble.kube.node_drain) lets
-    them leave gently before.
-  - Volumes whose data lay on the machine itself, as those of local-path, stay, and their data is gone with the card.
-    RV(folders) tells where it was, so that new ones can begin empty.
-  - The nodes' machines are not touched; M(bramble.kube.kubeadm_reset) takes the cluster off a machine.
+    them leave gently first.
+  - Volumes whose data was on the machine itself, such as those of local-path, stay, but their data is lost with the
+    card. RV(folders) says where it was, so that new ones can start empty.
+  - The nodes' machines are not touched; M(bramble.kube.kubeadm_reset) removes the cluster from a machine.
   - Runs on the computer that has the kubeconfig.
 options:
   names:
@@ -29,14 +29,14 @@ options:
   addresses:
     description:
       - The addresses of the machines that are to join under these names, by name. A node that is alive at another
-        address is somebody else's, and nothing is deleted then.
+        address is somebody else's; then nothing is deleted.
     type: dict
     default: {}
   machine_ids:
     description:
       - C(pi_machine_id_sha256), which M(bramble.kube.pi_facts) finds, of the machines that are to join under these
-        names, by name. The object of a node that is this very machine stays, since the Pods that still run there, the
-        Pod network's among them, go by it.
+        names, by name. The object of a node that is this very machine stays, since the Pods that still run there,
+        including the Pod network's, depend on it.
     type: dict
     default: {}
   kubeconfig:
@@ -45,7 +45,7 @@ options:
     required: true
 attributes:
   check_mode:
-    description: Tells what would be deleted, also before there is a cluster.
+    description: Says what would be deleted, even before there is a cluster.
     support: full
   diff_mode:
     description: What is deleted is listed as RV(removed).
@@ -74,8 +74,8 @@ requests:
   elements: str
 folders:
   description:
-    - Folders with the data of volumes that no other node has, by the name of the node.
-    - Only of nodes of which the cluster knows nothing now.
+    - Folders with the data of volumes that no other node has, by node name.
+    - Only for nodes that the cluster no longer knows.
   returned: always
   type: dict
   contains:

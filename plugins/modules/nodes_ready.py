@@ -14,7 +14,7 @@ author:
 description:
   - Waits until all the nodes named are Ready, and then all Pods of some namespaces, on the machine of the control
     plane.
-  - What is not ready in time is no failure of this module but listed, so that the node's own machine can be asked for
+  - What is not ready in time is listed and does not fail the module, so that the node's own machine can be asked for
     the reason.
 options:
   names:
@@ -23,17 +23,17 @@ options:
     elements: str
     required: true
   namespaces:
-    description: Namespaces whose Pods are waited for, too.
+    description: Namespaces whose Pods to wait for, too.
     type: list
     elements: str
     default: []
   namespaces_on_nodes:
-    description: Of those Pods, wait for the ones on the nodes named alone.
+    description: Of those Pods, wait only for the ones on the nodes named.
     type: bool
     default: false
   node_info:
     description:
-      - What each of the nodes has to report in C(status.nodeInfo), besides being Ready. After an upgrade or a reboot
+      - What each of the nodes must report in C(status.nodeInfo), besides being Ready. After an upgrade or a reboot
         the cluster shows the old state for a while, and then the new one.
     type: dict
     default: {}
@@ -47,7 +47,7 @@ options:
     default: /etc/kubernetes/admin.conf
 attributes:
   check_mode:
-    description: Looks once and does not wait; where there is no cluster yet, the result says so.
+    description: Checks once and does not wait; where there is no cluster yet, the result says so.
     support: full
   diff_mode:
     description: Nothing is changed, so there is nothing to compare.

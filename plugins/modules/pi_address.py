@@ -14,9 +14,9 @@ author:
 description:
   - Gives a network interface a fixed IPv4 address, through whatever manages it - NetworkManager, netplan or dhcpcd.
     Where cloud-init is installed, it is configured to leave the network alone.
-  - The change is made by a job of its own three seconds after the module has answered, and is undone unless it is
-    confirmed within O(timeout) seconds, by O(state=confirmed) over a connection that was made after the change. So a
-    wrong address locks nobody out. A power cut is no confirmation either.
+  - The change is made by a job of its own three seconds after the module has answered, and is undone unless
+    O(state=confirmed) confirms it within O(timeout) seconds, over a connection that was made after the change. So a
+    wrong address locks nobody out. After a power cut it is undone, too.
   - An address that another machine on the network has is refused.
 options:
   address:
@@ -37,7 +37,7 @@ options:
     type: str
     default: ''
   timeout:
-    description: Seconds after which an address that nobody has confirmed is given up.
+    description: Seconds after which an unconfirmed address is given up.
     type: int
     default: 90
   state:
@@ -49,7 +49,7 @@ options:
     default: tried
 attributes:
   check_mode:
-    description: Tells what would be changed.
+    description: Says what would be changed.
     support: full
   diff_mode:
     description: Shows the address and the files before and after.
@@ -88,12 +88,12 @@ moved:
   returned: with O(state=tried)
   type: bool
 host_keys:
-  description: The public halves of the SSH host keys, by which the machine is known at its new address.
+  description: The public halves of the SSH host keys, which identify the machine at its new address.
   returned: with O(state=tried) and an address
   type: list
   elements: str
 manager:
-  description: Who manages the interface.
+  description: What manages the interface.
   returned: with O(state=tried)
   type: str
 interface:

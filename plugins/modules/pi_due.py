@@ -23,7 +23,7 @@ options:
     type: dict
     required: true
   wifi_password:
-    description: The password for C(pi_wifi), which is kept apart because it is a secret.
+    description: The password for C(pi_wifi), separate because it is a secret.
     type: str
     default: ''
 attributes:

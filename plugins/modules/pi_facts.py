@@ -14,13 +14,13 @@ author:
 description:
   - Reads hardware, operating system, clock, swap, network and cluster membership of a Pi (or any Debian-like machine),
     as facts with the prefix C(pi_).
-  - Changes nothing. What a machine does not have gives an empty fact, never a failure.
+  - Changes nothing. For what a machine does not have, the fact is empty; it is never a failure.
   - No secret is among the facts. Run it as root, or some facts stay empty.
 options:
   packages:
     description:
-      - Debian packages whose version to tell, beside those of Kubernetes and the container engines; those that are not
-        installed are left out.
+      - Debian packages whose version to report, besides those of Kubernetes and the container engines; those that are
+        not installed are left out.
     type: list
     elements: str
     default: []
@@ -30,13 +30,14 @@ options:
     elements: str
     default: []
   sysctls:
-    description: Kernel settings to read, such as C(net.ipv4.ip_forward); those that the kernel has not are left out.
+    description: Kernel settings to read, such as C(net.ipv4.ip_forward); those that the kernel does not have are left
+      out.
     type: list
     elements: str
     default: []
   services:
     description:
-      - Systemd units whose state to tell, beside C(containerd), C(docker) and C(kubelet).
+      - Systemd units whose state to report, besides C(containerd), C(docker) and C(kubelet).
       - A name without a suffix is a service's.
     type: list
     elements: str
@@ -86,7 +87,7 @@ ansible_facts:
   type: dict
   contains:
     pi_model:
-      description: The board's name by its device tree, such as C(Raspberry Pi 5 Model B Rev 1.0).
+      description: The board's name from its device tree, such as C(Raspberry Pi 5 Model B Rev 1.0).
       type: str
     pi_memory_mb:
       description: Memory that the kernel can use, in MiB.
@@ -101,7 +102,7 @@ ansible_facts:
       description: The kernel's architecture, such as C(aarch64), which may differ from the programs'.
       type: str
     pi_os:
-      description: The operating system by os-release; C(id), C(version_id), C(codename) and C(name).
+      description: The operating system from os-release; C(id), C(version_id), C(codename) and C(name).
       type: dict
     pi_root_device:
       description: C(source), the device that C(/) is on, and its C(kind), one of sd, nvme, usb, other.
@@ -134,7 +135,7 @@ ansible_facts:
       type: list
       elements: dict
     pi_swap_manager:
-      description: Who switches swap on, one of rpi-swap, zram-generator, dphys-swapfile, zram-tools, fstab, none.
+      description: What switches swap on, one of rpi-swap, zram-generator, dphys-swapfile, zram-tools, fstab, none.
       type: str
     pi_time:
       description: >-
@@ -153,19 +154,20 @@ ansible_facts:
       type: str
     pi_reached_address:
       description: >-
-        The machine's IPv4 address to which Ansible's SSH connection goes; empty if it is of a tunnel, of the link alone
-        or of none of its interfaces, and without SSH.
+        The machine's IPv4 address to which Ansible's SSH connection goes; empty if it is a tunnel's, link-local
+        or on none of its interfaces, and without SSH.
       type: str
     pi_complete:
-      description: Whether all facts were read, not only some (O(only)). Roles look at a Pi that lacks this one.
+      description: Whether all facts were read, not only some (O(only)). Roles read the facts of a Pi that lacks this
+        one.
       type: bool
     pi_network:
       description: >-
-        The C(interface) of the default route, its C(gateway), who manages it (C(manager), one of NetworkManager,
+        The C(interface) of the default route, its C(gateway), what manages it (C(manager), one of NetworkManager,
         netplan, dhcpcd, or empty), and the C(nameservers) that the machine asks.
       type: dict
     pi_machine_id_sha256:
-      description: A hash of the machine-id, by which copies are known.
+      description: A hash of the machine-id, by which copies are recognized.
       type: str
     pi_host_key_fingerprints:
       description: Fingerprints of the SSH host keys.
@@ -176,7 +178,7 @@ ansible_facts:
       type: list
       elements: int
     pi_hostname:
-      description: The name that the machine goes by now.
+      description: The machine's current name.
       type: str
     pi_apt_lock_held:
       description: Whether another process is installing packages.
@@ -185,7 +187,7 @@ ansible_facts:
       description: The installed ones of O(packages), each with C(version) and C(held).
       type: dict
     pi_packages_unfinished:
-      description: Packages that dpkg was interrupted at.
+      description: Packages at which dpkg was interrupted.
       type: list
       elements: str
     pi_kernel_modules_missing:
@@ -201,8 +203,8 @@ ansible_facts:
     pi_kubernetes:
       description: >-
         C(kubelet_server), the address of the cluster that the machine belongs to, C(node_name), by which that cluster
-        knows it, C(cluster_ca_sha256) of that cluster in kubeadm's form, C(kubelet_lacks), what its kubelet cannot work
-        without and does not have (a file's path, or a certificate that still holds; empty when all is there),
+        knows it, C(cluster_ca_sha256) of that cluster in kubeadm's form, C(kubelet_lacks), what its kubelet needs
+        and does not have (a file's path, or a valid certificate; empty when nothing is missing),
         C(control_plane), whether it runs an API server, C(control_plane_remains), whether any file of a control plane
         is there, and C(cni_config), the pod network's files.
       type: dict

@@ -7,26 +7,26 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: pi_identity
-short_description: SSH host keys and machine-id of a machine's own, for one that was copied
+short_description: New SSH host keys and machine-id for a machine whose card was copied
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Gives a machine whose card was copied from another's SSH host keys and a machine-id of its own.
-  - Host keys come in two steps, so that the laptop knows the new ones before the machine shows them - V(staged) makes
-    them and returns their public halves, V(active) puts them into use. Connections that are open stay so.
+  - Host keys come in two steps, so that the laptop knows the new ones before the machine shows them - V(staged) creates
+    them and returns their public halves, V(active) puts them into use. Open connections stay open.
 options:
   host_keys:
-    description: V(staged) makes new SSH host keys beside the old ones. V(active) replaces the old ones by them.
+    description: V(staged) creates new SSH host keys beside the old ones. V(active) replaces the old ones with them.
     type: str
     choices: [staged, active]
   machine_id:
-    description: Make a new machine-id, which counts after a reboot.
+    description: Create a new machine-id, which takes effect after a reboot.
     type: bool
     default: false
 attributes:
   check_mode:
-    description: Tells what would be changed. Keys that are not made cannot be returned.
+    description: Says what would be changed. Keys that are not created cannot be returned.
     support: full
   diff_mode:
     description: There is nothing to show - identities are confidential.
@@ -63,7 +63,7 @@ old_public_keys:
   type: list
   elements: str
 reboot_required:
-  description: Whether a new machine-id counts after a reboot.
+  description: Whether a new machine-id takes effect after a reboot.
   returned: always
   type: bool
 """

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: pi_names
-short_description: The name of a machine, and those of its companions
+short_description: The name of a machine, and those of the others
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Sets the hostname, now and for the next boot, and enters all hosts into C(/etc/hosts).
-  - Lines of others in C(/etc/hosts) stay, but lose the names of these hosts, so that no stale address wins.
+  - Other lines in C(/etc/hosts) stay, but lose the names of these hosts, so that no stale address wins.
   - Where cloud-init is installed, it is configured to leave both alone from now on.
 options:
   hostname:
@@ -21,12 +21,12 @@ options:
     type: str
     required: true
   addresses:
-    description: Address of each host by its name. An empty address keeps what is there.
+    description: Address of each host by its name. An empty address leaves the host's entry as it is.
     type: dict
     default: {}
 attributes:
   check_mode:
-    description: Tells what would be changed.
+    description: Says what would be changed.
     support: full
   diff_mode:
     description: Shows the files before and after.
@@ -44,7 +44,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 hostname_before:
-  description: The name that the machine went by before.
+  description: The machine's former name.
   returned: always
   type: str
 files:

@@ -14,25 +14,25 @@ author:
 description:
   - Installs packages and upgrades all packages, on a machine on which other programs install packages too, and
     whose power may have been cut while dpkg was working.
-  - Waits for whoever is installing now, such as the unattended upgrade after a boot, and finishes what dpkg was
-    interrupted at. An upgrade never touches held packages, changed configuration files are kept.
+  - Waits for whatever is installing now, such as the unattended upgrade after a boot, and finishes interrupted
+    dpkg work. An upgrade never touches held packages; changed configuration files are kept.
   - Reads dpkg's own files, and starts apt only when there is something to do.
 options:
   names:
     description:
-      - Packages that have to be installed, in whatever version, or in one that is written as apt does - V(name=1.2-*).
-      - When another package would have to be removed for them, nothing is installed and the module fails with its name.
+      - Packages that must be installed, in any version, or in one written as for apt - V(name=1.2-*).
+      - If another package would have to be removed for them, nothing is installed and the module fails with its name.
     type: list
     elements: str
     default: []
   newest:
-    description: Bring O(names) to the newest version that can be had, also those that are installed.
+    description: Bring O(names) to the newest available version, even if they are already installed.
     type: bool
     default: false
   hold:
     description:
-      - Hold O(names), so that no upgrade moves them, also after a power cut between installing and holding them.
-      - O(names) that are held already are installed in the wanted version all the same, and held again.
+      - Hold O(names), so that no upgrade moves them, even after a power cut between installing and holding them.
+      - O(names) that are already held are still installed in the wanted version, and held again.
     type: bool
     default: false
   upgrade:
@@ -40,7 +40,7 @@ options:
     type: bool
     default: false
   upgrade_valid:
-    description: Seconds for which an upgrade counts.
+    description: Seconds for which an upgrade counts as recent.
     type: int
     default: 86400
   lock_timeout:
@@ -48,7 +48,7 @@ options:
     type: int
     default: 300
   ignore_dates:
-    description: Take package lists whose dates say that they are of another time, for a machine whose clock is wrong.
+    description: Accept package lists with dates in the future or past, for a machine whose clock is wrong.
     type: bool
     default: false
   archive:
@@ -59,7 +59,7 @@ options:
     default: ''
 attributes:
   check_mode:
-    description: Tells what would be installed, as far as the package lists that are there know it.
+    description: Says what would be installed, as far as the present package lists show it.
     support: full
   diff_mode:
     description: Shows the packages whose version changes.
@@ -75,12 +75,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changes:
-  description: What became of which package.
+  description: What happened to each package.
   returned: always
   type: list
   elements: str
 resumed:
-  description: Packages that dpkg was interrupted at and that were finished.
+  description: Packages at which dpkg was interrupted and that were finished.
   returned: always
   type: list
   elements: str

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: pi_resolver
-short_description: The name servers that a machine asks
+short_description: The name servers that a machine uses
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Sets exactly the given name servers, through whatever writes C(/etc/resolv.conf) - systemd-resolved,
-    NetworkManager, dhcpcd, or nobody - and waits until they are.
+    NetworkManager, dhcpcd, or nothing - and waits until they are in use.
 options:
   nameservers:
     description: Addresses of name servers, three at most. Empty changes nothing.
@@ -22,7 +22,7 @@ options:
     default: []
 attributes:
   check_mode:
-    description: Tells what would be changed.
+    description: Says what would be changed.
     support: full
   diff_mode:
     description: Shows the file before and after.

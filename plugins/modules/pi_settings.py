@@ -34,7 +34,7 @@ options:
     default: {}
 attributes:
   check_mode:
-    description: Tells what would be changed.
+    description: Says what would be changed.
     support: full
   diff_mode:
     description: Shows settings before and after.
@@ -51,7 +51,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 reboot_required:
-  description: Whether the firmware reads what was changed at the next boot only.
+  description: Whether the firmware reads the changes only at the next boot.
   returned: always
   type: bool
 """

@@ -12,16 +12,16 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Reads on a Pi what the playbook C(bramble.kube.status) wants to know of it - services, the kubelet's last errors,
-    the Pod network, certificates, what its containers said last, whether the API server can be reached from here.
-  - Changes nothing. What a machine does not have gives an empty answer, never a failure.
-  - Certificates are returned, keys and tokens never. Run it as root, or much stays empty.
+  - Reads from a Pi what the playbook C(bramble.kube.status) needs to know about it - services, the kubelet's last
+    errors, the Pod network, certificates, its containers' last messages, whether it reaches the API server.
+  - Changes nothing. For what a machine does not have, the answer is empty; it is never a failure.
+  - Certificates are returned, keys and tokens never. Run it as root, or much of the result stays empty.
 options:
   laptop_time:
     description: Seconds since 1970 by the laptop's clock when it asks, C({{ now().timestamp() }}); to compare clocks.
     type: float
   audit:
-    description: Whether to read, too, what bears on security - modes of files, settings of the components, open ports.
+    description: Whether to also read what affects security - modes of files, settings of the components, open ports.
     type: bool
     default: false
 attributes:
@@ -53,7 +53,7 @@ state:
   returned: always
   type: dict
 audit:
-  description: What bears on security, as read by C(plugins/module_utils/status/security.py).
+  description: What affects security, as read by C(plugins/module_utils/status/security.py).
   returned: with O(audit=true)
   type: dict
 """

@@ -19,14 +19,14 @@ options:
   state:
     description:
       - V(off) for no swap at all.
-      - V(zram) for compressed memory alone, as it is set up; files and partitions are switched off.
+      - V(zram) for only compressed memory, as it is set up; files and partitions are switched off.
       - V(keep) to change nothing.
     type: str
     choices: ['off', zram, keep]
     default: 'off'
 attributes:
   check_mode:
-    description: Tells what would be changed.
+    description: Says what would be changed.
     support: full
   diff_mode:
     description: Shows swap areas and configuration before and after.

@@ -12,8 +12,8 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Makes sure that a time service runs, gives it time servers if there are any to give, and waits until the clock is
-    synchronised, and shows the right time. A Pi has no clock that runs while it is off, and with a wrong one no
+  - Makes sure that a time service runs, gives it time servers if any are given, and waits until the clock is
+    synchronised and shows the right time. A Pi has no clock that runs while it is off, and with a wrong one no
     certificate is valid.
   - Works with chrony, systemd-timesyncd, ntpsec, ntp and openntpd. Servers are set for chrony and systemd-timesyncd.
 options:
@@ -29,8 +29,8 @@ options:
   reference:
     description:
       - The time of the computer that runs Ansible, in seconds since 1970. 0 means that it is not compared.
-      - A server of O(servers) whose time is another one is refused before it is set, and a clock that is synchronised
-        to another time is an error.
+      - A server in O(servers) with a different time is refused before it is set, and a clock that is synchronised to
+        a different time is an error.
     type: float
     default: 0.0
   tolerance:
@@ -39,7 +39,7 @@ options:
     default: 300
 attributes:
   check_mode:
-    description: Tells what would be changed, and does not wait.
+    description: Says what would be changed, and does not wait.
     support: full
   diff_mode:
     description: Shows the configuration before and after.

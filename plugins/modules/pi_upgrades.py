@@ -13,28 +13,28 @@ author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Refreshes the package lists and lets apt say what an upgrade would bring. Installs nothing.
-  - Fails when the package sources belong to another release of the OS than the one that is installed, for an upgrade
-    would then half turn the one into the other.
+  - Fails if the package sources belong to a release of the OS other than the installed one,
+    because an upgrade would then mix the two.
   - With O(mark) it notes in C(/run/reboot-required), before anything is installed, that a reboot will be due. The file
-    goes away with the reboot, so a run that is cut short in between does not forget it.
+    goes away with the reboot, so it is not forgotten if the run is interrupted in between.
 options:
   engine:
-    description: Packages of the container engine, listed apart, also when they are held.
+    description: Packages of the container engine, listed separately, even when they are held.
     type: list
     elements: str
     default: []
   ignore:
-    description: Packages that are not looked at.
+    description: Packages to ignore.
     type: list
     elements: str
     default: []
   mark:
-    description: Note that a reboot will be due, when one of the newer packages wants it.
+    description: Note that a reboot will be due, if one of the newer packages needs one.
     type: bool
     default: false
 attributes:
   check_mode:
-    description: Goes by the package lists that are there.
+    description: Uses the package lists as they are.
     support: full
   diff_mode:
     description: Nothing is installed, so there is nothing to compare.

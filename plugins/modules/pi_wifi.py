@@ -14,7 +14,7 @@ author:
 description:
   - Adds a Wi-Fi network to whatever manages the Pi's network - NetworkManager, netplan, or dhcpcd with
     wpa_supplicant - and keeps the radio awake.
-  - The password itself is not stored, only the key that it gives for this network, readable by root alone.
+  - The password itself is not stored, only the key derived from it for this network, readable by root alone.
 options:
   country:
     description: Code of the country whose rules the radio follows, such as V(GB). Needed with O(ssid).
@@ -38,10 +38,10 @@ options:
     default: wlan0
 attributes:
   check_mode:
-    description: Tells what would be changed.
+    description: Says what would be changed.
     support: full
   diff_mode:
-    description: Shows files before and after, those with a key by their names only.
+    description: Shows files before and after; of those with a key, only the names.
     support: full
 """
 
@@ -55,7 +55,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 manager:
-  description: Who manages the network.
+  description: What manages the network.
   returned: always
   type: str
 files:

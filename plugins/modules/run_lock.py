@@ -13,17 +13,17 @@ author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Takes a lock on the machine on which it runs, usually the master, and holds it until this run of
-    C(ansible-playbook) ends, be it by Ctrl-C, C(kill -9) or a power cut. There is nothing to be cleaned up.
+    C(ansible-playbook) ends, even by Ctrl-C, C(kill -9) or a power cut. There is nothing to clean up.
   - Fails when another run has the lock, and names its user, computer, playbook, process and time.
-  - A second use in the same run finds the run's own lock. What tells it from the lock of every other run is a random
-    key, so that runs in containers with the same host name and process number are two.
-  - The lock is C(flock)'s, under an SSH session that a small process on the laptop keeps open. It outlives this session
-    by 20 seconds, so that a run whose session was cut begins a new one while nobody else gets the lock. After a reboot
-    of the machine the lock is taken again as soon as the machine answers.
+  - A second use in the same run finds the run's own lock. A random key distinguishes it from the lock of every other
+    run, so runs in containers with the same host name and process number count as two.
+  - The lock is held by C(flock), in an SSH session that a small process on the laptop keeps open. It outlives this
+    session by 20 seconds, so a run whose session was cut can begin a new one before anybody else gets the lock. After
+    a reboot of the machine the lock is taken again as soon as the machine answers.
   - A run that has lost its lock and cannot take it back stops at its next task in each play whose C(environment) is
     the lookup P(bramble.kube.run_lock#lookup).
-  - When the laptop itself vanishes without a word, the lock is free once the machine's TCP gives the session up, which
-    takes a quarter of an hour at most.
+  - If the laptop itself vanishes without a word, the lock is free once the machine's TCP gives up the session, after a
+    quarter of an hour at most.
 options:
   path:
     description: The file that is locked and that says who holds the lock.
@@ -32,7 +32,8 @@ options:
   if_unreachable:
     description:
       - What to do when the machine does not answer, V(fail) as every task does, or V(go_on) without the lock and with a
-        warning. C(ignore_unreachable) is of no use beside C(run_once), with which Ansible ends the run all the same.
+        warning. C(ignore_unreachable) does not help together with C(run_once), with which Ansible ends the run all
+        the same.
     type: str
     choices: [fail, go_on]
     default: fail
@@ -64,7 +65,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 holder:
-  description: What another run says about this one. Empty in check mode, and without the lock.
+  description: How another run would describe this one. Empty in check mode, and without the lock.
   returned: always
   type: str
 """

@@ -12,9 +12,9 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Reads the index of each package repository and knocks at each image registry, all at once, from the host itself.
+  - Reads the index of each package repository and contacts each image registry, all at once, from the host itself.
     Downloads no package and no image, and changes nothing.
-  - An address that does not answer is no failure of the module. What is wrong with it is in the result.
+  - An address that does not answer does not fail the module. What is wrong with it is in the result.
 options:
   repositories:
     description:
@@ -33,7 +33,7 @@ options:
         type: str
         default: ''
       urls:
-        description: Addresses of its index, in several forms. The first that is there is read.
+        description: Addresses of its index, in several forms. The first that exists is read.
         type: list
         elements: str
         required: true
@@ -45,10 +45,10 @@ options:
         type: str
       apt:
         description:
-          - What M(bramble.kube.apt_source) is told of it. With this, the host's own apt reads the repository in a
-            folder apart, where the host has apt.
-          - When it refuses how a Kubernetes minor release is signed, the next ones are tried, and the first that it
-            takes is named.
+          - The options for M(bramble.kube.apt_source). With this, the host's own apt, if it has one, reads the
+            repository in a separate folder.
+          - If it refuses the signature of a Kubernetes minor release, the next ones are tried, and the first that it
+            accepts is named.
         type: dict
         suboptions:
           url:
@@ -100,7 +100,7 @@ options:
         required: true
   if_needed:
     description: >-
-      Try nothing from a host that is in a cluster with the wanted Kubernetes release already, by the facts of
+      Try nothing from a host that is already in a cluster with the wanted Kubernetes release, according to
       M(bramble.kube.pi_facts).
     type: bool
     default: false
@@ -143,7 +143,7 @@ sources:
       description: What is wrong; empty if it answered.
       type: str
     refused:
-      description: Why the host's apt does not take it, in a sentence; empty when it does or was not asked.
+      description: Why the host's apt does not accept it, in a sentence; empty if it does or was not asked.
       type: str
     unknown_release:
       description: Whether it answered, but does not have the wanted release.
@@ -152,7 +152,7 @@ sources:
       description: The wanted release.
       type: str
     known:
-      description: The releases that it has, in their order.
+      description: The releases that it has, in order.
       type: list
       elements: str
 """

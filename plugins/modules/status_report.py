@@ -12,10 +12,10 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Takes what M(bramble.kube.pi_status) read on the Pis and what M(bramble.kube.cluster_status) read of the cluster,
+  - Takes what M(bramble.kube.pi_status) read on the Pis and what M(bramble.kube.cluster_status) read from the cluster,
     finds what is wrong, and shows it - one sentence each, with cause and remedy.
-  - Reads of each host the registered result C(status_pi), and C(kubeadm_node_name), C(base_hostname), C(kubeadm_cni).
-  - Runs on the laptop by itself, without C(delegate_to). Changes nothing but O(dest).
+  - Reads from each host the registered result C(status_pi), and C(kubeadm_node_name), C(base_hostname), C(kubeadm_cni).
+  - Always runs on the laptop, without C(delegate_to). Changes nothing but O(dest).
 options:
   hosts:
     description: The hosts to look at, all of group C(bramble) by default.
@@ -35,7 +35,7 @@ options:
     default: 30
   drill_days:
     description:
-      - Warns after so many days without a drill with a backup, which M(bramble.kube.control_plane_drill) holds.
+      - Warns after this many days without a drill with a backup, which M(bramble.kube.control_plane_drill) holds.
       - V(0) never warns.
     type: int
     default: 30
@@ -43,7 +43,7 @@ options:
     description: Where to write the page, in HTML with pictures.
     type: path
   audit:
-    description: Whether to show, instead of the status, how the cluster stands against the CIS Kubernetes benchmark.
+    description: Whether to show, instead of the status, how the cluster compares with the CIS Kubernetes Benchmark.
     type: bool
     default: false
 attributes:
@@ -65,7 +65,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 findings:
-  description: What is not well, the worst first.
+  description: What is wrong, the worst first.
   returned: without O(audit=true)
   type: list
   elements: dict

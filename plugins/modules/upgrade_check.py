@@ -12,8 +12,8 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Compares what the cluster has with what is wanted. A release that cannot be reached in one step is refused with the
-    next legal one named, and so is a step that would leave a machine behind.
+  - Compares what the cluster has with what is wanted. A release that cannot be reached in one step is refused, naming
+    the next possible one, and so is a step that would leave a machine behind.
   - Names what would keep Pods from leaving a machine, before anything is changed.
   - Runs on the computer that has the kubeconfig. Changes nothing.
 options:
@@ -23,7 +23,7 @@ options:
     required: true
   machines:
     description:
-      - Machine's name in the inventory to its C(node) (name in the cluster), C(packages) (as the module
+      - For each machine's name in the inventory, its C(node) (name in the cluster), C(packages) (as the module
         M(bramble.kube.pi_facts) returns them), and what M(bramble.kube.pi_upgrades) returned as C(os), C(engine) and
         C(reboot).
     type: dict
@@ -74,7 +74,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 current:
-  description: The control plane's release before.
+  description: The control plane's current release.
   returned: always
   type: str
   sample: 1.36.3
@@ -93,7 +93,7 @@ lines:
   type: list
   elements: str
 errors:
-  description: What keeps the upgrade from being begun, one sentence each.
+  description: What keeps the upgrade from starting, one sentence each.
   returned: always
   type: list
   elements: str

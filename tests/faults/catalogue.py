@@ -1,7 +1,7 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything but power cuts that a cluster has to survive: each fault breaks one thing, runs a playbook, and mends it.
+"""Everything but power cuts that a cluster must survive: each fault breaks one thing, runs a playbook, and repairs it.
 
 While the fault lasts, the run gets through, or stops with a sentence that names the cause. When the fault is gone, the
 same command brings the end state, without a step by hand.
@@ -31,7 +31,7 @@ class Fault:
     """One fault.
 
     :ivar title: of its row in the table.
-    :ivar provoke: breaks, runs, mends; returns what the run said while the fault lasted, empty when it got through.
+    :ivar provoke: breaks, runs, repairs; returns what the run said while the fault lasted, empty when it got through.
     :ivar names: pattern of the sentence that names the cause.
     :ivar stops: whether the run cannot get through while the fault lasts; None: it may or may not.
     :ivar playbook: which is run when the fault is gone.
@@ -111,7 +111,7 @@ def _out_of_the_cluster(field: Field) -> None:
 
 @contextmanager
 def _while(field: Field, host: str, begin: str, end: str) -> Iterator[None]:
-    """Something is broken on a Pi as long as this lasts; it is mended also when the test fails."""
+    """Something is broken on a Pi as long as this lasts; it is repaired also when the test fails."""
     field.inside(host, begin)
     try:
         yield
@@ -380,7 +380,7 @@ def expired_admin(field: Field) -> str:
     try:
         return _said(field.play("site.yml", limit_s=900))
     finally:
-        # Mended by the run itself, or by hand, as the sentence says.
+        # Repaired by the run itself, or by hand, as the sentence says.
         field.inside(
             field.master,
             "cmp -s /etc/kubernetes/admin.conf - <<'END' && cp -a /root/admin.conf /etc/kubernetes/admin.conf\n"

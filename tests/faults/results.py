@@ -78,7 +78,7 @@ def failure_of(output: str) -> str:
 def table(tries: Iterable[Try]) -> str:
     """The table of faults, in the order in which they were first tried.
 
-    A try that was not survived is left out when the same one was survived later, for then its cause has been mended.
+    A try that was not survived is left out when the same one was survived later, for then its cause has been repaired.
     """
     of: dict[str, list[Try]] = {}
     tries = list(tries)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A kube-apiserver from before server-side apply was stable, built from its Go module when a test first needs it.
 
-Three things stand in the way of a plain `go build` of a release of that age, and are mended on a copy of its source:
+Three things stand in the way of a plain `go build` of a release of that age, and are repaired on a copy of its source:
 the modules of staging/ are published ones (v0.21.14 for v1.21.14), vendor/ is a list without content, and the file
 pkg/generated/openapi/zz_generated.openapi.go is not in the module; its own openapi-gen makes it.
 """

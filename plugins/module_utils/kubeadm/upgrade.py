@@ -19,7 +19,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.machine_lock 
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.static_pods import MANIFESTS, STATIC_PODS, image_tag
 
 OPTIONS = {
-    "state": {"type": "str", "choices": ["mended", "applied", "node"], "required": True},
+    "state": {"type": "str", "choices": ["repaired", "applied", "node"], "required": True},
     "version": {"type": "str"},
     "ignore_preflight_errors": {"type": "list", "elements": "str", "default": []},
     "api_timeout": {"type": "int", "default": 240},
@@ -49,7 +49,7 @@ def newest_copy(system: System, name: str) -> str:
     return next(filter(image_tag, texts), "")
 
 
-def mend(system: System, check: bool) -> list[str]:
+def repair(system: System, check: bool) -> list[str]:
     """Bring back the manifests that a cut upgrade has taken away or left damaged.
 
     :returns: the static Pods that were missing.
@@ -98,7 +98,7 @@ def wait_for_rollout(system: System, kind: str, name: str, seconds: int) -> None
         told = (done.output + done.errors).strip().splitlines() or ["kubectl says nothing"]
         raise Stop(
             f"{name} has not come with the new release on every machine within {seconds} seconds ({told[-1]}):"
-            f" 'kubectl -n kube-system describe {kind} {name}' and its Pods tell why. Mend that and run this again."
+            f" 'kubectl -n kube-system describe {kind} {name}' and its Pods tell why. Fix that and run this again."
         )
 
 
@@ -122,12 +122,12 @@ def apply(system: System, version: str, ignored: list[str], seconds: int) -> Non
 
 @alone
 def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, Any]:
-    """Mend, and upgrade if asked to."""
+    """Repair, and upgrade if asked to."""
     state, checks = options["state"], options["ignore_preflight_errors"]
     ignored = ["--ignore-preflight-errors=" + ",".join(checks)] if checks else []
-    mended: list[str] = []
+    repaired: list[str] = []
     if state != "node":
-        mended = mend(system, check)
+        repaired = repair(system, check)
         if not check:
             wait_for_api(system, options["api_timeout"])
     if state == "node" and not check:
@@ -137,5 +137,5 @@ def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, An
         apply(system, options["version"], ignored, options["addon_timeout"])
         tidy(system)
         system.write(MARK, None)
-    changed = state != "mended" or bool(mended)
-    return {"changed": changed, "mended": mended, "tags": tags(system), "unfinished": unfinished(system)}
+    changed = state != "repaired" or bool(repaired)
+    return {"changed": changed, "repaired": repaired, "tags": tags(system), "unfinished": unfinished(system)}

@@ -231,14 +231,14 @@ def foreseen_blockers(pods: Iterable[Pod], nodes: Iterable[str], budgets: Iterab
     return told
 
 
-def read_control_plane(cluster: Cluster, mended: Mapping[str, Any]) -> ControlPlane:
+def read_control_plane(cluster: Cluster, repaired: Mapping[str, Any]) -> ControlPlane:
     """What the API server and the master's disk say about the control plane."""
     config = cluster.found(KUBE_SYSTEM + "/configmaps/kubeadm-config") or {}
     text = (config.get("data") or {}).get("ClusterConfiguration", "")
     proxy = cluster.found("/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy")
     image = proxy["spec"]["template"]["spec"]["containers"][0]["image"] if proxy else ""
     tag = image.rpartition(":")[2].removeprefix("v")
-    return ControlPlane(Answer(text, (), True).version, mended["tags"], tag, mended["unfinished"])
+    return ControlPlane(Answer(text, (), True).version, repaired["tags"], tag, repaired["unfinished"])
 
 
 def act(cluster: Cluster, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def master(played: Played) -> Played:
     return played
 
 
-def options(state: str = "mended", **changed) -> dict:
+def options(state: str = "repaired", **changed) -> dict:
     return {
         "state": state,
         "version": "1.37.2" if state == "applied" else None,
@@ -54,7 +54,7 @@ def lose(master: Played, name: str = "etcd") -> None:
     master.at(f"{MANIFESTS}/{name}.yaml").unlink()
 
 
-# Mending --------------------------------------------------------------------------------------------------------------
+# Repairing ------------------------------------------------------------------------------------------------------------
 
 
 def test_the_newest_copy_comes_back(master: Played) -> None:
@@ -63,10 +63,10 @@ def test_the_newest_copy_comes_back(master: Played) -> None:
     copy(master, "2026-07-01-10-00-00", "etcd", manifest("etcd", "3.6.8-0"))
     result = upgrade.run(master, options(), False)
     tags = {**dict.fromkeys(STATIC_PODS, "1.36.3"), "etcd": "3.6.8-0"}
-    assert result == {"changed": True, "mended": ["etcd"], "tags": tags, "unfinished": "1.37.2"}
+    assert result == {"changed": True, "repaired": ["etcd"], "tags": tags, "unfinished": "1.37.2"}
     assert master.mode(f"{MANIFESTS}/etcd.yaml") == 0o600
     assert master.asked == [f"{ADMIN} --request-timeout=10s get --raw /readyz"]
-    assert upgrade.run(master, options(), False) == {**result, "changed": False, "mended": []}
+    assert upgrade.run(master, options(), False) == {**result, "changed": False, "repaired": []}
 
 
 @pytest.mark.parametrize("damaged", ["", "\x00" * 100])
@@ -75,7 +75,7 @@ def test_a_damaged_manifest_is_replaced_and_a_damaged_copy_passed_over(master: P
     master.put(f"{MANIFESTS}/kube-apiserver.yaml", damaged)
     copy(master, "2026-07-01-10-00-00", "kube-apiserver", manifest("kube-apiserver", "v1.36.3"))
     copy(master, "2026-07-01-11-00-00", "kube-apiserver", "")
-    assert upgrade.mend(master, check=False) == ["kube-apiserver"]
+    assert upgrade.repair(master, check=False) == ["kube-apiserver"]
     assert upgrade.tags(master)["kube-apiserver"] == "1.36.3"
 
 
@@ -92,7 +92,7 @@ def test_check_mode_puts_nothing_back(master: Played) -> None:
     lose(master)
     copy(master, "2026-07-01-10-00-00", "etcd", manifest("etcd", "3.6.8-0"))
     result = upgrade.run(master, options(), True)
-    assert (result["changed"], result["mended"], result["tags"]["etcd"]) == (True, ["etcd"], "")
+    assert (result["changed"], result["repaired"], result["tags"]["etcd"]) == (True, ["etcd"], "")
     assert master.asked == [] and not master.exists(f"{MANIFESTS}/etcd.yaml")
 
 
@@ -100,7 +100,7 @@ def test_what_no_upgrade_of_ours_took_is_not_ours_to_put_back(master: Played) ->
     lose(master)
     master.at(upgrade.MARK).unlink()
     copy(master, "2026-07-01-10-00-00", "etcd", manifest("etcd", "3.6.8-0"))
-    assert upgrade.mend(master, check=False) == []
+    assert upgrade.repair(master, check=False) == []
     assert not master.exists(f"{MANIFESTS}/etcd.yaml")
 
 
@@ -131,7 +131,7 @@ def test_a_control_plane_is_upgraded_in_order_and_marked_meanwhile(master: Playe
         master.put(f"{upgrade.COPIES}/kubeadm-backup-etcd-{time}/etcd/db")
     master.put(f"{upgrade.COPIES}/kubeadm-backup-manifests-2026-01-01/etcd.yaml")
     result = upgrade.run(master, options("applied", ignore_preflight_errors=["a", "b"]), False)
-    assert (result["changed"], result["mended"], result["unfinished"]) == (True, [], "")
+    assert (result["changed"], result["repaired"], result["unfinished"]) == (True, [], "")
     assert marks == ["1.37.2"]
     patch = next(line for line in acted(master) if "patch" in line)
     assert acted(master) == [
@@ -184,7 +184,7 @@ def test_a_node_gets_its_kubelets_settings(master: Played) -> None:
     master.at(f"{MANIFESTS}/etcd.yaml").unlink()
     master.put(upgrade.MARK, "1.37.2\n")
     result = upgrade.run(master, options("node", ignore_preflight_errors=["Swap"]), False)
-    assert (result["changed"], result["mended"]) == (True, [])
+    assert (result["changed"], result["repaired"]) == (True, [])
     assert master.asked == ["kubeadm upgrade node --ignore-preflight-errors=Swap"]
 
 
