@@ -132,7 +132,7 @@ TESTS: dict[str, Test] = {
     ),
     "monitor-5": Test(
         "The numbers are sound",
-        "No value of the model and no answer is infinite or not a number, and a change of a millionth changes no answer.",
+        "All answers are finite numbers or names, and a change of a millionth in the inputs changes no answer.",
     ),
     "monitor-6": Test(
         "Training and serving do not get slower or larger",

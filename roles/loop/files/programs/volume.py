@@ -15,6 +15,7 @@ releases/NAME/result.json, cases.json   what the check found; result.json comes 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -106,7 +107,7 @@ def read_corrections(model: str, root: Path = ROOT) -> list[dict[str, Any]]:
 
 
 def is_held_out(case: str, corrected: Iterable[str] = ()) -> bool:
-    """Whether a case is kept from training, to examine with: each fifth, by its name alone, so the same in each release.
+    """Whether a case is kept from training: each fifth, by its name alone, so the same ones in each release.
 
     Of those that people corrected, each second one moves into the training and teaches; the others go on to examine,
     with the corrected label. If all moved, the hardest cases would leave the examination, and scores would flatter.
@@ -120,7 +121,5 @@ def last_words(sentence: str) -> None:
     """Leave one sentence where Kubernetes shows it as the container's last message."""
     path = Path(os.environ.get("LOOP_LAST_WORDS") or "/dev/termination-log")
     print(sentence, flush=True)
-    try:
+    with contextlib.suppress(OSError):  # not in a Pod
         path.write_text(sentence[:1000] + "\n", encoding="utf-8")
-    except OSError:
-        pass  # not in a Pod
