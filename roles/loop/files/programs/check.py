@@ -560,7 +560,7 @@ def run(model: str, release: str) -> str:
     compared_with_live = judge.changed(rows, live) if compared else None
     evidence = {
         "digests": told["digests"],
-        "dataVersion": told["dataVersion"],
+        "dataVersion": told["dataVersion"][:500],
         "trainedBy": told["trainedBy"],
         "scores": scores,
         "slices": slices[:50],

@@ -131,9 +131,10 @@ class Kube:
         """Merge a change into an object; with metadata.resourceVersion only if nobody was quicker (else Conflict)."""
         return self._call("PATCH", path(kind, name), change, MERGE)
 
-    def patch_status(self, kind: str, name: str, status: Object) -> Object:
-        """Merge a change into an object's status."""
-        return self._call("PATCH", f"{path(kind, name)}/status", {"status": status}, MERGE)
+    def patch_status(self, kind: str, name: str, status: Object, version: str | None = None) -> Object:
+        """Merge a change into an object's status; with a resource version only if nobody was quicker."""
+        change = {"status": status, **({"metadata": {"resourceVersion": version}} if version else {})}
+        return self._call("PATCH", f"{path(kind, name)}/status", change, MERGE)
 
     def delete(self, kind: str, name: str) -> None:
         """Delete an object and what belongs to it; nothing happens when there is none."""
