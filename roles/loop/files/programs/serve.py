@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import runpy
 import shutil
 import sys
@@ -21,15 +20,8 @@ import tempfile
 import warnings
 from pathlib import Path
 
+from v2 import passes
 from volume import Stop, code_digest, file_digest, last_words, read_code, release_folder
-
-READ = ("GET", "HEAD")
-INFERENCE = re.compile(r"/v1/models/[^/]+:(predict|explain)|/v2/models/[^/]+(/versions/[^/]+)?/infer")
-
-
-def passes(method: str, path: str) -> bool:
-    """Whether a request is a read or an inference; `path` as the server's own routing sees it."""
-    return method in READ or (method == "POST" and INFERENCE.fullmatch(path) is not None)
 
 
 class ReadsAndInference:

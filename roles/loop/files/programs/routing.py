@@ -1,0 +1,150 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the router remembers: routes, whose turn it is, and how each release does. No network here."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from judge import percentile
+from kube import now
+
+KEPT = 500  # latencies kept of each release
+
+#: mode → what the candidate does
+MODES = {
+    "stable": "there is none",
+    "shadow": "it is asked as well, and its answers are compared",
+    "canary": "it answers a share, and its answers are compared",
+    "live": "it answers everything; the stable one helps out",
+}
+
+
+def parse(text: str) -> dict[str, Any] | None:
+    """A route from the ConfigMap's text; None when it is none, so that the one before stays in force."""
+    try:
+        route = json.loads(text)
+        if route["mode"] not in MODES:
+            return None
+        for place in ("stable", "candidate"):
+            if route.get(place) is not None and not (route[place]["release"] and route[place]["url"]):
+                return None
+        if route["mode"] != "stable" and not (route.get("stable") and route.get("candidate")):
+            return None
+        float(route.get("share") or 0)
+        return route
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+class Release:
+    """How one release does while a route is in force.
+
+    :ivar calls: questions that it was asked, for users or to compare.
+    :ivar answered: those of which a user got its answer.
+    :ivar errors: those that failed.
+    """
+
+    def __init__(self) -> None:
+        self.latencies: deque[float] = deque(maxlen=KEPT)
+        self.last_error = ""
+        self.reset()
+
+    def reset(self) -> None:
+        """Count from the beginning; latencies stay."""
+        self.calls = self.answered = self.errors = self.compared = self.different = 0
+
+    def told(self) -> dict[str, Any]:
+        """As /stats has it."""
+        return {
+            "calls": self.calls,
+            "answered": self.answered,
+            "errors": self.errors,
+            "lastError": self.last_error,
+            "compared": self.compared,
+            "different": self.different,
+            "timed": len(self.latencies),
+            "latencyMs50": round(percentile(self.latencies, 0.5), 1),
+            "latencyMs95": round(percentile(self.latencies, 0.95), 1),
+        }
+
+
+class Traffic:
+    """One model: the route in force, and the figures since then.
+
+    :ivar failed: calls that did not get an answer from anybody.
+    :ivar rescued: calls that the candidate failed and the stable one answered.
+    :ivar dropped: comparisons that were left out because too many waited.
+    """
+
+    def __init__(self, route: Mapping[str, Any]) -> None:
+        self.route: Mapping[str, Any] = {}
+        self.releases: dict[str, Release] = {}
+        self.calls = self.failed = self.rescued = self.dropped = 0
+        self._turn = 0.0
+        self.follow(route)
+
+    @property
+    def mode(self) -> str:
+        """stable, shadow, canary or live."""
+        return self.route["mode"]
+
+    def follow(self, route: Mapping[str, Any]) -> None:
+        """Take up a route; figures start from the beginning when it is another one."""
+        if dict(route) == dict(self.route):
+            return
+        self.route, self.since, self._turn = route, now(), 0.0
+        names = [route[place]["release"] for place in ("stable", "candidate") if route.get(place)]
+        self.releases = {name: self.releases.get(name) or Release() for name in names}
+        for release in self.releases.values():
+            release.reset()
+
+    def candidates_turn(self) -> bool:
+        """Whether the candidate answers the next call: evenly, each tenth for a share of 0.1."""
+        if self.mode == "live":
+            return True
+        if self.mode != "canary":
+            return False
+        self._turn += float(self.route.get("share") or 0)
+        if self._turn >= 1 - 1e-9:
+            self._turn -= 1
+            return True
+        return False
+
+    def of(self, place: str) -> Release:
+        """Figures of the stable one or the candidate."""
+        return self.releases[self.route[place]["release"]]
+
+    def told(self) -> dict[str, Any]:
+        """As /stats has it."""
+        return {
+            "mode": self.mode,
+            "stable": (self.route.get("stable") or {}).get("release"),
+            "candidate": (self.route.get("candidate") or {}).get("release"),
+            "since": self.since,
+            "calls": self.calls,
+            "failed": self.failed,
+            "rescued": self.rescued,
+            "dropped": self.dropped,
+            "releases": {name: release.told() for name, release in self.releases.items()},
+        }
+
+
+class Clock:
+    """The time that a call has left."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds, at least a hundredth."""
+        return max(0.01, self._end - time.monotonic())
+
+    def over(self) -> bool:
+        """Whether there are none left."""
+        return time.monotonic() >= self._end
