@@ -320,6 +320,8 @@ def test_pods_are_restricted_and_write_to_their_own_release_alone(tmp_path):
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
         writable = [m for m in container["volumeMounts"] if not m.get("readOnly") and m["name"] != "tmp"]
         assert [m["subPath"] for m in writable] == ["releases/digits-1"], name
+        folders = [m.get("subPath") for m in container["volumeMounts"] if m["name"] == "loop"]
+        assert all(folders), "the desk's conversations are not to be seen"
         assert bool([m for m in container["volumeMounts"] if m["name"] == "code"]) is name.endswith("-train")
 
 

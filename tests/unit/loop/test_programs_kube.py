@@ -79,6 +79,14 @@ def test_the_token_is_read_for_each_call(serve, tmp_path):
     assert server.asked[0][1] == "/apis/loop.bramble.kube/v1alpha1/namespaces/loop/releases/digits-1"
 
 
+def test_acting_in_a_persons_name_leaves_the_account_as_it_was(serve):
+    server = serve(lambda *_asked: (200, {}))
+    client = kube.Kube(server.address)
+    client.acting("ada").get("Gate", "gate")
+    client.get("Gate", "gate")
+    assert [asked[3].get("Impersonate-User") for asked in server.asked] == ["ada", None]
+
+
 @pytest.mark.parametrize(
     ("status", "error"),
     [(403, kube.Refused), (422, kube.Refused), (404, kube.NotFound), (409, kube.Conflict), (500, kube.KubeError)],
@@ -133,11 +141,11 @@ def test_a_mirror_follows_and_keeps_what_it_knew(serve):
     seen = []
     mirror = kube.Mirror(kube.Kube(server.address), "ConfigMap", "a=b", changed=lambda: seen.append(1)).start()
     wait(lambda: "two" in mirror.objects())
-    wait(lambda: state["away"])
+    wait(lambda: mirror.since is not None)
     assert list(mirror.objects()) == ["two"], "what is known stays while the API server is away"
     assert any("resourceVersion=8" in asked[1] for asked in server.asked), "goes on from the bookmark"
     state["away"] = False
-    wait(lambda: state["lists"] > 1)
+    wait(lambda: state["lists"] > 1 and mirror.since is None)
 
 
 def test_moments():

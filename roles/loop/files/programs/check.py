@@ -481,6 +481,12 @@ def shown_cases(code: Any, held_out: Cases, rows: list[dict[str, Any]], release:
     told = {"kind": code.KIND, "labels": [str(label) for label in code.LABELS], "cases": cases}
     if getattr(code, "QUESTIONS", None):
         told["questions"] = list(code.QUESTIONS)
+    template = release_folder(release) / "code" / "case.json"
+    if template.exists():
+        try:
+            told["template"] = json.loads(template.read_bytes())
+        except ValueError as error:
+            raise Stop(f"case.json beside model.py is no JSON: {error}") from error
     return told
 
 

@@ -345,7 +345,12 @@ class Hand:
             "LOOP_UID": {"fieldRef": {"fieldPath": "metadata.uid"}},
             "LOOP_TRAINED_BY": f"{kind} {name}-train, Pod $(LOOP_UID), image {pods.IMAGE}",
         }
-        spec = pods.pod_spec(("train.py", model, name), rules, environment, f"code-{model}", f"releases/{name}")
+        spec = pods.pod_spec(
+            *(("train.py", model, name), rules, environment),
+            reads=(f"data/{model}", "corrections"),
+            writes=f"releases/{name}",
+            code=f"code-{model}",
+        )
         marks = pods.labels(model, name, "train")
         if kind == "Job":
             self._kube.create(pods.job(f"{name}-train", marks, spec))
@@ -363,7 +368,11 @@ class Hand:
         if live is not None:
             environment["LOOP_LIVE"] = live["metadata"]["name"]
             environment["LOOP_LIVE_DIGESTS"] = json.dumps(live["spec"]["evidence"]["digests"], sort_keys=True)
-        spec = pods.pod_spec(("check.py", model, name), rules, environment, writable=f"releases/{name}")
+        spec = pods.pod_spec(
+            *(("check.py", model, name), rules, environment),
+            reads=(f"data/{model}", *((f"releases/{live['metadata']['name']}",) if live is not None else ())),
+            writes=f"releases/{name}",
+        )
         self._kube.create(pods.job(f"{name}-check", pods.labels(model, name, "check"), spec))
 
     # Models
@@ -394,7 +403,12 @@ class Hand:
         if step == "clear":
             self._kube.delete("Job", name)
         elif step == "start":
-            spec = pods.pod_spec(("look.py", model, live_name), rules, {}, f"code-{model}", "looks")
+            spec = pods.pod_spec(
+                *(("look.py", model, live_name), rules, {}),
+                reads=(f"data/{model}", "corrections", f"releases/{live_name}"),
+                writes="looks",
+                code=f"code-{model}",
+            )
             self._kube.create(pods.job(name, pods.labels(model, live_name, "look"), spec))
         return 1 if step else 0
 

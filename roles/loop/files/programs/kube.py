@@ -16,6 +16,7 @@ $LOOP_CA_FILE are the files that a Pod finds below /var/run/secrets.
 from __future__ import annotations
 
 import contextlib
+import copy
 import http.client
 import json
 import os
@@ -101,6 +102,7 @@ class Kube:
         parts = urlsplit(address)
         self._host, self._port, self._plain = parts.hostname or "", parts.port, parts.scheme == "http"
         self._token_file, self.deadline = token_file, deadline
+        self._person = ""
         self._tls = None if self._plain else ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
 
     @classmethod
@@ -111,6 +113,12 @@ class Kube:
         )
         token = Path(os.environ.get("LOOP_TOKEN_FILE") or POD / "token")
         return cls(address, token, Path(os.environ.get("LOOP_CA_FILE") or POD / "ca.crt"))
+
+    def acting(self, person: str) -> Kube:
+        """The same, in a person's name; the account must be allowed to impersonate them."""
+        other = copy.copy(self)
+        other._person = person
+        return other
 
     # Calls ---------------------------------------------------------------------------------------------------------
 
@@ -168,6 +176,8 @@ class Kube:
         headers = {"Accept": "application/json"}
         if self._token_file:
             headers["Authorization"] = f"Bearer {self._token_file.read_text().strip()}"
+        if self._person:
+            headers["Impersonate-User"] = self._person
         if body is not None:
             headers["Content-Type"] = content_type
         asked = {key: value for key, value in (query or {}).items() if value}
@@ -219,6 +229,7 @@ class Mirror:
     While the API server is away, the objects stay as they were last known.
 
     :ivar fresh: False until the first list has come.
+    :ivar since: when the API server went away, in seconds since 1970; None while it answers.
     """
 
     def __init__(
@@ -237,6 +248,7 @@ class Mirror:
         self._objects: dict[str, Object] = {}
         self._lock = threading.Lock()
         self.fresh = False
+        self.since: float | None = None
 
     def start(self) -> Mirror:
         """Begin to follow."""
@@ -259,11 +271,13 @@ class Mirror:
         while True:
             try:
                 items, version = self._kube.list(self._kind, self._selector)
+                self.since, pause = None, 0.2
                 self._set({item["metadata"]["name"]: self._trim(item) for item in items})
-                pause = 0.2
                 while True:
                     version = self._watch(version)
-            except (KubeError, OSError):
+            except (KubeError, OSError) as error:
+                if getattr(error, "status", 0) != 410:  # a version that is too old is no absence
+                    self.since = self.since or time.time()
                 time.sleep(pause)
                 pause = min(pause * 2, 5)
 

@@ -30,31 +30,42 @@ def labels(model: str, release: str, step: str) -> dict[str, str]:
 
 
 def pod_spec(
-    program: Sequence[str], rules: Mapping[str, Any], environment: Mapping[str, Any], code: str = "", writable: str = ""
+    program: Sequence[str],
+    rules: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    reads: Sequence[str] = (),
+    writes: str = "",
+    code: str = "",
 ) -> Object:
-    """A Pod that runs one program on the volume, read-only but for one folder.
+    """A Pod that runs one program, and sees of the volume only what it needs: never the desk's conversations.
 
     :param program: file name and arguments.
-    :param rules: the gate's entry of the model.
+    :param rules: the gate's entry of the model; its data may be on a claim of its own.
     :param environment: name → text, or → a source (valueFrom).
+    :param reads: folders of the loop's volume, read-only.
+    :param writes: one that the program writes to.
     :param code: ConfigMap with the model's code, mounted at /code.
-    :param writable: folder of the volume that the program writes to.
     """
-    mounts = [
+    mounts: list[Object] = [
         {"name": "programs", "mountPath": "/programs", "readOnly": True},
-        {"name": "data", "mountPath": "/data", "readOnly": True},
         {"name": "tmp", "mountPath": "/tmp"},
     ]
     volumes: list[Object] = [
         {"name": "programs", "configMap": {"name": "loop-programs"}},
-        {"name": "data", "persistentVolumeClaim": {"claimName": "loop"}},
+        {"name": "loop", "persistentVolumeClaim": {"claimName": "loop"}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "512Mi"}},
     ]
+    for folder in reads:
+        mount = {"name": "loop", "mountPath": f"/data/{folder}", "subPath": folder, "readOnly": True}
+        if folder.startswith("data/") and rules.get("volume"):
+            mount = {"name": "data", "mountPath": f"/data/{folder}", "readOnly": True}
+            volumes.append({"name": "data", "persistentVolumeClaim": {"claimName": rules["volume"]}})
+        mounts.append(mount)
+    if writes:
+        mounts.append({"name": "loop", "mountPath": f"/data/{writes}", "subPath": writes})
     if code:
         mounts.append({"name": "code", "mountPath": "/code", "readOnly": True})
         volumes.append({"name": "code", "configMap": {"name": code}})
-    if writable:
-        mounts.append({"name": "data", "mountPath": f"/data/{writable}", "subPath": writable})
     values = {"HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", **environment}
     return {
         "automountServiceAccountToken": False,

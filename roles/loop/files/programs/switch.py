@@ -430,7 +430,8 @@ def serving(release: Object, rules: Mapping[str, Any]) -> tuple[Object, Object]:
     name, model = release["metadata"]["name"], release["spec"]["model"]
     digests = release["spec"]["evidence"]["digests"]
     marks = pods.labels(model, name, "serve")
-    spec = pods.pod_spec(("serve.py", model, name, digests["model"], digests["code"]), rules, {})
+    program = ("serve.py", model, name, digests["model"], digests["code"])
+    spec = pods.pod_spec(program, rules, {}, reads=(f"releases/{name}",))
     ready = {"httpGet": {"path": f"/v2/models/{model}/ready", "port": "http"}, "timeoutSeconds": 5}
     spec["containers"][0].update(
         ports=[{"name": "http", "containerPort": 8080}],

@@ -1,0 +1,153 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the router lets through, how it compares answers, and whose turn it is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import routing
+import v2
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "passes"),
+    [
+        ("GET", "/v2/models/digits", True),
+        ("HEAD", "/v2/models/digits/ready", True),
+        ("POST", "/v2/models/digits/infer", True),
+        ("POST", "/v2/models/digits/versions/1/infer", True),
+        ("POST", "/v1/models/digits:predict", True),
+        ("POST", "/v2/repository/models/digits/unload", False),
+        ("POST", "/v2/models/digits/infer/", False),
+        ("POST", "/v2/models/digits/infer\n", False),
+        ("POST", "/v2/models/a/b/infer", False),
+        ("post", "/v2/models/digits/infer", False),
+        ("DELETE", "/v2/models/digits", False),
+    ],
+)
+def test_reads_and_inference_and_nothing_else(method, path, passes):
+    assert v2.passes(method, path) is passes
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        ("/v2/models/digits/infer", "digits"),
+        ("/v1/models/digits:predict", "digits"),
+        ("/v2/health/live", ""),
+        ("/v2/models/", ""),
+    ],
+)
+def test_which_model_is_meant(path, model):
+    assert v2.model_of(path) == model
+
+
+def v2_answer(*data, shape=None):
+    return json.dumps({"outputs": [{"name": "y", "shape": shape or [len(data)], "data": list(data)}]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "rows"),
+    [
+        (v2_answer(3, 8), [[3], [8]]),
+        (v2_answer(1, 2, 3, 4, shape=[2, 2]), [[1, 2], [3, 4]]),
+        (json.dumps({"predictions": [3]}).encode(), [3]),
+        (v2_answer(1, 2, 3, shape=[2]), None),
+        (b'{"outputs": []}', None),
+        (b'{"outputs": [{"shape": [1]}]}', None),
+        (b'{"error": "no"}', None),
+        (b"[]", None),
+        (b"<html>", None),
+        (b"", None),
+    ],
+)
+def test_the_answers_in_a_response(body, rows):
+    assert v2.rows_of(body) == rows
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        (v2_answer(3, 8), v2_answer(3, 3), (2, 1)),
+        (v2_answer("a"), v2_answer("a"), (1, 0)),
+        (v2_answer(1.0), v2_answer(1.005), (1, 0)),
+        (v2_answer(1.0), v2_answer(1.02), (1, 1)),
+        (v2_answer(1.0), v2_answer("a"), (1, 1)),
+        (v2_answer(1), v2_answer(1, 2), None),
+        (v2_answer(1), b"{}", None),
+    ],
+)
+def test_answers_are_compared_row_by_row(one, other, told):
+    assert v2.compare(one, other) == told
+
+
+STABLE, CANDIDATE = {"release": "digits-1", "url": "http://one"}, {"release": "digits-2", "url": "http://two"}
+
+
+def route(mode, **more):
+    candidate = None if mode == "stable" else CANDIDATE
+    return {"mode": mode, "stable": STABLE, "candidate": candidate, "share": 0.1, **more}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        json.dumps(route("forward")),
+        json.dumps(route("canary", candidate=None)),
+        json.dumps(route("shadow", stable=None)),
+        json.dumps(route("canary", candidate={"release": "digits-2"})),
+        json.dumps(route("canary", share="many")),
+    ],
+)
+def test_what_is_no_route_is_not_followed(text):
+    assert routing.parse(text) is None
+
+
+@pytest.mark.parametrize("mode", routing.MODES)
+def test_routes_are_read(mode):
+    assert routing.parse(json.dumps(route(mode))) == route(mode)
+    assert routing.parse(json.dumps({"mode": "stable", "stable": None, "candidate": None}))
+
+
+@pytest.mark.parametrize(
+    ("mode", "share", "turns"),
+    [("stable", 1, 0), ("shadow", 1, 0), ("canary", 0.1, 10), ("canary", 0.25, 25), ("canary", 0, 0), ("live", 0, 100)],
+)
+def test_a_canary_has_its_share_evenly(mode, share, turns):
+    traffic = routing.Traffic(route(mode, share=share))
+    taken = [traffic.candidates_turn() for _call in range(100)]
+    assert sum(taken) == turns
+    if mode == "canary" and share:
+        assert max(sum(taken[place : place + 20]) for place in range(80)) <= round(20 * share) + 1
+
+
+def test_another_route_counts_from_the_beginning_and_keeps_latencies():
+    traffic = routing.Traffic(route("shadow"))
+    candidate = traffic.of("candidate")
+    candidate.errors, candidate.calls = 2, 5
+    candidate.latencies.append(7.0)
+    traffic.follow(dict(route("shadow")))
+    assert traffic.told()["releases"]["digits-2"]["errors"] == 2, "the same route changes nothing"
+    traffic.follow(route("canary"))
+    told = traffic.told()
+    assert (told["mode"], told["stable"], told["candidate"]) == ("canary", "digits-1", "digits-2")
+    assert told["releases"]["digits-2"] == {
+        "calls": 0,
+        "answered": 0,
+        "errors": 0,
+        "lastError": "",
+        "compared": 0,
+        "different": 0,
+        "timed": 1,
+        "latencyMs50": 7.0,
+        "latencyMs95": 7.0,
+    }
+    traffic.follow(route("stable"))
+    assert list(traffic.told()["releases"]) == ["digits-1"]
