@@ -54,7 +54,7 @@ class Program:
 
     def __init__(self, *command: str, log: Path, **environment: str) -> None:
         self._command = [sys.executable, str(PROGRAMS / command[0]), *command[1:]]
-        self._environment = {**os.environ, "PYTHONPATH": packages(), "PYTHONDONTWRITEBYTECODE": "1", **environment}
+        self._environment = {**os.environ, "PYTHONPATH": packages(), **environment}
         self.log = log
         self.process: subprocess.Popen[bytes] | None = None
         self.start()
@@ -183,7 +183,7 @@ class Kubelet:
     def _start(self, name: str, spec: dict[str, Any], **more: str) -> Program:
         [container] = spec["containers"]
         environment = {one["name"]: one["value"] for one in container["env"] if "value" in one}
-        environment.pop("HOME")
+        del environment["HOME"], environment["PYTHONDONTWRITEBYTECODE"]
         for volume in spec["volumes"]:
             if volume["name"] == "code":
                 code = self._folder / f"{name}-code"
