@@ -130,7 +130,7 @@ class Loop:
         except kube.NotFound:
             return {}
 
-    def wait(self, name: str, *phases: str, seconds: float = 150) -> dict:
+    def wait(self, name: str, *phases: str, seconds: float = 900) -> dict:
         """Wait until a release is in one of these phases."""
         end = time.monotonic() + seconds
         while True:
