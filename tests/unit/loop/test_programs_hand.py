@@ -13,7 +13,7 @@ import pods
 import pytest
 import volume
 from hand import Seen, Step, Work
-from loop_api import FakeKube, Killed, phases
+from loop_memory import FakeKube, Killed, phases
 
 RULES = {"thresholds": {"accuracy": {"min": 0.9}}}
 CODE = {"model.py": "KIND = 'image'"}

@@ -11,7 +11,7 @@ import random
 import kube
 import pytest
 import switch
-from loop_api import FakeKube, Killed, phases
+from loop_memory import FakeKube, Killed, phases
 from switch import Seen, Server, Step
 
 AT = 1767225600.0  # 2026-01-01T00:00:00Z

@@ -34,6 +34,7 @@ DEADLINE = float(os.environ.get("LOOP_DEADLINE") or 10)  # seconds for a call, w
 FOR_CANDIDATE = 0.4  # part of the deadline after which the stable one is asked instead
 AT_ONCE, QUEUE = 32, 128  # calls at once, and those that may wait for their turn
 COMPARISONS, COMPARERS = 100, 2  # comparisons that may wait, and those at once
+REACHED_WITHIN = 2.0  # seconds in which a new Service becomes known on this node; comparisons wait so long
 LARGEST = 8 << 20  # bytes of a question
 KEPT_ROUTES = Path(os.environ.get("LOOP_ROUTES") or "/tmp/routes.json")
 PASSED_HEADERS = ("content-type", "accept", "inference-header-content-length")
@@ -45,12 +46,14 @@ class Answer:
 
     :ivar status: HTTP status, 0 when there was none.
     :ivar problem: what was wrong, empty when nothing was.
+    :ivar reached: whether there was a connection at all.
     """
 
     status: int
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
     problem: str = ""
+    reached: bool = True
 
     @property
     def refused(self) -> bool:
@@ -175,10 +178,15 @@ class Router:
         candidate.errors += 1
         candidate.last_error = answer.problem
 
-    async def _timed(self, traffic, route, place, target, headers, body, seconds) -> Answer:
-        """Ask one of the two; the time counts when it answered."""
-        begin = time.perf_counter()
-        answer = await self._ask(route[place]["url"], "POST", target, headers, body, seconds, True)
+    async def _timed(self, traffic, route, place, target, headers, body, seconds, reach=0.0) -> Answer:
+        """Ask one of the two, and count and time it; one that cannot be reached is tried for so many seconds."""
+        clock = Clock(reach)
+        while True:
+            begin = time.perf_counter()
+            answer = await self._ask(route[place]["url"], "POST", target, headers, body, seconds, True)
+            if answer.reached or clock.over():
+                break
+            await asyncio.sleep(0.2)
         if route is traffic.route:
             release = traffic.of(place)
             release.calls += 1
@@ -200,7 +208,8 @@ class Router:
         except TimeoutError:
             return Answer(0, problem=f"no answer within {seconds:.1f} s")
         except httpx.HTTPError as error:
-            return Answer(0, problem=f"{type(error).__name__}: {error}")
+            reached = not isinstance(error, httpx.ConnectError)
+            return Answer(0, problem=f"{type(error).__name__}: {error}", reached=reached)
         kept = tuple((name, response.headers[name]) for name in PASSED_HEADERS if name in response.headers)
         problem = "" if response.status_code == 200 else f"HTTP {response.status_code}"
         as_json = "inference-header-content-length" not in response.headers
@@ -223,7 +232,7 @@ class Router:
             traffic, route, place, target, headers, body, answer = await self._comparisons.get()
             if route is not traffic.route:
                 continue
-            other = await self._timed(traffic, route, place, target, headers, body, self._deadline)
+            other = await self._timed(traffic, route, place, target, headers, body, self._deadline, REACHED_WITHIN)
             if route is not traffic.route:
                 continue
             if other.problem:
