@@ -9,6 +9,7 @@ Bad candidates come back, and whoever asks at the router's address meanwhile alw
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
 import urllib.error
@@ -216,14 +217,16 @@ def test_approved_it_answers(loop):
     assert memory["router"] < 80
 
 
-def next_release(loop, name: str, mark: str) -> None:
-    """Another release, by a change of the code, until it waits; with what the programs went through."""
-    loop.push_code(f"{SOURCE}\n# {mark}\n")
+def same_again(loop, name: str) -> None:
+    """A release that ada asks for, with what training and check of digits-1 have left; the hand takes it from there."""
+    shutil.copytree(loop.data / "releases/digits-1", loop.data / "releases" / name)
+    Person(loop.server, "ada").release("digits", "ada", name)
     loop.wait(name, "Waiting")
 
 
 def test_the_next_one_goes_live_with_no_failed_call_though_all_programs_are_killed(loop):
-    next_release(loop, "digits-2", "second")
+    loop.push_code(f"{SOURCE}\n# second\n")
+    loop.wait("digits-2", "Waiting")
     found = loop.release("digits-2")
     assert found["spec"]["evidence"]["changed"]["with"] == "digits-1"
     assert found["spec"]["evidence"]["scores"]["agreement"] == 1.0
@@ -254,7 +257,7 @@ FAULTS = ["500", "slow", "hang", "nonsense", "refuse"]
 def test_a_bad_candidate_comes_back_within_ten_seconds_and_no_call_fails(loop, fault, stage):
     number = 3 + FAULTS.index(fault) + (len(FAULTS) if stage == "Live" else 0)
     name = f"digits-{number}"
-    next_release(loop, name, f"{fault} in {stage}")
+    same_again(loop, name)
     loop.caller.failed.clear()
     calls = loop.caller.calls
     loop.approve(name)
@@ -278,7 +281,7 @@ def test_a_bad_candidate_comes_back_within_ten_seconds_and_no_call_fails(loop, f
 
 def test_a_file_that_is_not_the_one_that_was_checked_never_answers(loop):
     name = f"digits-{3 + 2 * len(FAULTS)}"
-    next_release(loop, name, "another file")
+    same_again(loop, name)
     model = loop.data / "releases" / name / "model.joblib"
     model.write_bytes((loop.data / "releases/digits-1/model.joblib").read_bytes() + b" ")
     loop.approve(name)
@@ -290,7 +293,7 @@ def test_a_file_that_is_not_the_one_that_was_checked_never_answers(loop):
 
 def test_a_person_takes_it_back_and_the_earlier_one_answers(loop):
     name = f"digits-{4 + 2 * len(FAULTS)}"
-    next_release(loop, name, "taken back")
+    same_again(loop, name)
     loop.approve(name)
     loop.wait(name, "Live")
     time.sleep(8)  # the replaced one is parked by now
