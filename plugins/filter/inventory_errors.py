@@ -57,6 +57,7 @@ from jinja2 import Undefined
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
 from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.choice import near
+from ansible_collections.bramble.kube.plugins.module_utils.loop.settings import errors as loop_errors
 from ansible_collections.bramble.kube.plugins.module_utils.preflight import unknown
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.inventory import (
     CLUSTER_WIDE,
@@ -68,6 +69,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.preflight.settings im
     catalogue_names,
     role_defaults,
     role_options,
+    value_problem,
 )
 
 _UNDEFINED = re.compile(r"'(\w+)' is undefined")
@@ -121,7 +123,18 @@ def filter_inventory_errors(
     inventory = read_inventory(groups, hostvars)
     if not facts_known:
         inventory = replace(inventory, unresolved={})
-    return inventory_errors(inventory) + [foreign(sentence) for sentence in _component_slips(inventory) if sentence]
+    further = [*_component_slips(inventory), *_loop_errors(inventory, hostvars)]
+    return inventory_errors(inventory) + [foreign(sentence) for sentence in further]
+
+
+def _loop_errors(inventory: Inventory, hostvars: Mapping[str, Any]) -> list[str]:
+    """Models and people with whom nothing could be decided; they are the master's."""
+    for host in inventory.groups.get("master", ()):
+        given = {name: inventory.value(host, name) or [] for name in ("loop_models", "people")}
+        # What is of another type has its sentence already.
+        if not any(value_problem(name, value, inventory.options[name]) for name, value in given.items()):
+            return loop_errors(given["loop_models"], given["people"], str(hostvars[host].get("inventory_dir") or ""))
+    return []
 
 
 def _component_slips(inventory: Inventory) -> list[str]:

@@ -24,7 +24,7 @@ class Api:
     """
 
     def __init__(self, ca: str = "") -> None:
-        self.endpoint = SimpleNamespace(ca_data=ca)
+        self.endpoint = SimpleNamespace(ca_data=ca, server="https://192.168.13.7:6443")
         self.objects: dict[str, Any] = {}
         self.sent: list[tuple[str, str, Any, str]] = []
         self.queries: list[dict | None] = []

@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign
 from ansible_collections.bramble.kube.plugins.module_utils.common.wording import listing, shown
+from ansible_collections.bramble.kube.plugins.module_utils.loop import code
 
 GROUPS = ("trainer", "reviewer", "operator", "viewer")
 TESTS = frozenset(f"{area}-{number}" for area in ("data", "model", "infra", "monitor") for number in range(1, 8))
@@ -39,9 +40,6 @@ DEFAULTS: dict[str, Any] = {
 MOST = {"errors": 0.0, "latency_ratio": 3.0, "disagreement": 0.1}
 DATA = {"every_seconds": 0, "corrections": 0, "drift": 0.0, "look_seconds": 3600}
 EXAMPLE_THRESHOLDS = {"accuracy": {"min": 0.93}}
-#: What a folder with a model's code may hold together; a ConfigMap has room for 1 MiB.
-LARGEST_CODE = 900_000
-CODE_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.(?:py|html|css|js|json|txt|csv)")
 
 _PERSON = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _MODEL = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
@@ -217,33 +215,24 @@ def _passes(is_right: Callable[[Any], bool], value: Any) -> bool:
 
 
 def _code(place: str, model: Mapping[str, Any], folder: str) -> Found:
-    code = model.get("code") or ""
-    if not code or not isinstance(code, str):
+    given = model.get("code")
+    if not given or not isinstance(given, str):
         return
-    path = code_folder(code, folder)
+    path = code.folder_of(given, folder)
     if not os.path.isfile(os.path.join(path, "model.py")):
         yield f"{place}: there is no model.py in the folder {foreign(path, 200)} (code)"
         return
-    size = sum(os.path.getsize(os.path.join(path, name)) for name in code_files(path))
-    if size > LARGEST_CODE:
+    try:
+        files = code.read(path)
+    except (OSError, ValueError) as error:
+        yield f"{place}: its code cannot be read: {foreign(error, 200)}"
+        return
+    size = sum(len(text.encode()) for text in files.values())
+    if size > code.LARGEST:
         yield (
-            f"{place}: the files in {foreign(path, 200)} have {size} bytes together; at most {LARGEST_CODE} fit, so "
+            f"{place}: the files in {foreign(path, 200)} have {size} bytes together; at most {code.LARGEST} fit, so "
             "put data on a volume (volume)"
         )
-
-
-def code_folder(code: str, folder: str) -> str:
-    """Where a model's code lies on the laptop."""
-    return os.path.join(folder, os.path.expanduser(code))
-
-
-def code_files(path: str) -> list[str]:
-    """Names of the files in a folder that go to the cluster."""
-    return sorted(name for name in os.listdir(path) if CODE_FILE.fullmatch(name) and _is_file(path, name))
-
-
-def _is_file(path: str, name: str) -> bool:
-    return os.path.isfile(os.path.join(path, name))
 
 
 def _thresholds(place: str, model: Mapping[str, Any]) -> Found:

@@ -55,6 +55,11 @@ class Cluster:
         """The CA in the kubeconfig, as PEM; empty when there is none."""
         return self._client.endpoint.ca_data
 
+    @property
+    def server(self) -> str:
+        """The API server's address."""
+        return self._client.endpoint.server
+
     def patiently(self, ask: Callable[[], Any], seconds: float) -> Any:
         """Ask again while there is no answer, as when the API server is being restarted.
 

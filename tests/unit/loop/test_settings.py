@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.bramble.kube.plugins.module_utils.loop import settings
+from ansible_collections.bramble.kube.plugins.module_utils.loop import code, settings
 from ansible_collections.bramble.kube.plugins.module_utils.loop.settings import errors, gate
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -185,9 +185,13 @@ def test_code_of_ones_own(tmp_path):
     )
     model["thresholds"] = {}
     for name in ("photo.jpg", ".secret.py", "a b.py"):
-        (folder / name).write_text("x" * settings.LARGEST_CODE)
-    assert settings.code_files(str(folder)) == ["model.py"] and errors([model], PEOPLE, str(tmp_path)) == []
-    (folder / "table.csv").write_text("x" * settings.LARGEST_CODE)
+        (folder / name).write_text("x" * code.LARGEST)
+    assert list(code.read(str(folder))) == ["model.py"]
+    assert errors([model], PEOPLE, str(tmp_path)) == []
+    (folder / "table.csv").write_bytes(b"\xff")
+    (sentence,) = errors([model], PEOPLE, str(tmp_path))
+    assert sentence == f"loop_models: iris: its code cannot be read: {folder}/table.csv is not UTF-8."
+    (folder / "table.csv").write_text("x" * code.LARGEST)
     (sentence,) = errors([model], PEOPLE, str(tmp_path))
     assert sentence.endswith("at most 900000 fit, so put data on a volume (volume).")
 

@@ -116,3 +116,15 @@ def test_a_name_that_is_suggested_is_shown_without_what_acts_on_the_screen():
     found = errors(kubeflow_catalogue_extra=own, kubeflow_components=["my-\x1b[2Jpart"])
     assert any("kubeflow_components" in sentence for sentence in found)
     assert not any("\x1b" in sentence for sentence in found)
+
+
+def test_models_about_which_nobody_could_decide_are_refused_before_any_pi_is_asked():
+    ada = {"name": "ada", "groups": ["trainer", "reviewer"]}
+    assert errors(loop_models=[{"name": "digits", "alone": True}], people=[ada]) == []
+    assert errors(loop_models=[{"name": "digits"}], people=[ada]) == [
+        "loop_models: digits: ada alone may decide, and is a trainer, too, so nobody could decide about a release that "
+        "ada asks for; add a reviewer, or set alone: true."
+    ]
+    assert errors(people=[ada, ada]) == ["people: ada is there twice; put all groups into one entry."]
+    # What is of another type is said once.
+    assert len(errors(loop_models="digits")) == len(errors(people=[{"name": "ada", "groups": ["boss"]}])) == 1
