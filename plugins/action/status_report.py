@@ -16,6 +16,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
 from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import DEFAULT
+from ansible_collections.bramble.kube.plugins.module_utils.loop import settings
 from ansible_collections.bramble.kube.plugins.module_utils.status import (
     audit,
     audit_items,
@@ -25,6 +26,13 @@ from ansible_collections.bramble.kube.plugins.module_utils.status import (
     screen,
 )
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, Scene, read_pi
+
+
+def _gate(variables: Any) -> dict[str, Any] | None:
+    """The Gate that a host's loop_models and people make, if they make one."""
+    models, people = (variables.get(name) or [] for name in ("loop_models", "people"))
+    wrong = settings.errors(models, people, str(variables.get("inventory_dir") or ""))
+    return settings.gate(models, people) if models and not wrong else None
 
 
 class ActionModule(ActionBase):
@@ -61,6 +69,7 @@ class ActionModule(ActionBase):
             renew_days=options["renew_days"],
             drill_days=options["drill_days"],
             network=str(first.get("kubeadm_cni") or DEFAULT),
+            gate=_gate(first) if options["audit"] else None,
         )
         return self._audit(scene) if options["audit"] else self._status(scene, options["dest"])
 

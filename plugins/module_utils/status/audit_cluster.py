@@ -42,6 +42,9 @@ COMPONENTS: dict[str, set[str]] = {
     "ServiceAccount jupyterhub/hub": {powers.PODS},
     "ServiceAccount kubeflow-system/kubeflow-trainer-controller-manager": {powers.SECRETS, powers.WEBHOOKS},
     "ServiceAccount kubeflow/training-operator": {powers.PODS, powers.SECRETS, powers.WEBHOOKS},
+    "ServiceAccount loop/desk": {powers.ESCALATE},
+    "ServiceAccount loop/hand": {powers.PODS},
+    "ServiceAccount loop/switch": {powers.PODS},
     "ServiceAccount local-path-storage/local-path-provisioner-service-account": {powers.PODS, powers.VOLUMES},
 }
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.check import Check
 from ansible_collections.bramble.kube.plugins.module_utils.status import audit_cluster as cluster
+from ansible_collections.bramble.kube.plugins.module_utils.status import audit_loop, powers
 from ansible_collections.bramble.kube.plugins.module_utils.status import audit_pis as on_pis
-from ansible_collections.bramble.kube.plugins.module_utils.status import powers
 from ansible_collections.bramble.kube.plugins.module_utils.status.audit import item
 from ansible_collections.bramble.kube.plugins.module_utils.status.audit_cluster import (
     BASELINE,
@@ -507,6 +507,10 @@ def _own() -> Iterable[Check]:
         cluster.images_by_digest,
         "kubeadm chooses the images of Kubernetes itself, by their tags; of the others no digest is known that two "
         "independent sources agree on, see docs/catalogue.md",
+    )
+    yield item("B.7", "what keeps the gate of the loop is as it was shipped", audit_loop.gate_as_shipped)
+    yield item(
+        "B.8", "models that answer were approved, with evidence, by a second person", audit_loop.answers_are_approved
     )
 
 

@@ -184,13 +184,65 @@ def _of_both(client: Client, plural: str, make: Callable[[str, dict], dict]) -> 
     ]
 
 
+def _items_if_known(client: Client, path: str) -> list[dict]:
+    """A list's objects; none where the server does not know the kind."""
+    try:
+        return _items(client, path)
+    except ApiError as error:
+        if error.status == 404:
+            return []
+        raise
+
+
+def release(item: dict) -> dict[str, Any]:
+    """A release without its evidence."""
+    spec = item.get("spec") or {}
+    return {
+        "name": _meta(item)["name"],
+        "asked_by": spec.get("askedBy", ""),
+        "decision": spec.get("decision") or {},
+        "evidence": bool(spec.get("evidence")),
+        "phase": (item.get("status") or {}).get("phase", ""),
+    }
+
+
+def loop(client: Client) -> dict[str, Any]:
+    """The gate of the loop, and what passed it.
+
+    :returns: ``rules``, the specs of its policies and their bindings by kind and name; ``gate``, the Gate's spec or
+        None; ``releases``; ``servers``, the releases that have Pods.
+    """
+    rules = {
+        f"{kind} {_meta(item)['name']}": item.get("spec") or {}
+        for kind, path in (
+            ("ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
+            ("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"),
+        )
+        for item in _items_if_known(client, f"/apis/admissionregistration.k8s.io/v1/{path}")
+        if _meta(item)["name"].startswith("loop-")
+    }
+    objects = "/apis/loop.bramble.kube/v1alpha1/namespaces/loop"
+    gates = [item for item in _items_if_known(client, f"{objects}/gates") if _meta(item)["name"] == "gate"]
+    deployments = _items_if_known(client, "/apis/apps/v1/namespaces/loop/deployments")
+    return {
+        "rules": rules,
+        "gate": (gates[0].get("spec") or {}) if gates else None,
+        "releases": [release(item) for item in _items_if_known(client, f"{objects}/releases")],
+        "servers": [
+            _meta(item)["name"].removeprefix("serve-")
+            for item in deployments
+            if _meta(item)["name"].startswith("serve-") and (item.get("spec") or {}).get("replicas") != 0
+        ],
+    }
+
+
 def ask(client: Client, nodes: list[str]) -> dict[str, Any]:
     """Ask for everything.
 
     :param nodes: names of the nodes.
     :returns: ``kubelets`` by node; ``roles``, ``bindings``, ``namespaces``, ``accounts``, ``pod_specs``, ``policies``
-        (NetworkPolicies), ``account_secrets`` (Secrets that hold a token for ever), each left out when it could not be
-        read, for the reason in ``trouble``.
+        (NetworkPolicies), ``account_secrets`` (Secrets that hold a token for ever), ``loop``, each left out when
+        it could not be read, for the reason in ``trouble``.
     """
     secrets = "/api/v1/secrets"
     parts: dict[str, Callable[[], Any]] = {
@@ -204,6 +256,7 @@ def ask(client: Client, nodes: list[str]) -> dict[str, Any]:
         "account_secrets": lambda: _named(
             _items(client, secrets, {"fieldSelector": "type=kubernetes.io/service-account-token"}, METADATA)
         ),
+        "loop": lambda: loop(client),
     }
     kubelets = dict(zip(nodes, together(lambda name: kubelet(client, name), nodes)))
     answer: dict[str, Any] = {"kubelets": kubelets, "trouble": {}}

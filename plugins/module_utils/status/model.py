@@ -72,6 +72,7 @@ class Scene:
     :ivar renew_days: with fewer days left, a certificate is told.
     :ivar drill_days: a drill with a backup that is longer ago is told; 0: never.
     :ivar network: the Pod network that the inventory wants (kubeadm_cni).
+    :ivar gate: the Gate that loop_models and people make; None where there are no models.
     """
 
     pis: Sequence[Pi]
@@ -80,6 +81,7 @@ class Scene:
     renew_days: int = 30
     drill_days: int = 30
     network: str = DEFAULT
+    gate: Mapping[str, Any] | None = None
     now: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
     @property

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import GOOD, RELEASES, Person, Refused, decision, proof
+from loop_api import GOOD, RELEASES, Person, Refused, decision, proof
 
 pytestmark = pytest.mark.lab
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from apiserver import ApiServer, program
-from conftest import PEOPLE, ROOT, push_rules, rules
+from loop_api import PEOPLE, ROOT, push_rules, rules
 from secret_scan import secrets_in
 
 pytestmark = pytest.mark.lab

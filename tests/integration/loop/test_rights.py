@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 import pytest
-from conftest import MODELS, PEOPLE, PROGRAMS, Person, Refused, decision, push_rules, rules
+from loop_api import MODELS, PEOPLE, PROGRAMS, Person, Refused, decision, push_rules, rules
 
 pytestmark = pytest.mark.lab
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from scenes import NAMES, Sketch, ca, other_ca
 
+from ansible_collections.bramble.kube.plugins.module_utils.loop import settings
+from ansible_collections.bramble.kube.plugins.module_utils.status import audit_loop
 from ansible_collections.bramble.kube.plugins.module_utils.status.audit import Result, audit
 from ansible_collections.bramble.kube.plugins.module_utils.status.audit_items import ITEMS
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import Scene
@@ -66,6 +68,18 @@ KUBELET = {
 
 #: Deviations that no value of a setting makes a fault: their item is explained whatever the setting is.
 ALWAYS_EXPLAINED = {"1.2.3", "1.2.5", "1.2.9", "1.2.11", "1.2.16", "1.3.1", "3.1.1", "3.2.1", "4.2.9", "5.3.1", "5.5.1"}
+
+
+#: What loop_models and people make.
+GATE = settings.gate(
+    [{"name": "digits"}], [{"name": "ada", "groups": ["trainer"]}, {"name": "ben", "groups": ["reviewer"]}]
+)
+
+
+def live_release() -> dict[str, Any]:
+    """A release that answers, as it is read."""
+    decision = {"verdict": "approved", "by": "ben", "reason": "better threes", "at": "2026-01-02T03:04:05Z"}
+    return {"name": "digits-7", "asked_by": "ada", "decision": decision, "evidence": True, "phase": "Live"}
 
 
 def file(path: str, mode: int, secret: bool = False) -> dict[str, Any]:
@@ -157,6 +171,12 @@ class Audited(Sketch):
             "services": [{"namespace": "default", "name": "kubernetes"}],
             "policies": [],
             "account_secrets": [],
+            "loop": {
+                "rules": copy.deepcopy(audit_loop.shipped()),
+                "gate": copy.deepcopy(GATE),
+                "releases": [live_release()],
+                "servers": ["digits-7"],
+            },
             "trouble": {},
         }
         self.cluster["audit"] = self.told
@@ -262,7 +282,7 @@ class Audited(Sketch):
             dataclasses.replace(pi, audit={} if pi.name in self.unreachable else self.audit[pi.name])
             for pi in plain.pis
         ]
-        return dataclasses.replace(plain, pis=pis)
+        return dataclasses.replace(plain, pis=pis, gate=GATE)
 
     def results(self) -> dict[str, Result]:
         """The audit's results by item."""

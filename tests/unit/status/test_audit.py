@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,13 +14,14 @@ from scenes import ca
 
 from ansible_collections.bramble.kube.plugins.module_utils.images.known_digests import DIGESTS
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.catalogue import load
-from ansible_collections.bramble.kube.plugins.module_utils.status import audit_pis
+from ansible_collections.bramble.kube.plugins.module_utils.status import audit_loop, audit_pis
 from ansible_collections.bramble.kube.plugins.module_utils.status.audit import (
     EXPLAINED,
     FAIL,
     NOT_CHECKED,
     PASS,
     UNKNOWN,
+    audit,
     counts,
     reason,
 )
@@ -91,6 +94,16 @@ def encrypted(*rules: tuple[str, str]) -> Harm:
 def pod(namespace: str = "kube-system", workload: str = "Pod mine", **changed: object) -> Harm:
     """A Pod is there."""
     return lambda s: s.pod(namespace, workload, **changed)
+
+
+def gone(label: str) -> Harm:
+    """A policy or binding of the loop is deleted."""
+    return lambda sketch: sketch.told["loop"]["rules"].pop(label)
+
+
+def weakened(label: str, **spec: Any) -> Harm:
+    """A policy or binding of the loop is changed."""
+    return lambda sketch: sketch.told["loop"]["rules"][label].update(spec)
 
 
 MANIFESTS = "/etc/kubernetes/manifests"
@@ -283,6 +296,25 @@ VIOLATIONS: list[tuple[str, Harm]] = [
     ("B.6", pod(image="registry.k8s.io/kube-proxy:v1.37.2")),
     ("B.6", pod("jupyterhub", image="busybox")),
     ("B.6", pod("model-server", image="Not an image")),
+    *(("B.7", gone(label)) for label in audit_loop.shipped()),
+    ("B.7", weakened("ValidatingAdmissionPolicyBinding loop-release", validationActions=["Audit"])),
+    ("B.7", weakened("ValidatingAdmissionPolicyBinding loop-release", paramRef={"name": "mine", "namespace": "loop"})),
+    ("B.7", weakened("ValidatingAdmissionPolicyBinding loop-release", matchResources={"excludeResourceRules": []})),
+    ("B.7", weakened("ValidatingAdmissionPolicy loop-release", failurePolicy="Ignore")),
+    ("B.7", weakened("ValidatingAdmissionPolicy loop-release", matchConditions=[{"name": "a", "expression": "false"}])),
+    ("B.7", lambda s: s.told["loop"]["rules"]["ValidatingAdmissionPolicy loop-release"]["validations"].pop()),
+    ("B.7", lambda s: s.told["loop"].update(gate=None)),
+    ("B.7", lambda s: s.told["loop"]["gate"]["people"].update(eve=["reviewer"])),
+    ("B.7", lambda s: s.told["loop"]["gate"]["models"]["digits"].update(thresholds={})),
+    ("B.8", lambda s: s.told["loop"]["releases"][0].update(decision={})),
+    ("B.8", lambda s: s.told["loop"]["releases"][0]["decision"].update(verdict="refused")),
+    ("B.8", lambda s: s.told["loop"]["releases"][0]["decision"].update(by="ada")),
+    ("B.8", lambda s: s.told["loop"]["releases"][0].update(evidence=False)),
+    (
+        "B.8",
+        lambda s: s.told["loop"]["releases"].append({**s.told["loop"]["releases"][0], "name": "x-1", "decision": {}}),
+    ),
+    ("B.8", lambda s: s.told["loop"]["servers"].append("digits-8")),
 ]
 #: What every admitted kubelet has, so that only its absence is a fault.
 VIOLATIONS.append(("4.2.3", lambda s: [s.kubelet("authentication.x509", {"clientCAFile": ""}, OTHER)]))
@@ -471,3 +503,31 @@ def test_a_narrow_rule_of_an_audit_policy_covers_nobody_else() -> None:
     assert audit_pis.audit_level([sub], "get", "", "pods/exec") == "None"
     sub["resources"] = [{"group": "", "resources": ["pods/*"]}]
     assert audit_pis.audit_level([sub], "get", "", "pods/exec") == "Metadata"
+
+
+def test_the_audit_says_which_model_answers_and_who_allowed_it() -> None:
+    result = Audited().results()["B.8"]
+    assert (result.verdict, result.found) == (PASS, "read: digits-7 (Live, approved by ben on 2026-01-02), 1 release")
+
+
+def test_a_model_that_one_person_may_decide_alone_passes() -> None:
+    sketch = Audited()
+    sketch.told["loop"]["releases"][0].update(asked_by="ben")
+    sketch.told["loop"]["releases"][0]["decision"].update(alone=True)
+    assert sketch.results()["B.8"].verdict == PASS
+
+
+def test_a_cluster_without_a_loop_has_no_gate_to_keep() -> None:
+    sketch = Audited()
+    sketch.told["loop"] = {"rules": {}, "gate": None, "releases": [], "servers": []}
+    scene = dataclasses.replace(sketch.scene(), gate=None)
+    found = {result.id: result for result in audit(scene, ITEMS)}
+    assert {found[id_].verdict for id_ in ("B.7", "B.8")} == {PASS}
+    assert found["B.7"].found == "read: the cluster, which has no loop"
+
+
+def test_a_loop_that_could_not_be_read_is_unknown() -> None:
+    sketch = Audited()
+    del sketch.told["loop"]
+    sketch.told["trouble"]["loop"] = "no answer"
+    assert {sketch.results()[id_].verdict for id_ in ("B.7", "B.8")} == {UNKNOWN}
