@@ -19,7 +19,7 @@ from pathlib import Path
 import kube
 import pytest
 from apiserver import free_port
-from conftest import Person, push_rules, rules
+from loop_api import Person, push_rules, rules
 from played_loop import ROOT, Front, Kubelet, Program
 
 EXAMPLE = ROOT / "roles" / "loop" / "files" / "example" / "digits"
