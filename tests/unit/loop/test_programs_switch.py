@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import random
+import threading
 
 import kube
 import pytest
@@ -544,3 +546,14 @@ def test_killed_anywhere_a_person_takes_a_live_release_back(tmp_path, monkeypatc
 
 def test_steps_are_compared_by_value():
     assert Step("wait") == switch.WAIT
+
+
+def test_an_answer_that_is_no_success_is_told_from_no_answer():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with pytest.raises(switch.Answered, match="it answered 501"):
+        switch.fetch(f"http://127.0.0.1:{server.server_address[1]}/v2")
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(OSError, match="refused"):
+        switch.fetch(f"http://127.0.0.1:{server.server_address[1]}/v2")

@@ -16,17 +16,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import http.client
 import json
 import os
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pods
 from kube import (
@@ -514,16 +514,31 @@ class World:
     routes: dict[str, Object]
 
 
-def fetch(url: str, body: Any = None, seconds: float = 5) -> Any:
-    """JSON from an address; the server's words when it is no success.
+class Answered(OSError):
+    """An answer that is no success."""
 
+
+def fetch(url: str, body: Any = None, seconds: float = 5) -> Any:
+    """JSON from an address.
+
+    :raises Answered: when the answer is no success.
     :raises OSError: when there is no answer.
     """
-    content = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, content, {"Content-Type": "application/json"})
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=seconds) as response:
-        return json.loads(response.read())
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=seconds)
+    try:
+        content = None if body is None else json.dumps(body)
+        headers = {"Content-Type": "application/json"}
+        connection.request("GET" if body is None else "POST", parts.path, content, headers)
+        response = connection.getresponse()
+        answer = response.read()
+    except http.client.HTTPException as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
+    finally:
+        connection.close()
+    if response.status != 200:
+        raise Answered(f"it answered {response.status}.")
+    return json.loads(answer)
 
 
 class Switch:
@@ -657,8 +672,8 @@ class Switch:
             try:
                 answer = fetch(url, probe["question"], 10)
                 [found] = answer["outputs"][0]["data"]
-            except urllib.error.HTTPError as error:
-                return f"it answered {error.code}."
+            except Answered as error:
+                return str(error)
             except OSError as error:
                 self._unanswered[release] = self._unanswered.get(release, 0) + 1
                 return f"it gave no answer: {error}." if self._unanswered[release] >= UNANSWERED else None
