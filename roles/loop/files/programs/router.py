@@ -35,6 +35,7 @@ FOR_CANDIDATE = 0.4  # part of the deadline after which the stable one is asked 
 AT_ONCE, QUEUE = 32, 128  # calls at once, and those that may wait for their turn
 COMPARISONS, COMPARERS = 100, 2  # comparisons that may wait, and those at once
 REACHED_WITHIN = 2.0  # seconds in which a new Service becomes known on this node; comparisons wait so long
+COMPARED_LIVE = 5  # of so many calls to a new live release one is compared with the replaced one
 LARGEST = 8 << 20  # bytes of a question
 KEPT_ROUTES = Path(os.environ.get("LOOP_ROUTES") or "/tmp/routes.json")
 PASSED_HEADERS = ("content-type", "accept", "inference-header-content-length")
@@ -147,7 +148,7 @@ class Router:
             if tried.status == 200 and not tried.problem:
                 if route is traffic.route:
                     traffic.of("candidate").answered += 1
-                if route["mode"] == "canary":
+                if route["mode"] == "canary" or traffic.calls % COMPARED_LIVE == 0:
                     self._compare_later(traffic, route, "stable", target, headers, body, tried)
                 return _response(tried, route["candidate"]["release"])
         begin = time.perf_counter()

@@ -14,7 +14,7 @@ from typing import Any
 from judge import percentile
 from kube import now
 
-KEPT = 500  # latencies kept of each release
+KEPT = 50  # latencies kept of each release: the latest, so that a change shows soon
 
 #: mode → what the candidate does
 MODES = {
@@ -53,10 +53,6 @@ class Release:
     def __init__(self) -> None:
         self.latencies: deque[float] = deque(maxlen=KEPT)
         self.last_error = ""
-        self.reset()
-
-    def reset(self) -> None:
-        """Count from the beginning; latencies stay."""
         self.calls = self.answered = self.errors = self.compared = self.different = 0
 
     def told(self) -> dict[str, Any]:
@@ -95,14 +91,15 @@ class Traffic:
         return self.route["mode"]
 
     def follow(self, route: Mapping[str, Any]) -> None:
-        """Take up a route; figures start from the beginning when it is another one."""
+        """Take up a route; figures start from the beginning when it is another one.
+
+        So both releases are timed in the same minutes: what else the Pis do slows them both.
+        """
         if dict(route) == dict(self.route):
             return
         self.route, self.since, self._turn = route, now(), 0.0
         names = [route[place]["release"] for place in ("stable", "candidate") if route.get(place)]
-        self.releases = {name: self.releases.get(name) or Release() for name in names}
-        for release in self.releases.values():
-            release.reset()
+        self.releases = {name: Release() for name in names}
 
     def candidates_turn(self) -> bool:
         """Whether the candidate answers the next call: evenly, each tenth for a share of 0.1."""
