@@ -128,7 +128,7 @@ def test_a_canary_has_its_share_evenly(mode, share, turns):
         assert max(sum(taken[place : place + 20]) for place in range(80)) <= round(20 * share) + 1
 
 
-def test_another_route_counts_from_the_beginning_and_keeps_latencies():
+def test_another_route_counts_from_the_beginning():
     traffic = routing.Traffic(route("shadow"))
     candidate = traffic.of("candidate")
     candidate.errors, candidate.calls = 2, 5
@@ -145,9 +145,9 @@ def test_another_route_counts_from_the_beginning_and_keeps_latencies():
         "lastError": "",
         "compared": 0,
         "different": 0,
-        "timed": 1,
-        "latencyMs50": 7.0,
-        "latencyMs95": 7.0,
+        "timed": 0,
+        "latencyMs50": 0,
+        "latencyMs95": 0,
     }
     traffic.follow(route("stable"))
     assert list(traffic.told()["releases"]) == ["digits-1"]
