@@ -132,6 +132,23 @@ def test_many_hands_at_once(tmp_path) -> None:
     assert len({json.loads(one)["case"] for one in lines}) == len(lines) == 160
 
 
+def test_the_same_line_from_many_hands_stands_once(tmp_path) -> None:
+    (tmp_path / "corrections").mkdir()
+    (tmp_path / "corrections/digits.jsonl").write_text("{}\n" * 20_000)  # reading takes a while
+    ready = threading.Barrier(8)
+
+    def work() -> None:
+        ready.wait()
+        correct(tmp_path, "digits", [line("1")])
+
+    threads = [threading.Thread(target=work) for _hand in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (tmp_path / "corrections/digits.jsonl").read_text().count('"case": "1"') == 1
+
+
 # Pictures ------------------------------------------------------------------------------------------------------------
 
 

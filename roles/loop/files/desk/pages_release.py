@@ -18,6 +18,7 @@ from element import Markup, h, join, paragraphs, said
 from frame import Visit, form, frame, half, head, label, measure, moment, score_name, sentence, show, state_of, talk
 from pages import asker, cause, score_history
 from store import Comment, Judgement
+from words import canonical
 
 EXAMPLES = 24  # changed cases on a release's page
 LARGEST_CONFUSION = 40
@@ -314,7 +315,8 @@ def _own_questions(visit: Visit, known: Known) -> Markup | None:
             judged.answers[question.id] for _person, judged in known.everybody if judged.answers.get(question.id)
         )
         if counted:
-            told = [h.li(said(answer[:200]), f" · {count}") for answer, count in counted.most_common(20)]
+            named = {canonical(choice): w.own(choice) for choice in question.choices}
+            told = [h.li(said(named.get(text, text)[:200]), f" · {count}") for text, count in counted.most_common(20)]
             found.append(join(h.h3(said(w.own(question.ask))), h.ul(told, cls="plain")))
     return join(found) if found else None
 

@@ -17,6 +17,7 @@ from element import Markup, h, said
 from frame import Visit, form, frame, head, label, show, talk
 from pages_release import TALLY
 from store import Comment, Judgement
+from words import canonical
 
 KEYS = {"A": "a", "B": "b", "same": "s", "right": "y", "wrong": "n", "unknown": "u"}
 
@@ -191,14 +192,11 @@ def _question(visit: Visit, question: Question, given: Judgement | None) -> Mark
     kept = given.answers.get(question.id, "") if given else ""
     ask = said(w.own(question.ask))
     if question.kind == "choice":
-        picks = [
-            h.label(
-                h.input(type="radio", name=name, value=w.own(choice), checked=w.own(choice) == kept),
-                " ",
-                said(w.own(choice)),
-            )
-            for choice in question.choices
-        ]
+        picks = []
+        for choice in question.choices:
+            value = canonical(choice)
+            pick = h.input(type="radio", name=name, value=value, checked=value == kept)
+            picks.append(h.label(pick, " ", said(w.own(choice))))
         return h.fieldset(h.legend(ask), picks)
     kind = "number" if question.kind == "number" else "text"
     field = h.input(

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -23,6 +24,7 @@ from pages_release import Known
 from store import Store
 from words import read as read_words
 
+LOG = logging.getLogger("desk")
 HERE = Path(__file__).resolve().parent
 SHIPPED = {  # file of the page → its type
     "desk.css": "text/css; charset=utf-8",
@@ -90,10 +92,13 @@ class Desk:
             return
         for name in {*before, *releases}:
             old, new = before.get(name), releases.get(name)
-            if new is None:
-                self.hub.publish(Change(name, rules.spec(old or {}).get("model", "")))
-            elif _version(old or {}) != _version(new):
-                self.hub.publish(difference(old, new))
+            try:
+                if new is None:
+                    self.hub.publish(Change(name, rules.spec(old or {}).get("model", "")))
+                elif _version(old or {}) != _version(new):
+                    self.hub.publish(difference(old, new))
+            except Exception:  # the mirror's own thread: it must go on, whatever a release holds
+                LOG.exception("the change of %s", name)
 
     def wrote(self, release: rules.Object) -> None:
         """Remember what the API server answered to a change, until the mirror has it."""

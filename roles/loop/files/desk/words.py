@@ -102,3 +102,8 @@ class Words:
         if isinstance(text, dict):
             return str(text.get(self.language) or text.get(DEFAULT) or next(iter(text.values()), ""))
         return "" if text is None else str(text)
+
+
+def canonical(text: Any) -> str:
+    """An owner's text as it is kept, whichever language it was read in."""
+    return Words(DEFAULT, {}).own(text)
