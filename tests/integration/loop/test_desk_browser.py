@@ -1,0 +1,80 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The desk in a real Chromium, with axe on every page. It needs Chromium, Node.js and two packages:
+
+apt-get install chromium fonts-noto-cjk && npm install --prefix .lab/browser playwright-core axe-core
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import desk_samples
+import pytest
+from apiserver import ApiServer
+from conftest import PEOPLE, Person
+from desk_rig import ROOT, Desk
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+MODULES = ROOT / ".lab/browser"
+
+
+def missing() -> str:
+    """What is not installed."""
+    if CHROMIUM is None:
+        return "Chromium is not installed"
+    if shutil.which("node") is None:
+        return "Node.js is not installed"
+    packages = [name for name in ("playwright-core", "axe-core") if not (MODULES / "node_modules" / name).is_dir()]
+    return f"npm install --prefix .lab/browser {' '.join(packages)}" if packages else ""
+
+
+@pytest.mark.skipif(bool(missing()), reason=missing())
+def test_in_a_browser(api: ApiServer, people: dict[str, Person], ready, tmp_path: Path) -> None:
+    desk = Desk(
+        api, api.kubectl("create", "token", "desk", "-n", "loop").strip(), tmp_path, [one["name"] for one in PEOPLE]
+    )
+    wanted = os.environ.get("DESK_PICTURES", "")
+    pictures = Path(wanted) if wanted else tmp_path / "pictures"
+    pictures.mkdir(parents=True, exist_ok=True)
+
+    def checked(model: str, accuracy: float, cases: dict, before: str = "digits-0") -> str:
+        named = desk_samples.save(desk.data, f"{model}-{time.monotonic_ns()}", cases)
+        evidence = desk_samples.evidence(f"{model}{accuracy}", accuracy, named, before)
+        return ready(model, scores=evidence.pop("scores"), **evidence)
+
+    live = checked("digits", 0.953, desk_samples.digits(first=True), "")
+    people["ben"].decide(live, "ben")
+    people["switch"].phase(live, "Live")
+    names = [checked("digits", accuracy, desk_samples.digits(), live) for accuracy in (0.944, 0.957, 0.961)]
+    own = checked("iris", 0.9, desk_samples.machines())
+    try:
+        desk.start()
+        environment = {
+            **os.environ,
+            "DESK_URL": f"http://127.0.0.1:{desk.port}",
+            "DESK_CHROMIUM": str(CHROMIUM),
+            "DESK_MODULES": str(MODULES),
+            "DESK_PICTURES": str(pictures),
+            **dict(zip(("DESK_RELEASE", "DESK_PLAIN", "DESK_PHONE"), names)),
+            "DESK_OWN": own,
+        }
+        script = Path(__file__).with_name("desk_browser.mjs")
+        done = subprocess.run(["node", str(script)], env=environment, capture_output=True, text=True, check=False)
+    finally:
+        desk.stop()
+    assert done.returncode == 0, done.stderr[-3000:]
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["errors"] == []
+    assert result["axe"] == []
+    assert result["wide"] == []
+    assert len(result["done"]) == 11 and result["looked"] == 6 * 13
+    for name, by in ((names[0], "ben"), (names[1], "cleo")):
+        assert people["admin"].get(name)["spec"]["decision"]["by"] == by
+    assert people["admin"].get(names[2])["spec"]["reviews"]["ben"]["judged"] == 20
