@@ -47,6 +47,16 @@ def test_in_a_browser(api: ApiServer, people: dict[str, Person], ready, tmp_path
     def checked(model: str, accuracy: float, cases: dict, before: str = "digits-0") -> str:
         named = desk_samples.save(desk.data, f"{model}-{time.monotonic_ns()}", cases)
         evidence = desk_samples.evidence(f"{model}{accuracy}", accuracy, named, before)
+        if model == "iris":
+            changed = {
+                "with": "iris-1",
+                "cases": 120,
+                "different": 3,
+                "better": 1,
+                "worse": 2,
+                "mostly": "well read as worn",
+            }
+            evidence["changed"] = changed
         return ready(model, scores=evidence.pop("scores"), **evidence)
 
     live = checked("digits", 0.953, desk_samples.digits(first=True), "")
