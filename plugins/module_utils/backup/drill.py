@@ -26,16 +26,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.bramble.kube.plugins.module_utils.backup import archive, counting, machine, restore
-from ansible_collections.bramble.kube.plugins.module_utils.backup.restorer import Restorer
-from ansible_collections.bramble.kube.plugins.module_utils.common.errors import stopping
-from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import etcd
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd_tools import EtcdTools
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import (
-    KubeconfigError,
-    client_certificate,
-)
+from ..common.errors import stopping
+from ..common.system import System
+from ..kubeadm import etcd
+from ..kubeadm.etcd_tools import EtcdTools
+from ..kubeadm.kubeconfig import KubeconfigError, client_certificate
+from . import archive, counting, machine, restore
+from .restorer import Restorer
 
 OPTIONS = {
     "src": {"type": "path", "required": True},

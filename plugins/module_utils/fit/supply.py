@@ -10,18 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import DEFAULT, NETWORKS
-from ansible_collections.bramble.kube.plugins.module_utils.fit.demand import (
-    InvalidObject,
-    flatten,
-    mapping,
-    mappings,
-    owner_of,
-    pod_requests,
-)
-from ansible_collections.bramble.kube.plugins.module_utils.fit.quantity import InvalidQuantity, amount
-from ansible_collections.bramble.kube.plugins.module_utils.images import platform as platforms
-from ansible_collections.bramble.kube.plugins.module_utils.images.platform import Platform
+from ..common.pod_networks import DEFAULT, NETWORKS
+from ..images import platform as platforms
+from ..images.platform import Platform
+from .demand import InvalidObject, flatten, mapping, mappings, owner_of, pod_requests
+from .quantity import InvalidQuantity, amount
 
 # The kubelet's default number of pods on a node.
 _PODS_DEFAULT = 110

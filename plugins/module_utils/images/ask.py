@@ -12,26 +12,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
-from ansible_collections.bramble.kube.plugins.module_utils.common.http import Transport
-from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
-from ansible_collections.bramble.kube.plugins.module_utils.images import cache as image_cache
-from ansible_collections.bramble.kube.plugins.module_utils.images import platform as image_platform
-from ansible_collections.bramble.kube.plugins.module_utils.images.credentials import (
-    Credential,
-    CredentialStore,
-    from_environment,
-)
-from ansible_collections.bramble.kube.plugins.module_utils.images.find import ImageUse, images_of
-from ansible_collections.bramble.kube.plugins.module_utils.images.inspection import (
-    MISSING,
-    OK,
-    check_images,
-    table,
-)
-from ansible_collections.bramble.kube.plugins.module_utils.images.known_paths import KNOWN_PATHS, from_row
-from ansible_collections.bramble.kube.plugins.module_utils.images.registry import RegistryClient, endpoints_for
-from ansible_collections.bramble.kube.plugins.module_utils.images.replacement import Replacements
+from ..common.errors import BrambleError
+from ..common.http import Transport
+from ..common.system import System
+from . import cache as image_cache
+from . import platform as image_platform
+from .credentials import Credential, CredentialStore, from_environment
+from .find import ImageUse, images_of
+from .inspection import MISSING, OK, check_images, table
+from .known_paths import KNOWN_PATHS, from_row
+from .registry import RegistryClient, endpoints_for
+from .replacement import Replacements
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "images": {"type": "list", "elements": "str", "default": []},

@@ -17,17 +17,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
-from ansible_collections.bramble.kube.plugins.module_utils.images.known_paths import (
-    FIELD,
-    JSON,
-    KNOWN_ARGUMENTS,
-    KNOWN_PATHS,
-    KNOWN_VARIABLES,
-    OBJECTS,
-    PATTERN,
-    KnownPath,
-)
+from ..common.errors import BrambleError
+from .known_paths import FIELD, JSON, KNOWN_ARGUMENTS, KNOWN_PATHS, KNOWN_VARIABLES, OBJECTS, PATTERN, KnownPath
 
 try:
     import yaml

@@ -11,20 +11,13 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.bramble.kube.plugins.module_utils.common.together import together
-from ansible_collections.bramble.kube.plugins.module_utils.images import platform as platforms
-from ansible_collections.bramble.kube.plugins.module_utils.images.find import ImageUse
-from ansible_collections.bramble.kube.plugins.module_utils.images.platform import Platform
-from ansible_collections.bramble.kube.plugins.module_utils.images.reference import InvalidReference, Reference, parse
-from ansible_collections.bramble.kube.plugins.module_utils.images.registry import (
-    ERROR,
-    INDEX_TYPES,
-    SCHEMA1_TYPES,
-    Document,
-    RegistryClient,
-    RegistryError,
-)
-from ansible_collections.bramble.kube.plugins.module_utils.images.replacement import Replacements
+from ..common.together import together
+from . import platform as platforms
+from .find import ImageUse
+from .platform import Platform
+from .reference import InvalidReference, Reference, parse
+from .registry import ERROR, INDEX_TYPES, SCHEMA1_TYPES, Document, RegistryClient, RegistryError
+from .replacement import Replacements
 
 OK = "ok"
 MISSING = "missing"

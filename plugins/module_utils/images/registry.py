@@ -21,17 +21,12 @@ import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
-from ansible_collections.bramble.kube.plugins.module_utils.common.http import Response, Transport, TransportError
-from ansible_collections.bramble.kube.plugins.module_utils.images import cache as image_cache
-from ansible_collections.bramble.kube.plugins.module_utils.images.cache import Cache, Pointer
-from ansible_collections.bramble.kube.plugins.module_utils.images.credentials import CredentialStore
-from ansible_collections.bramble.kube.plugins.module_utils.images.reference import (
-    DEFAULT_REGISTRY,
-    DOCKER_HUB_NAMES,
-    Reference,
-    normalize_registry,
-)
+from ..common.errors import BrambleError
+from ..common.http import Response, Transport, TransportError
+from . import cache as image_cache
+from .cache import Cache, Pointer
+from .credentials import CredentialStore
+from .reference import DEFAULT_REGISTRY, DOCKER_HUB_NAMES, Reference, normalize_registry
 
 INDEX_TYPES = (
     "application/vnd.oci.image.index.v1+json",

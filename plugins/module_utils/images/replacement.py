@@ -9,11 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ansible_collections.bramble.kube.plugins.module_utils.images.reference import (
-    InvalidReference,
-    full_prefix,
-    parse,
-)
+from .reference import InvalidReference, full_prefix, parse
 
 
 class Replacements:

@@ -12,27 +12,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
-from ansible_collections.bramble.kube.plugins.module_utils.common.redact import TOKEN
-from ansible_collections.bramble.kube.plugins.module_utils.common.system import Done, System
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.join_command import (
-    JoinCommand,
-    JoinCommandError,
-    check_endpoint,
-)
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import (
-    Cluster,
-    KubeconfigError,
-    parse_kubeconfig,
-)
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.tokens import (
-    BootstrapToken,
-    TokenFormatError,
-    best_token,
-    parse_duration,
-    parse_token_list,
-)
+from ..common.errors import Stop
+from ..common.redact import TOKEN
+from ..common.system import Done, System
+from .ca import CertificateError, ca_cert_hashes
+from .join_command import JoinCommand, JoinCommandError, check_endpoint
+from .kubeconfig import Cluster, KubeconfigError, parse_kubeconfig
+from .tokens import BootstrapToken, TokenFormatError, best_token, parse_duration, parse_token_list
 
 OPTIONS = {
     "state": {"type": "str", "choices": ["present", "absent", "list"], "default": "present"},

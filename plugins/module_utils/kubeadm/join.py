@@ -12,21 +12,15 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
-from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import join_rules as rules
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.command import kubeadm
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubelet import (
-    CLUSTER_CA,
-    KUBELET_CONF,
-    KUBELET_CONFIG,
-    KUBELET_PKI,
-    kubelet_lacks,
-)
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.machine_lock import alone
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.static_pods import API_SERVER
+from ..common.errors import Stop
+from ..common.system import System
+from . import join_rules as rules
+from .ca import CertificateError, ca_cert_hashes
+from .command import kubeadm
+from .kubeconfig import KubeconfigError, parse_kubeconfig
+from .kubelet import CLUSTER_CA, KUBELET_CONF, KUBELET_CONFIG, KUBELET_PKI, kubelet_lacks
+from .machine_lock import alone
+from .static_pods import API_SERVER
 
 OPTIONS = {
     "config": {"type": "str", "required": True, "no_log": True},

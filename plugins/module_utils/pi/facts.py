@@ -19,24 +19,16 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
-from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import configurations
-from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import (
-    CertificateError,
-    ca_cert_hashes,
-    common_name,
-)
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubelet import (
-    CLUSTER_CA,
-    KUBELET_CLIENT,
-    kubelet_lacks,
-)
-from ansible_collections.bramble.kube.plugins.module_utils.pi import network, parse
-from ansible_collections.bramble.kube.plugins.module_utils.pi.bootfile import backup_path
-from ansible_collections.bramble.kube.plugins.module_utils.pi.cmdline import is_stub
-from ansible_collections.bramble.kube.plugins.module_utils.pi.packages import holder
+from ..common.errors import Stop
+from ..common.pod_networks import configurations
+from ..common.system import System
+from ..kubeadm.ca import CertificateError, ca_cert_hashes, common_name
+from ..kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
+from ..kubeadm.kubelet import CLUSTER_CA, KUBELET_CLIENT, kubelet_lacks
+from . import network, parse
+from .bootfile import backup_path
+from .cmdline import is_stub
+from .packages import holder
 
 _NAMES = {"type": "list", "elements": "str", "default": []}
 OPTIONS = {

@@ -12,22 +12,11 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
-from ansible_collections.bramble.kube.plugins.module_utils.common.step import Step, attempt
-from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
-from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import (
-    address,
-    clock,
-    cmdline,
-    kernel,
-    names,
-    packages,
-    resolver,
-    settings,
-    swap,
-    wifi,
-)
-from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import config_files as written
+from ..common.errors import Stop
+from ..common.step import Step, attempt
+from ..common.system import System
+from .steps import address, clock, cmdline, kernel, names, packages, resolver, settings, swap, wifi
+from .steps import config_files as written
 
 #: Step by the name of its module.
 STEPS: dict[str, Step] = {

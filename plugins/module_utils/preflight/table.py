@@ -9,13 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ansible_collections.bramble.kube.plugins.module_utils.common.wording import listing
-from ansible_collections.bramble.kube.plugins.module_utils.preflight.checks import (
-    MUST_CHANGE,
-    OK,
-    WILL_CHANGE,
-    sentences,
-)
+from ..common.wording import listing
+from .checks import MUST_CHANGE, OK, WILL_CHANGE, sentences
 
 VERDICT_WORDS = {OK: "ok", WILL_CHANGE: "will be changed", MUST_CHANGE: "YOU MUST CHANGE IT"}
 _HEADER = ("Check", "Hosts", "Found", "Wanted", "Verdict")

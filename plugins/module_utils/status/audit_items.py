@@ -11,28 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ansible_collections.bramble.kube.plugins.module_utils.common.check import Check
-from ansible_collections.bramble.kube.plugins.module_utils.status import audit_cluster as cluster
-from ansible_collections.bramble.kube.plugins.module_utils.status import audit_loop, powers
-from ansible_collections.bramble.kube.plugins.module_utils.status import audit_pis as on_pis
-from ansible_collections.bramble.kube.plugins.module_utils.status.audit import item
-from ansible_collections.bramble.kube.plugins.module_utils.status.audit_cluster import (
-    BASELINE,
-    RESTRICTED,
-    admission,
-    each_container,
-    has,
-    has_container,
-    power,
-)
-from ansible_collections.bramble.kube.plugins.module_utils.status.audit_pis import (
-    each,
-    files,
-    flag,
-    given,
-    kubelet,
-    unset,
-)
+from ..common.check import Check
+from . import audit_cluster as cluster
+from . import audit_pis as on_pis
+from . import audit_loop, powers
+from .audit import item
+from .audit_cluster import BASELINE, RESTRICTED, admission, each_container, has, has_container, power
+from .audit_pis import each, files, flag, given, kubelet, unset
 
 API, MANAGER, SCHEDULER, ETCD = "kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"
 ROOT = "root:root"

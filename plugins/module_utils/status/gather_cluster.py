@@ -11,19 +11,15 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign_values, redact
-from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.tokens import (
-    TokenFormatError,
-    format_time,
-    parse_time,
-)
-from ansible_collections.bramble.kube.plugins.module_utils.manifests import auth, yamltext
-from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client, Fault
-from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ClusterError, Unreachable
-from ansible_collections.bramble.kube.plugins.module_utils.nodes.readiness import node_data
-from ansible_collections.bramble.kube.plugins.module_utils.status import gather_audit
-from ansible_collections.bramble.kube.plugins.module_utils.status.log_tail import LINES, last_words
+from ..common.redact import foreign_values, redact
+from ..common.system import System
+from ..kubeadm.tokens import TokenFormatError, format_time, parse_time
+from ..manifests import auth, yamltext
+from ..manifests.client import Client, Fault
+from ..manifests.errors import ApiError, ClusterError, Unreachable
+from ..nodes.readiness import node_data
+from . import gather_audit
+from .log_tail import LINES, last_words
 
 OPTIONS = {
     "kubeconfig": {"type": "path", "required": True},

@@ -20,17 +20,9 @@ try:
 except ImportError:
     HAS_RICH = False
 
-from ansible_collections.bramble.kube.plugins.module_utils.status import summary
-from ansible_collections.bramble.kube.plugins.module_utils.status.audit import (
-    EXPLAINED,
-    FAIL,
-    NOT_CHECKED,
-    PASS,
-    UNKNOWN,
-    Result,
-    counts,
-)
-from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, NOTE, WARN, Finding, Scene
+from . import summary
+from .audit import EXPLAINED, FAIL, NOT_CHECKED, PASS, UNKNOWN, Result, counts
+from .model import BAD, NOTE, WARN, Finding, Scene
 
 #: Narrower than this a table of Pis cannot be read.
 NARROWEST = 110
