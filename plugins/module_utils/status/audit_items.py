@@ -13,8 +13,8 @@ from collections.abc import Iterable
 
 from ..common.check import Check
 from . import audit_cluster as cluster
-from . import audit_pis as on_pis
 from . import audit_loop, powers
+from . import audit_pis as on_pis
 from .audit import item
 from .audit_cluster import BASELINE, RESTRICTED, admission, each_container, has, has_container, power
 from .audit_pis import each, files, flag, given, kubelet, unset
