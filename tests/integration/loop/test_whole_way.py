@@ -139,7 +139,7 @@ class Loop:
             status = found.get("status") or {}
             if status.get("phase") in phases:
                 return found
-            if time.monotonic() > end or (status.get("phase") == "Failed" and "Failed" not in phases):
+            if time.monotonic() > end or status.get("phase") in ("Failed", "RolledBack"):
                 logs = "\n".join(f"--- {log.name}\n{log.read_text()[-1500:]}" for log in self.folder.glob("*.log"))
                 raise AssertionError(f"{name} is not {' or '.join(phases)}: {status}\n{logs}")
             time.sleep(0.1)

@@ -151,3 +151,12 @@ def test_another_route_counts_from_the_beginning():
     }
     traffic.follow(route("stable"))
     assert list(traffic.told()["releases"]) == ["digits-1"]
+
+
+def test_the_first_answers_are_not_timed():
+    traffic = routing.Traffic(route("shadow"))
+    for _call in range(routing.WARM):
+        traffic.of("candidate").timed(900.0)
+    traffic.of("candidate").timed(9.0)
+    told = traffic.told()["releases"]["digits-2"]
+    assert (told["timed"], told["latencyMs50"]) == (1, 9.0)

@@ -271,11 +271,11 @@ def test_the_next_step(name):
     [
         ({"calls": 10, "errors": 1, "lastError": "HTTP 500"}, "1 of 10 answers failed, at most 0% may: HTTP 500."),
         (
-            {"timed": 10, "latencyMs50": 31.0, "before": {"timed": 10, "latencyMs50": 10.0}},
+            {"timed": 20, "latencyMs50": 31.0, "before": {"timed": 20, "latencyMs50": 10.0}},
             "It took 31 ms, 3.1 times as long as digits-1; at most 3 times is allowed.",
         ),
-        ({"timed": 9, "latencyMs50": 31.0, "before": {"timed": 10, "latencyMs50": 10.0}}, ""),
-        ({"timed": 10, "latencyMs50": 30.0, "before": {"timed": 10, "latencyMs50": 10.0}}, ""),
+        ({"timed": 19, "latencyMs50": 31.0, "before": {"timed": 20, "latencyMs50": 10.0}}, ""),
+        ({"timed": 20, "latencyMs50": 30.0, "before": {"timed": 20, "latencyMs50": 10.0}}, ""),
         (
             {"timed": 40, "latencyMs95": 90.0, "before": {"timed": 40, "latencyMs95": 20.0}},
             "It took 90 ms, 4.5 times as long as digits-1; at most 3 times is allowed.",

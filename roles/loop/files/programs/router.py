@@ -158,7 +158,7 @@ class Router:
             mine.calls += 1
             if answer.status == 200:
                 mine.answered += 1
-                mine.latencies.append((time.perf_counter() - begin) * 1000)
+                mine.timed((time.perf_counter() - begin) * 1000)
             elif not answer.refused:
                 mine.errors += 1
                 mine.last_error = answer.problem
@@ -191,7 +191,7 @@ class Router:
         if route is traffic.route:
             release = traffic.of(place)
             release.calls += 1
-            release.latencies.append((time.perf_counter() - begin) * 1000)
+            release.timed((time.perf_counter() - begin) * 1000)
         return answer
 
     async def _steadily(self, url, method, target, headers, body, clock: Clock, check: bool) -> Answer:

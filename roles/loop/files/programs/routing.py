@@ -14,6 +14,7 @@ from typing import Any
 from judge import percentile
 from kube import now
 
+WARM = 10  # first answers of a release under a route that are not timed: a server just started is slow
 KEPT = 50  # latencies kept of each release: the latest, so that a change shows soon
 
 #: mode → what the candidate does
@@ -53,7 +54,14 @@ class Release:
     def __init__(self) -> None:
         self.latencies: deque[float] = deque(maxlen=KEPT)
         self.last_error = ""
+        self._untimed = WARM
         self.calls = self.answered = self.errors = self.compared = self.different = 0
+
+    def timed(self, milliseconds: float) -> None:
+        """Keep a latency."""
+        self._untimed -= 1
+        if self._untimed < 0:
+            self.latencies.append(milliseconds)
 
     def told(self) -> dict[str, Any]:
         """As /stats has it."""

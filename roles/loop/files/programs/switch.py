@@ -52,7 +52,7 @@ MANIFEST_NOTE = f"{GROUP}/manifest"
 START_SECONDS = 600  # after which a server that is not ready is given up: a Pi may have to fetch the image
 KEEP_SECONDS, LEAST_COMPARED = 600, 50
 LEAST_CALLS = 5  # answers of a canary before it may answer everything
-LEAST_TIMED = 10  # latencies before they are compared
+LEAST_TIMED = 20  # latencies before they are compared
 LEAST_JUDGED = 20  # answers before a share of disagreement means something
 FORWARD = ("Waiting", "Approved", "Shadow", "Canary")
 NO_ROUTE: dict[str, Any] = {"mode": "stable", "stable": None, "candidate": None, "share": 0, "gone": {}}
@@ -178,11 +178,12 @@ def trouble(seen: Seen) -> str:
     told, before = seen.stats["releases"][name], seen.stats["releases"][stable]
     most = seen.rules.get("most") or {}
     errors = most.get("errors") or 0.0
+    last = told["lastError"].rstrip(".")
     if told["calls"] and told["errors"] / told["calls"] > errors:
-        return f"{told['errors']} of {told['calls']} answers failed, at most {errors:.0%} may: {told['lastError']}."
+        return f"{told['errors']} of {told['calls']} answers failed, at most {errors:.0%} may: {last}."
     ratio = most.get("latencyRatio")
     if ratio and min(told["timed"], before["timed"]) >= LEAST_TIMED:
-        for part, least in (("latencyMs50", LEAST_TIMED), ("latencyMs95", 4 * LEAST_TIMED)):
+        for part, least in (("latencyMs50", LEAST_TIMED), ("latencyMs95", 2 * LEAST_TIMED)):
             if min(told["timed"], before["timed"]) >= least and told[part] > ratio * max(before[part], 1.0):
                 times = told[part] / max(before[part], 1.0)
                 words = f"It took {told[part]:g} ms, {times:.1f} times as long as {stable}"
