@@ -174,11 +174,19 @@ STEPS = {
         ),
         ("wait", ""),
     ),
+    "the time is over, and few have asked": (
+        seen(
+            *(release("digits-1", "Replaced"), release(NEXT, "Live", seconds=60, replaced="digits-1")),
+            route=route("live", candidate=NEXT),
+            stats=stats("live", timed=20, before={"timed": 19}),
+        ),
+        ("ask", NEXT),
+    ),
     "the time to keep the replaced one is over": (
         seen(
             *(release("digits-1", "Replaced"), release(NEXT, "Live", seconds=60, replaced="digits-1")),
             route=route("live", candidate=NEXT),
-            stats=stats("live"),
+            stats=stats("live", timed=20, before={"timed": 20}),
         ),
         ("route", NEXT),
     ),

@@ -14,7 +14,7 @@ from typing import Any
 from judge import percentile
 from kube import now
 
-WARM = 10  # first answers of a release under a route that are not timed: a server just started is slow
+WARM = 10  # first answers of a release that are not timed: a server just started is slow
 KEPT = 50  # latencies kept of each release: the latest, so that a change shows soon
 
 #: mode → what the candidate does
@@ -51,10 +51,11 @@ class Release:
     :ivar errors: those that failed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, warm: bool = False) -> None:
+        """:param warm: it was asked under the route before, too."""
         self.latencies: deque[float] = deque(maxlen=KEPT)
         self.last_error = ""
-        self._untimed = WARM
+        self._untimed = 0 if warm else WARM
         self.calls = self.answered = self.errors = self.compared = self.different = 0
 
     def timed(self, milliseconds: float) -> None:
@@ -107,7 +108,7 @@ class Traffic:
             return
         self.route, self.since, self._turn = route, now(), 0.0
         names = [route[place]["release"] for place in ("stable", "candidate") if route.get(place)]
-        self.releases = {name: Release() for name in names}
+        self.releases = {name: Release(warm=name in self.releases) for name in names}
 
     def candidates_turn(self) -> bool:
         """Whether the candidate answers the next call: evenly, each tenth for a share of 0.1."""

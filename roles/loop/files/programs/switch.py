@@ -266,6 +266,8 @@ def _candidate(seen: Seen) -> Step | None:
             return Step("status", stable, phase="Replaced", message=f"Replaced by {name}.")
         keep = rules.get("keepSeconds")
         if since_phase(release, "Live", seen.at) >= (KEEP_SECONDS if keep is None else keep):
+            if follows(seen) and min(one["timed"] for one in seen.stats["releases"].values()) < LEAST_TIMED:
+                return Step("ask", name)
             return Step("route", name, {**route, "mode": "stable", "stable": target(name), "candidate": None})
         return None
     if stable in seen.releases and taken_back(seen.releases[stable]):
