@@ -10,6 +10,7 @@ import json
 import time
 from typing import Any
 
+import hand
 import pytest
 from loop_api import MODELS, PEOPLE, PROGRAMS, Person, Refused, decision, push_rules, rules
 
@@ -174,6 +175,51 @@ def test_what_programs_run_has_what_it_needs(people):
     made = job(volumes=volumes, container=container)
     people["hand"].ask("POST", JOBS, made)
     people["hand"].ask("DELETE", f"{JOBS}/{made['metadata']['name']}?propagationPolicy=Background")
+
+
+@pytest.fixture
+def trainer(api):
+    """The two kinds of Kubeflow's trainer that the hand makes, without their schema."""
+    group, schema = "trainer.kubeflow.org", {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1alpha1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = []
+    for kind in ("TrainJob", "TrainingRuntime"):
+        plural = f"{kind.lower()}s"
+        names.append(f"{plural}.{group}")
+        spec = {"group": group, "scope": "Namespaced", "names": {"kind": kind, "plural": plural}, "versions": [version]}
+        definition = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
+        made = {**definition, "metadata": {"name": names[-1]}, "spec": spec}
+        api.kubectl("create", "-f", "-", text=json.dumps(made))
+        api.kubectl("wait", "--for=condition=Established", f"crd/{names[-1]}", "--timeout=30s")
+    yield f"/apis/{group}/v1alpha1/namespaces/loop"
+    api.kubectl("delete", "crd", *names)
+
+
+def test_a_train_job_has_no_way_around(people, trainer):
+    pod = job()["spec"]["template"]["spec"]
+    runtime, training = hand.train_job("digits-3-train", {}, pod)
+    people["hand"].ask("POST", f"{trainer}/trainingruntimes", runtime)
+    people["hand"].ask("POST", f"{trainer}/trainjobs", training)
+    for name, sentence, spec in (
+        ("other-account", "must run as the account default, without its token.", {"serviceAccountName": "switch"}),
+        (
+            "a-secret",
+            "may use ConfigMaps, empty folders and volume claims alone.",
+            {"volumes": [{"name": "logins", "secret": {"secretName": "desk-logins"}}]},
+        ),
+    ):
+        bad = hand.train_job(name, {}, {**pod, **spec})[0]
+        with pytest.raises(Refused) as refused:
+            people["hand"].ask("POST", f"{trainer}/trainingruntimes", bad)
+        assert str(refused.value) == f"{name} {sentence}"
+    for field, value in (
+        ("podSpecOverrides", [{"targetJobs": [{"name": "node"}], "serviceAccountName": "switch"}]),
+        ("trainer", {"image": "other"}),
+        ("runtimeRef", {"name": "any", "kind": "ClusterTrainingRuntime"}),
+    ):
+        bad = {**training, "metadata": {"name": "bad", "namespace": "loop"}, "spec": {**training["spec"], field: value}}
+        with pytest.raises(Refused, match=r"^bad must name its TrainingRuntime, and nothing else\.$"):
+            people["hand"].ask("POST", f"{trainer}/trainjobs", bad)
 
 
 def test_leaving_the_list_takes_everything_away(api, people, ready):
