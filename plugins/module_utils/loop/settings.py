@@ -57,7 +57,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _known(place: str, given: Mapping[Any, Any], names: Sequence[str]) -> Found:
@@ -167,7 +167,7 @@ _RIGHT: dict[str, tuple[Callable[[Any], bool], str]] = {
         "use a list of names, such as [ada]",
     ),
     "alone": (lambda value: isinstance(value, bool), "use true or false"),
-    "reviews": (lambda value: type(value) is int and 0 <= value <= 50, "use a number from 0 to 50"),
+    "reviews": (lambda value: _is_count(value) and value <= 50, "use a number from 0 to 50"),
     "shadow_seconds": (_is_count, "use a number of seconds"),
     "canary_seconds": (_is_count, "use a number of seconds"),
     "keep_seconds": (_is_count, "use a number of seconds"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
 
 from ansible_collections.bramble.kube.plugins.module_utils.loop import code, settings
 from ansible_collections.bramble.kube.plugins.module_utils.loop.settings import errors, gate
@@ -227,3 +228,16 @@ def test_the_argument_spec_says_what_the_defaults_are():
     assert set(options) == {"name", "thresholds", *settings.DEFAULTS}
     for name, default in settings.DEFAULTS.items():
         assert options[name].get("default", {}) == default, name
+
+
+def test_numbers_as_ansible_reads_them():
+    """Values of an inventory are of types of Ansible's own, which say where they come from."""
+    text = (
+        "[{name: digits, shadow_seconds: 20, canary_seconds: 0, keep_seconds: 5, least_compared: 1, reviews: 1, "
+        "canary_share: 0.2, thresholds: {accuracy: {min: 1}}, most: {errors: 0, latency_ratio: 2, disagreement: 0.1}, "
+        "data: {every_seconds: 60, corrections: 3, drift: 0.2, look_seconds: 60}}]"
+    )
+    models = DataLoader().load(text)
+    assert type(models[0]["shadow_seconds"]) is not int, "this test is about another type"
+    people = [{"name": "ada", "groups": ["trainer"]}, {"name": "ben", "groups": ["reviewer"]}]
+    assert errors(models, people) == []
