@@ -26,7 +26,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         keep = self._task.args.get("keep", 7)
         if not str(keep).isdigit():
-            return {"failed": True, "msg": f"keep is {keep}; a number, or 0 for all, is right."}
+            return {"failed": True, "msg": f"keep is {keep}; use a number, or 0 for all."}
         try:
             sealed.require_password(self._loader)
             # By this computer's clock: a Pi's may be wrong.

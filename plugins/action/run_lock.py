@@ -46,9 +46,7 @@ class ActionModule(ActionBase):
         except AnsibleConnectionFailure:
             if arguments["if_unreachable"] == "fail":
                 raise
-            told = (
-                f"{host} does not answer, so nobody can be kept out, and this run goes on without the cluster's lock."
-            )
+            told = f"{host} does not answer, so this run goes on without the cluster's lock."
             return {"changed": False, "holder": "", "warnings": [told]}
         if trouble:
             return {"changed": False, "failed": True, "msg": trouble, "holder": ""}
@@ -66,7 +64,7 @@ class ActionModule(ActionBase):
         :raises AnsibleConnectionFailure: when the machine does not answer.
         """
         if self._low_level_execute_command("command -v flock")["rc"]:
-            return "There is no program flock on the machine, which Debian has in its package util-linux."
+            return "There is no program flock on the machine; on Debian it is in the package util-linux."
         if slate.begin():
             Keeper(lambda script: self.execute_alone(script, slate), path, run, slate).start()
         return slate.wait()

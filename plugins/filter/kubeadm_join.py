@@ -79,7 +79,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.join_command 
 def kubeadm_join(text: str, control_plane: bool = False) -> dict[str, Any]:
     """Read the join command in ``text``; see DOCUMENTATION."""
     if not isinstance(text, str):
-        raise AnsibleFilterError(f"bramble.kube.kubeadm_join: the input is a {type(text).__name__}; text is right")
+        raise AnsibleFilterError(f"bramble.kube.kubeadm_join: the input is a {type(text).__name__}; use text")
     try:
         return parse_join_command(text, control_plane=control_plane).as_dict()
     except JoinCommandError as error:

@@ -73,8 +73,8 @@ class LookupModule(LookupBase):
                 time.sleep(pause)
         found = hashlib.sha256(content).hexdigest()
         if found != sha256.lower():
-            raise AnsibleLookupError(f"{url} has the SHA-256 checksum {found}, not {sha256}, which is asked for.")
+            raise AnsibleLookupError(f"{url} has the SHA-256 checksum {found}, not {sha256}, which was expected.")
         try:
             return content.decode()
         except UnicodeDecodeError:
-            raise AnsibleLookupError(f"{url} is no text in UTF-8.") from None
+            raise AnsibleLookupError(f"{url} is not UTF-8 text.") from None

@@ -77,14 +77,14 @@ def write(loader: Any, content: bytes, path: Path, prefix: str) -> None:
         for left in path.parent.glob(f".{prefix}*.part"):
             left.unlink(missing_ok=True)
         if path.exists():
-            raise SealedError(f"{path} is there already, and stays: see whether this computer's clock is right")
+            raise SealedError(f"{path} already exists, and is kept: check that this computer's clock is right")
         number, part = tempfile.mkstemp(prefix=f".{prefix}", suffix=".part", dir=path.parent)
         with os.fdopen(number, "wb") as file:
             file.write(sealed)
             file.flush()
             os.fsync(file.fileno())
         if read_sealed(loader, Path(part).read_bytes(), str(path)) != content:
-            raise SealedError(f"{path}: what was written does not decrypt to the same again")
+            raise SealedError(f"{path}: what was written does not decrypt to the same content")
         os.rename(part, path)
         part = None
         _sync(path.parent)
@@ -120,7 +120,7 @@ def read_sealed(loader: Any, sealed: bytes, path: str) -> bytes:
     """
     secrets = _secrets(loader)
     if not VaultLib.is_encrypted(sealed):
-        raise SealedError(f"{path} is no encrypted backup of bramble.kube")
+        raise SealedError(f"{path} is not an encrypted backup of bramble.kube")
     try:
         content = bytes(VaultLib(secrets).decrypt(sealed))
         # Capital letters, and other ends of lines, mean the same to ansible-vault; here they are damage.
@@ -157,7 +157,7 @@ def choose(source: str, node: str, ask_ca: Callable[[], str] = str) -> Path:
         own = rotation.Cluster.of(node, ask_ca())
         if own not in found:
             newest = ", ".join(sorted(rotation.newest(names, cluster, now) for cluster in found))
-            whose = "none of them is of the cluster of this machine" if own.ca else "this machine is in none of them"
+            whose = "none of them is this machine's cluster" if own.ca else "this machine is in none of them"
             raise SealedError(
                 f"{path} has backups of {len(found)} clusters whose control plane is called {node}, and {whose}: name "
                 f"the right file with restore_from (their newest ones: {newest})"

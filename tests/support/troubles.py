@@ -399,7 +399,7 @@ def node_unreachable(lab: Lab) -> Iterator[None]:
 
 
 @trouble(
-    "API server: it cannot be reached", "neither can the master be asked why", f"{MASTER}: it cannot be reached at "
+    "API server: it cannot be reached", "the master cannot be asked why, either", f"{MASTER}: it cannot be reached at "
 )
 def master_unreachable(lab: Lab) -> Iterator[None]:
     """Somebody has pulled the master's plug."""

@@ -193,7 +193,7 @@ def _pod(item: str, what: str, name: str, says: str, namespace: str = "kube-syst
     return Violation(item, what, says), [_object("Pod", f"planted-{name}", namespace=namespace, spec=wanted)]
 
 
-_READ, _MAKE = "may read Secrets", "may make Pods"
+_READ, _MAKE = "may read Secrets", "may create Pods"
 _ROBOT = {"kind": "ServiceAccount", "name": "robot", "namespace": "planted"}
 _LEVELS = "5.2.2 5.2.3 5.2.4 5.2.5 5.2.6 5.2.7 5.2.8 5.2.9 5.2.11 5.2.12"
 _OBJECTS: tuple[tuple[Violation, list[dict]], ...] = (
@@ -223,7 +223,7 @@ _OBJECTS: tuple[tuple[Violation, list[dict]], ...] = (
     _bound("5.1.4", "patch", "deployments", "apps", "a role that changes Deployments", _MAKE),
     _bound("5.1.4", "create", "pods/exec", "", "a role that runs programs in Pods", _MAKE),
     (
-        Violation("5.1.5", "a role for an account default", "namespace planted: its account default has a role"),
+        Violation("5.1.5", "a role for an account default", "namespace planted: its default account has a role"),
         [
             _object(
                 "RoleBinding",
@@ -260,7 +260,7 @@ _OBJECTS: tuple[tuple[Violation, list[dict]], ...] = (
     _bound("5.1.8", "escalate", "clusterroles", RBAC, "a role with escalate", "may take powers"),
     _bound("5.1.8", "bind", "roles", RBAC, "a role with bind", "may take powers"),
     _bound("5.1.8", "impersonate", "groups", "", "a role with impersonate", "may take powers"),
-    _bound("5.1.9", "create", "persistentvolumes", "", "a role that makes volumes", "may make volumes"),
+    _bound("5.1.9", "create", "persistentvolumes", "", "a role that makes volumes", "may create volumes"),
     _bound("5.1.10", "get", "nodes/proxy", "", "a role with nodes/proxy", "may use nodes/proxy"),
     _bound(
         "5.1.11",

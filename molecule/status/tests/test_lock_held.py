@@ -22,7 +22,7 @@ from lab_cluster import ROOT, environment, playbook_command
 from troubles import MASTER, Lab, healed, wait
 
 LOCK = "/run/bramble.kube.lock"
-REFUSED = "Another run is at work on this cluster"
+REFUSED = "Another run is active on this cluster"
 #: As in a container: the first process there is number 1 for both runs, and the host name is the same.
 CONTAINER = ("unshare", *(() if os.geteuid() == 0 else ("--user", "--map-root-user"))) + (
     "--pid",

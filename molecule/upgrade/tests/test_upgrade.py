@@ -120,7 +120,7 @@ def test_a_second_run_is_refused_and_told_who_has_the_cluster() -> None:
             break
     first.send_signal(signal.SIGSTOP)  # else it is through before the second has looked at the Pis
     output = upgrade(OLD, "-e", EARLIER, ok=False)
-    assert "Another run is at work on this cluster" in output
+    assert "Another run is active on this cluster" in output
     assert f"(process {first.pid})" in output
     first.kill()
     first.wait()

@@ -147,7 +147,7 @@ def _inside(path: str, source: str, above: tuple[str, ...]) -> Iterator[tuple[st
     mode = os.lstat(source).st_mode
     if stat.S_ISDIR(mode):
         if source in above:
-            raise BackupError(f"{path} is a link to {source}, in which it lies itself: remove the link")
+            raise BackupError(f"{path} is a link to {source}, which contains it: remove the link")
         for name in sorted(os.listdir(source)):
             yield from _inside(f"{path}/{name}", os.path.join(source, name), (*above, source))
     elif stat.S_ISREG(mode):
@@ -197,7 +197,7 @@ def _member(archive: tarfile.TarFile, name: str) -> BinaryIO:
     except KeyError:
         found = None
     if found is None:
-        raise BackupError(f"it is no backup of a control plane: {name} is missing in it")
+        raise BackupError(f"it is not a backup of a control plane: {name} is missing in it")
     return found  # type: ignore[return-value]
 
 
@@ -236,7 +236,7 @@ def check(source: BinaryIO) -> Description:
                 if member.name in (DESCRIPTION, SNAPSHOT):
                     continue
                 if not _is_sane(member):
-                    raise BackupError(f"it holds {member.name}, which is no part of a control plane")
+                    raise BackupError(f"it holds {member.name}, which is not part of a control plane")
                 content = archive.extractfile(member) if member.isreg() else None
                 if content is None:
                     continue
@@ -288,7 +288,7 @@ def unpack_files(archive: tarfile.TarFile, top: str, target: str) -> None:
         if not member.name.startswith(FILES + "/") or not (path == top or path.startswith(top + "/")):
             continue
         if not _is_sane(member):
-            raise BackupError(f"it holds {member.name}, which is no part of a control plane")
+            raise BackupError(f"it holds {member.name}, which is not part of a control plane")
         place = os.path.join(target, os.path.relpath(path, top)) if path != top else target
         if member.isdir():
             os.makedirs(place, exist_ok=True)

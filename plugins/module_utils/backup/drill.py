@@ -278,7 +278,7 @@ class Drill:
         try:
             return counting.Loopback(port, name, *files)
         except OSError as error:  # ssl's errors are such
-            raise archive.BackupError(f"{files[1]} of the backup is no certificate with a key: {error}") from None
+            raise archive.BackupError(f"{files[1]} of the backup is not a certificate with a key: {error}") from None
 
     def _client(self, port: int) -> counting.Loopback:
         """Ask as the administrator in the backup."""
@@ -286,7 +286,7 @@ class Drill:
         try:
             parts = client_certificate(self._system.read(f"{FOLDER}/kubernetes/admin.conf"))
         except KubeconfigError as error:
-            raise archive.BackupError(f"/etc/kubernetes/admin.conf in the backup is of no use: {error}") from None
+            raise archive.BackupError(f"/etc/kubernetes/admin.conf in the backup is not usable: {error}") from None
         files = [f"{folder}/drill.{kind}" for kind in ("crt", "key")]
         for path, text in zip(files, parts):
             with open(path, "w", encoding="ascii", opener=lambda name, how: os.open(name, how, 0o600)) as file:
@@ -328,7 +328,7 @@ class Drill:
             if time.monotonic() > deadline:
                 said = etcd.reason(self._system.read(log))
                 raise archive.BackupError(
-                    f"{image} does not get ready in {self._seconds} s ({missing}); it said last: {said}"
+                    f"{image} is not ready after {self._seconds} s ({missing}); its last message was: {said}"
                 )
             time.sleep(0.5)
 
@@ -354,7 +354,7 @@ def _lack(client: counting.Loopback, health: str) -> str:
     except (OSError, http.client.HTTPException) as error:
         return str(error)
     if status in (http.client.UNAUTHORIZED, http.client.FORBIDDEN):
-        return f"it does not accept the certificate of who asks, which is in the backup ({status})"
+        return f"it does not accept the administrator's certificate from the backup ({status})"
     failed = [line for line in text.splitlines() if line.startswith("[-]")]
     return "" if status == http.client.OK else " ".join(failed)[:200] or f"it answers {status}"
 

@@ -53,12 +53,12 @@ def refusal(backup: Description, machine: Machine) -> str:
     if machine.ca and machine.ca != backup.cluster_ca_sha256:
         return (
             f"this machine belongs to another cluster, the one at {machine.server or 'an unknown address'}: if nothing "
-            "in it is worth keeping, take it out with reset.yml first"
+            "in it is worth keeping, remove it with reset.yml first"
         )
     if machine.kubelet and machine.kubelet != backup.kubernetes:
         return (
             f"the backup is of Kubernetes {backup.kubernetes}, and {machine.kubelet} is installed here, whose etcd may "
-            "not read the data: take the packages away with reset.yml first (the restore installs the right ones), or "
+            "not read the data: remove the packages with reset.yml first (the restore installs the right ones), or "
             "restore to a blank card"
         )
     return ""

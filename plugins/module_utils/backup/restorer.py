@@ -166,7 +166,7 @@ class Restorer:
         trouble = api_trouble(self._system, seconds)
         if trouble:
             raise archive.BackupError(
-                f"everything is restored, but the API server does not get ready within {seconds:.0f} s "
+                f"everything is restored, but the API server is not ready within {seconds:.0f} s "
                 f"({etcd.reason(trouble)}): 'journalctl -u kubelet -n 50' on it tells more"
             )
 

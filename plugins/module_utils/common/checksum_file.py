@@ -39,7 +39,7 @@ def fault(path: str, content: bytes, required: bool = False) -> str:
     if said.replace(b" *", b"  ", 1).strip() == line(path, content).strip().encode():
         return ""
     return (
-        f"{path} is not the file whose checksum is in {beside}: it is damaged or was changed; make it again, or, if "
+        f"{path} is not the file whose checksum is in {beside}: it is damaged or was changed; recreate it, or, if "
         "you changed it yourself, delete the checksum"
     )
 

@@ -83,9 +83,9 @@ def _place(url: str) -> _Place:
         parts = urllib.parse.urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
-        raise TransportError(f"{url!r} is no address") from None
+        raise TransportError(f"{url!r} is not an address") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise TransportError(f"{url!r} is no address that begins with http:// or https://")
+        raise TransportError(f"{url!r} is not an address that begins with http:// or https://")
     target = urllib.parse.quote(
         urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, "")), safe="/?%:@!$&'()*+,;=~-._[]"
     )
@@ -148,7 +148,7 @@ class Transport:
                 target = urllib.parse.urljoin(url, location)
                 after = _place(target)
             except (TransportError, ValueError):
-                raise TransportError(f"it sends on to {location!r}, which is no address") from None
+                raise TransportError(f"it sends on to {location!r}, which is not an address") from None
             if before.scheme == "https" and after.scheme != "https":
                 raise TransportError(f"it sends on to {after.scheme}://{after.host}, away from https")
             # A HEAD stays one (RFC 9110, 15.4.4).
@@ -156,7 +156,9 @@ class Transport:
                 method, body = "GET", None
             if before.server != after.server:
                 if body is not None:
-                    raise TransportError(f"it sends on to {after.host}, to which nothing meant for {before.host} goes")
+                    raise TransportError(
+                        f"it redirects to {after.host}, which must not get what is meant for {before.host}"
+                    )
                 sent = {name: value for name, value in sent.items() if name.lower() != "authorization"}
             url = target
         raise TransportError(f"it sends on more than {REDIRECTS_MAX} times")
@@ -351,7 +353,7 @@ def _reason(error: Exception, place: _Place, timeout: float) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     if isinstance(error, (Garbled, TooLarge)):
-        return f"it answered something that is no HTTP ({error})" if isinstance(error, Garbled) else str(error)
+        return f"it answered something other than HTTP ({error})" if isinstance(error, Garbled) else str(error)
     if isinstance(error, OSError):
         return error.strerror or str(error) or type(error).__name__
     return f"{place.host!r} is no host name"

@@ -63,7 +63,7 @@ def head(method: str, target: str, fields: Iterable[tuple[str, str]]) -> bytes:
 def first_line(method: str, target: str) -> bytes:
     """The line with which a request begins; ValueError as above."""
     if " " in target:
-        raise ValueError(f"The path {target} has a blank in it.")
+        raise ValueError(f"The path {target} has a space in it.")
     return _line_of(f"{method} {target} HTTP/1.1")
 
 
@@ -102,7 +102,7 @@ class Connection:
         """Seconds for the next step."""
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError("the time for this request is over")
+            raise TimeoutError("this request took too long")
         return left if self._silence is None else min(left, self._silence)
 
     def _dial(self, host: str, port: int) -> socket.socket:

@@ -118,7 +118,7 @@ def read_note(output: str) -> str:
 def refusal(note: str) -> str:
     """The sentence for somebody whose run has to wait."""
     return (
-        f"Another run is at work on this cluster: {note}. Wait until it ends, or end it there with Ctrl-C; then run"
+        f"Another run is active on this cluster: {note}. Wait until it ends, or end it there with Ctrl-C; then run"
         " this again."
     )
 
@@ -153,8 +153,8 @@ def verdict(state: str, text: str, keeper_lives: bool, waited: float) -> str | N
         return text
     if not keeper_lives:
         return (
-            "The process on this computer that keeps the cluster's lock has ended, so nobody is kept out any more; run"
-            " this again, and it goes on where it stopped."
+            "The process on this computer that keeps the cluster's lock has ended, so nothing keeps other runs out any "
+            "more; run this again, and it goes on where it stopped."
         )
     if state == HELD:
         return ""

@@ -153,7 +153,7 @@ def _whole(value: object, otherwise: int) -> int:
     if value is None:
         return otherwise
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise InvalidQuantity(f"{value!r} is no number of pods")
+        raise InvalidQuantity(f"{value!r} is not a number of pods")
     return value
 
 

@@ -33,11 +33,11 @@ def parse(value: object) -> Decimal:
     :raises InvalidQuantity: one sentence.
     """
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise InvalidQuantity(f"{value!r} is no quantity; write one like 250m, 512Mi or 2")
+        raise InvalidQuantity(f"{value!r} is not a quantity; write one like 250m, 512Mi or 2")
     text = str(value)
     match = _FORM.match(text)
     if not match:
-        raise InvalidQuantity(f"{text!r} is no quantity; write one like 250m, 512Mi or 2")
+        raise InvalidQuantity(f"{text!r} is not a quantity; write one like 250m, 512Mi or 2")
     number, suffix, exponent = match.groups()
     factor = _SUFFIXES[suffix] if suffix else Decimal(10) ** int(exponent or 0)
     return Decimal(number) * factor

@@ -110,7 +110,7 @@ class CredentialStore:
         """Docker's credential helper protocol: the server on stdin, JSON on stdout."""
         if not _HELPER_NAME.match(helper):
             self.warnings.append(
-                f"docker's configuration names a credential helper {helper!r}; that is no program's name"
+                f"docker's configuration names a credential helper {helper!r}; that is not a program's name"
             )
             return None
         server = _DOCKER_HUB_KEY if registry == "docker.io" else registry
@@ -135,7 +135,7 @@ class CredentialStore:
             answer = json.loads(done.stdout)
             username, secret = str(answer["Username"]), str(answer["Secret"])
         except (ValueError, KeyError, TypeError):
-            self.warnings.append(f"{program} answered something that is no login; {registry} is asked anonymously")
+            self.warnings.append(f"{program} answered something other than a login; {registry} is asked anonymously")
             return None
         if username == "<token>":
             return Credential(identity_token=secret)
@@ -172,14 +172,14 @@ def _read(path: Path) -> Mapping[str, object] | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is no UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8 text"
         raise CredentialError(f"{path} holds registry logins and cannot be read: {reason}") from None
     try:
         config = json.loads(text or "{}")
     except ValueError as error:
         where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise CredentialError(
-            f"{path} holds registry logins and is no valid JSON{where}; repair it, or log in again"
+            f"{path} holds registry logins and is not valid JSON{where}; repair it, or log in again"
         ) from None
     if not isinstance(config, Mapping):
         raise CredentialError(f"{path} holds registry logins and must be a JSON object")

@@ -204,7 +204,7 @@ def _load_json(text: str, owner: str, where: str) -> list[object]:
     try:
         return [json.loads(text)] if text.strip() else []
     except ValueError as error:
-        raise UnreadableText(f"{owner} has in {where} a text that should be JSON and is not: {error}") from None
+        raise UnreadableText(f"{owner} has text in {where} that should be JSON and is not: {error}") from None
 
 
 def _documents(text: str, owner: str, where: str) -> list[object]:
@@ -216,4 +216,4 @@ def _documents(text: str, owner: str, where: str) -> list[object]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" (line {mark.line + 1})" if mark else ""
-        raise UnreadableText(f"{owner} has in {where} a text that should be YAML and is not{line}") from None
+        raise UnreadableText(f"{owner} has text in {where} that should be YAML and is not{line}") from None

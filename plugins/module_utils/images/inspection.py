@@ -125,11 +125,11 @@ def _single(client: RegistryClient, reference: Reference, document: Document) ->
     config = document.content.get("config")
     if not isinstance(config, Mapping) or not config.get("digest"):
         raise RegistryError(
-            ERROR, f"{reference.registry} has {reference.repository} in a form that is no image manifest"
+            ERROR, f"{reference.registry} has {reference.repository} in a form that is not an image manifest"
         )
     kind = str(config.get("mediaType") or "")
     if kind not in _IMAGE_CONFIGS:
-        raise RegistryError(ERROR, f"{reference} is no container image but {kind or 'something unnamed'}")
+        raise RegistryError(ERROR, f"{reference} is not a container image but {kind or 'something unnamed'}")
     known = platforms.from_descriptor(client.blob(reference, str(config["digest"])))
     if not known:
         raise RegistryError(ERROR, f"{reference} does not say for which platform it was built")
@@ -237,7 +237,7 @@ def missing_sentence(verdict: Verdict) -> str:
     image = verdict.replaced_by or verdict.image
     return (
         f"{image} is built for {offered}, not for {', '.join(verdict.missing)}; "
-        "replace it by an image that is, or leave out what uses it"
+        "replace it with an image that is, or leave out what uses it"
     )
 
 

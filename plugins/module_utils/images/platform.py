@@ -80,7 +80,7 @@ def parse(text: str) -> Platform:
     :raises InvalidPlatform: one sentence on what is wrong and what would be right.
     """
     if not isinstance(text, str) or not text:
-        raise InvalidPlatform(f"platform {text!r} is no text like linux/arm64")
+        raise InvalidPlatform(f"platform {text!r} is not a text like linux/arm64")
     parts = text.split("/")
     if len(parts) > 3 or not all(_WORD.match(part.lower()) for part in parts):
         raise InvalidPlatform(f"platform {text!r} is not of the form linux/arm64 or linux/arm/v7")

@@ -100,11 +100,11 @@ def parse(text: str) -> Reference:
     :raises InvalidReference: one sentence on what is wrong and what would be right.
     """
     if not isinstance(text, str):
-        raise InvalidReference(f"an image is a text like nginx:1.29, not {text!r}")
+        raise InvalidReference(f"an image is text like nginx:1.29, not {text!r}")
     if not text:
         raise InvalidReference("the image's name is empty; write one like nginx:1.29")
     if text != text.strip():
-        raise InvalidReference(f"image {text!r} has blanks around it; write {text.strip()!r}")
+        raise InvalidReference(f"image {text!r} has spaces around it; write {text.strip()!r}")
     if _IDENTIFIER.match(text):
         raise InvalidReference(f"image {text!r} is an image's ID, which no registry can find; write its name")
     registry, rest = _split_registry(text)
@@ -221,9 +221,9 @@ def _why_invalid(text: str, registry: str, rest: str) -> str:
     if "://" in text:
         return f"image {text!r} starts like a web address; write {text.split('://', 1)[1]!r}"
     if re.search(r"\s", text):
-        return f"image {text!r} has a blank in it"
+        return f"image {text!r} has a space in it"
     if not _REGISTRY_ONLY.match(registry):
-        return f"image {text!r} names the registry {registry!r}, which is no host name, address or host:port"
+        return f"image {text!r} names the registry {registry!r}, which is not a host name, address or host:port"
     name, at, digest = rest.partition("@")
     path, colon, tag = name.partition(":")
     if not path or path.endswith("library/") or path.startswith("/"):
@@ -243,4 +243,4 @@ def _why_invalid(text: str, registry: str, rest: str) -> str:
         )
     if at:
         return f"image {text!r} has the digest {digest!r}; write it like sha256: and 64 hexadecimal digits"
-    return f"image {text!r} is no image reference; write one like ghcr.io/owner/name:tag"
+    return f"image {text!r} is not an image reference; write one like ghcr.io/owner/name:tag"

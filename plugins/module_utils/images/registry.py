@@ -123,7 +123,7 @@ def _mirror(registry: str, url: str) -> Endpoint:
     except ValueError:
         usable = False
     if not usable or ".." in parts.path.split("/") or re.search(r"[\x00-\x20\x7f]", url):
-        raise InvalidMirror(f"mirror {url!r} of {registry} is no address; write one like http://192.168.13.2:5000")
+        raise InvalidMirror(f"mirror {url!r} of {registry} is not an address; write one like http://192.168.13.2:5000")
     if parts.username or parts.password:
         raise InvalidMirror(
             f"a mirror of {registry} has a login in its address; put it into credentials, where it stays secret"
@@ -379,10 +379,11 @@ class RegistryClient:
         except ValueError:
             usable = False
         if not usable:
-            raise RegistryError(ERROR, f"{endpoint.label} sends for a token to {realm!r}, which is no address")
+            raise RegistryError(ERROR, f"{endpoint.label} sends us for a token to {realm!r}, which is not an address")
         if endpoint.url.startswith("https://") and parts.scheme != "https":
             raise RegistryError(
-                ERROR, f"{endpoint.label} sends for a token to {parts.hostname} without https; nothing was sent there"
+                ERROR,
+                f"{endpoint.label} sends us for a token to {parts.hostname} without https; nothing was sent there",
             )
         credential = self._credentials.get(normalize_registry(endpoint.host), reference.repository)
         scope = f"repository:{reference.repository}:pull"
@@ -493,7 +494,7 @@ def _rate_limited(endpoint: Endpoint, response: Response, delay: float | None) -
         used += " are used up"
     return RegistryError(
         RATE_LIMITED,
-        f"{endpoint.label} answers no more requests from here{until}{used}; log in there, use a mirror, or ask later",
+        f"{endpoint.label} answers no more requests from here{until}{used}; log in there, use a mirror, or try later",
     )
 
 
@@ -522,7 +523,7 @@ def _json(data: bytes, registry: str, what: str) -> Mapping[str, object]:
     except ValueError:
         value = None
     if not isinstance(value, Mapping):
-        raise RegistryError(ERROR, f"{registry} sent for {what} something that is no JSON object")
+        raise RegistryError(ERROR, f"{registry} sent for {what} something other than a JSON object")
     return value
 
 

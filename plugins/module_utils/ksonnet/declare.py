@@ -621,7 +621,7 @@ class _Work:
         try:
             self._evaluate(f"{{{','.join(f'{json.dumps(k)}: {v}' for k, v in codes.items())}}}")
         except JsonnetError as exc:
-            raise KsonnetError(f"parameters of component {qualified!r} are no valid jsonnet: {exc.reason()}") from exc
+            raise KsonnetError(f"parameters of component {qualified!r} are not valid jsonnet: {exc.reason()}") from exc
         self.tree.write(f"{folder}/params.libsonnet", editor.text)
         self.tree.write(f"{folder}/{name}.jsonnet", found.expand(name))
 

@@ -109,7 +109,7 @@ class Sandbox:
             path = os.path.normpath(path)
             if not self.allows(path):
                 raise KsonnetError(
-                    f"import of {name!r} is refused: it lies outside the app and its libraries "
+                    f"import of {name!r} is refused: it is outside the app and its libraries "
                     "(copy it into the app, or add its folder to library_dirs)"
                 )
             if path not in self._cache:

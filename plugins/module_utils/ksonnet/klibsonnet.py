@@ -89,7 +89,7 @@ def generate(description: bytes, version: str = "") -> Library:
         definitions = spec["definitions"]
     except (ValueError, KeyError, TypeError) as exc:
         raise KsonnetError(
-            "the OpenAPI description is no swagger.json of Kubernetes: it needs info.version and definitions"
+            "the OpenAPI description is not a swagger.json of Kubernetes: it needs info.version and definitions"
         ) from exc
     release = version or own
     if re.fullmatch(r"v?\d+\.\d+", release):

@@ -153,7 +153,7 @@ class Editor:
     def _whole(self, document: Document) -> ObjectLiteral:
         found = document.last_object(0, len(document.tokens))
         if found is None:
-            raise KsonnetError(f"{self.where} is no object, so its parameters cannot be changed")
+            raise KsonnetError(f"{self.where} is not an object, so its parameters cannot be changed")
         return found
 
     def _remove(self, path: tuple[str, ...], name: str) -> bool:

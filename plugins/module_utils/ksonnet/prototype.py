@@ -156,7 +156,7 @@ def parse(text: str, where: str, package: str = "") -> Prototype:
                 f"{where}: the heading comment must begin with a tag such as @name, not {line.strip()!r}"
             )
     if not heading.name:
-        raise KsonnetError(f"{where} is no prototype: its heading comment has no @name")
+        raise KsonnetError(f"{where} is not a prototype: its heading comment has no @name")
     return Prototype(
         name=heading.name,
         description=heading.description,
@@ -194,7 +194,7 @@ def _field(heading: _Heading, tag: str, words: str, where: str) -> None:
         setattr(heading, attribute, words)
         return
     if tag not in ("@param", "@optionalParam"):
-        raise KsonnetError(f"{where}: {tag} is no tag of a prototype; text that goes on must be indented")
+        raise KsonnetError(f"{where}: {tag} is not a prototype's tag; continuation lines must be indented")
     optional = tag == "@optionalParam"
     parts = words.split(None, 3 if optional else 2)
     form = "<name> <type> <default> <description>" if optional else "<name> <type> <description>"

@@ -41,7 +41,7 @@ class Contents:
     def spec(self, where: str) -> dict[str, Any]:
         """registry.yaml."""
         if "registry.yaml" not in self.files:
-            raise KsonnetError(f"{where} is no registry: it has no registry.yaml")
+            raise KsonnetError(f"{where} is not a registry: it has no registry.yaml")
         spec = yamlio.load(self.files["registry.yaml"].decode("utf-8", "replace"), f"registry.yaml of {where}")
         if not isinstance(spec, dict):
             raise KsonnetError(f"registry.yaml of {where} must hold a mapping with the key libraries")
@@ -240,7 +240,7 @@ def _unpack(data: bytes, address: GitHubAddress) -> tuple[dict[str, bytes], str]
                 if stream is not None:
                     files[name[len(address.path) :].lstrip("/")] = stream.read()
     except (tarfile.TarError, EOFError, OSError, KeyError) as exc:
-        raise KsonnetError(f"the archive of {address.uri} is no readable tar file: {exc}") from exc
+        raise KsonnetError(f"the archive of {address.uri} is not a readable tar file: {exc}") from exc
     if not files:
         raise KsonnetError(f"{address.org}/{address.repo} at {address.ref} has no folder {address.path!r}")
     return files, commit if re.fullmatch(r"[0-9a-f]{40}", commit) else ""

@@ -143,7 +143,7 @@ class Renderer:
         for target in targets:
             if target and target not in known and not self._is_component_file(target):
                 raise KsonnetError(
-                    f"target {target!r} of environment {self.env.name!r} is no module; "
+                    f"target {target!r} of environment {self.env.name!r} is not a module; "
                     f"there are: {listed(m or '/' for m in known)}"
                 )
         if self.profile.module_params:

@@ -77,7 +77,7 @@ def render(params: dict[str, Any], check: bool, diff: bool) -> dict[str, Any]:
         if not found.objects:
             raise KsonnetError(
                 f"no component of {params['app_dir']} gives an object, so nothing is written to {params['dest']}: "
-                "whoever pushes that file would delete what an earlier one brought"
+                "pushing that file would delete what an earlier one created"
             )
         text = to_text(found.objects, params["format"])
         result.update(place(params["dest"], text, octal(params.get("mode")), check, diff))

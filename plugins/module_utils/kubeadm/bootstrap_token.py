@@ -72,14 +72,14 @@ class Kubeadm:
             arguments += ["--description", description]
         done = self.run(*arguments)
         if done.code:
-            raise Stop(f"A token could not be made: {_reason(done.errors)}.")
+            raise Stop(f"A token could not be created: {_reason(done.errors)}.")
         found = TOKEN.search(done.output)
         if not found:
-            raise Stop("A token was made, but kubeadm did not print it.")
+            raise Stop("A token was created, but kubeadm did not print it.")
         for token in self.tokens():
             if token.token == found.group(0):
                 return token
-        raise Stop(f"The token {found.group(1)} was made, but the cluster does not list it.")
+        raise Stop(f"The token {found.group(1)} was created, but the cluster does not list it.")
 
     def delete(self, token_id: str) -> None:
         """Delete the token with this id."""
@@ -197,7 +197,7 @@ def would_be_made() -> dict[str, Any]:
         "ca_cert_hashes": [],
         "endpoint": "",
         "join_command": [],
-        "msg": "A token would be made, once the cluster is.",
+        "msg": "A token would be created once there is a cluster.",
     }
 
 

@@ -162,15 +162,15 @@ def checksum_error(file: BinaryIO) -> str:
     """
     size = file.seek(0, os.SEEK_END)
     if size % _PAGE != _HASH_SIZE or size < _PAGE:
-        return "it is cut off, or no snapshot of etcd: the checksum at its end is missing"
+        return "it is cut off, or not a snapshot of etcd: the checksum at its end is missing"
     file.seek(0)
     digest, left = hashlib.sha256(), size - _HASH_SIZE
     while left:
         part = file.read(min(left, 1 << 20))
         if not part:
-            return "it became shorter while it was read"
+            return "it got shorter while it was being read"
         digest.update(part)
         left -= len(part)
     if file.read(_HASH_SIZE) != digest.digest():
-        return "its content does not fit the checksum at its end"
+        return "its content does not match the checksum at its end"
     return ""

@@ -22,7 +22,7 @@ def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, An
     """Save etcd, or in check mode only see that there is one."""
     dest = options["dest"]
     if not os.path.isabs(dest):
-        raise Stop(f"dest is {dest}; an absolute path is right.")
+        raise Stop(f"dest is {dest}; use an absolute path.")
     with stopping("No snapshot was taken"):
         pod = read_pod(system)
         result = {"changed": True, "path": dest, "image": pod.image}

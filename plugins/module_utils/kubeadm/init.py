@@ -209,7 +209,7 @@ def decide(init: Init) -> tuple[rules.Step, rules.Answer | None]:
     lost = init.lost_files()
     if lost:
         raise Stop(
-            f"This is a control plane, and files that it cannot do without are missing: {', '.join(lost)}."
+            f"This is a control plane, and files that it needs are missing: {', '.join(lost)}."
             " The playbook restore.yml restores them from a backup."
         )
     remains, answer = init.remains(), None
@@ -220,9 +220,9 @@ def decide(init: Init) -> tuple[rules.Step, rules.Answer | None]:
     step = rules.next_step(remains, answer)
     if step.do == "refuse" and not (init.check and answer is None):
         raise Stop(
-            f"{step.why[0].upper()}{step.why[1:]}. 'journalctl -u kubelet -n 50' and 'crictl ps -a' on it tell more."
-            " If nothing on it is worth keeping, 'kubeadm reset --force' there removes it, and the next run makes it"
-            " anew."
+            f"{step.why[0].upper()}{step.why[1:]}. 'journalctl -u kubelet -n 50' and 'crictl ps -a' on it show more. "
+            "If nothing on it is worth keeping, 'kubeadm reset --force' there removes it, and the next run creates "
+            "it again."
         )
     return step, answer
 

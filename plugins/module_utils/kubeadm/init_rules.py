@@ -152,16 +152,14 @@ def next_step(remains: Remains, answer: Answer | None) -> Step:
             return Step("addons", "an earlier init was cut short before its add-ons", answer.missing)
     if remains.finalized:
         if answer is None:
-            return Step("refuse", "the control plane is there, but its API server does not answer")
+            return Step("refuse", "there is a control plane, but its API server does not answer")
         return Step(
-            "refuse", "the API server answers, but it has lost what kubeadm wrote into it (ConfigMap kubeadm-config)"
+            "refuse", "the API server answers, but what kubeadm wrote into it is gone (ConfigMap kubeadm-config)"
         )
     if answer is not None and answer.nodes > 1:
         return Step("refuse", "the cluster has other nodes, but not what kubeadm init writes last")
     if not remains.own:
-        return Step(
-            "refuse", "there are remains of a kubeadm init that did not finish and was not made by this collection"
-        )
+        return Step("refuse", "there are leftovers of an unfinished kubeadm init that this collection did not start")
     return Step("reset", "an earlier init was cut short")
 
 

@@ -99,8 +99,8 @@ def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, An
     if step.do == "refuse":
         raise Stop(
             f"{step.why[0].upper()}{step.why[1:]}."
-            " If nothing on it is worth keeping, 'kubeadm reset --force' on it takes it out of there, and the next run"
-            " adds it here."
+            " If nothing on it is worth keeping, 'kubeadm reset --force' on it removes it from there, and the next run "
+            "adds it here."
         )
     if not check:
         if step.do == "join":

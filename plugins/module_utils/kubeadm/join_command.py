@@ -139,7 +139,7 @@ def _parse_one(command: str) -> JoinCommand:
             known = re.match(r"[a-z-]*", name.lstrip(".")).group()
             raise JoinCommandError(
                 f"the kubeadm join command has a flag that begins with {known!r} and cannot be read: "
-                "--flag value, or --flag=value, is right"
+                "use --flag value, or --flag=value"
             )
         if name in _SWITCHES:
             values.setdefault(name, []).append(value if has_value else "true")
@@ -149,7 +149,7 @@ def _parse_one(command: str) -> JoinCommand:
         if not has_value:
             if position == len(words):
                 raise JoinCommandError(
-                    f"the kubeadm join command ends after {name}, whose value is missing: part of the text was cut off"
+                    f"the kubeadm join command ends after {name}, whose value is missing: part of the text is missing"
                 )
             value = words[position]
             position += 1
@@ -192,18 +192,17 @@ def _build(endpoints: list[str], values: dict[str, list[str]], others: list[str]
         if TOKEN.fullmatch(strange[0]):
             raise JoinCommandError(
                 "the kubeadm join command has a token where the API server's address belongs: "
-                "host:port --token and the token is right"
+                "use host:port --token and the token"
             )
         if len(endpoints) > 1:
             raise JoinCommandError(
                 f"the kubeadm join command has {quoted(strange[0])}, which is neither a flag nor the API server's "
-                "address: one host:port, such as 192.168.13.7:6443, is right"
+                "address: use one host:port, such as 192.168.13.7:6443"
             )
     if len(endpoints) != 1:
         count = "no" if not endpoints else "more than one"
         raise JoinCommandError(
-            f"the kubeadm join command names {count} API server address; "
-            "one host:port, such as 192.168.13.7:6443, is right"
+            f"the kubeadm join command names {count} API server address; use one host:port, such as 192.168.13.7:6443"
         )
     endpoint = check_endpoint(endpoints[0].removeprefix("https://").rstrip("/"))
 
@@ -212,7 +211,7 @@ def _build(endpoints: list[str], values: dict[str, list[str]], others: list[str]
     }
     if len(tokens) != 1:
         count = "no token" if not tokens else "more than one token"
-        raise JoinCommandError(f"the kubeadm join command has {count}; one --token is right")
+        raise JoinCommandError(f"the kubeadm join command has {count}; use one --token")
     token = tokens.pop()
     if not TOKEN.fullmatch(token):
         raise JoinCommandError(
@@ -225,7 +224,7 @@ def _build(endpoints: list[str], values: dict[str, list[str]], others: list[str]
     if not hashes:
         raise JoinCommandError(
             "the kubeadm join command has no --discovery-token-ca-cert-hash, "
-            "by which a node knows that it talks to the right cluster"
+            "which tells a node that it talks to the right cluster"
         )
     for pin in hashes:
         if not _HASH.fullmatch(pin):

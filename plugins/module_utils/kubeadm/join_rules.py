@@ -61,5 +61,5 @@ def next_step(member: Member, endpoint: str, ca_hashes: tuple[str, ...]) -> Step
             f"this machine belongs to another cluster, the one at {member.server}, and not to the one at https://{endpoint}",
         )
     if member.lacks:
-        return Step("join", f"its kubelet lacks {member.lacks}, so that it joins again")
+        return Step("join", f"its kubelet lacks {member.lacks}, so it joins again")
     return Step("tidy", "the join had been cut short at its end") if member.leftover else Step("nothing")

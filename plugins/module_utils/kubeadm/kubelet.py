@@ -36,7 +36,7 @@ def kubelet_lacks(system: System, now: float) -> str:
         except CertificateError:
             ended = False
     if ended:
-        return "a certificate that still holds"
+        return "a valid certificate"
     if joined and not system.read(KUBELET_CONFIG):
         return KUBELET_CONFIG
     if joined:

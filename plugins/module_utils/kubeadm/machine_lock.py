@@ -46,8 +46,8 @@ def busy(name: str, seconds: float = 900, folder: str = FOLDER) -> Iterator[None
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     raise Stop(
-                        f"A {name} that an earlier run has started is still at work after {seconds:.0f} seconds:"
-                        f" look at it with 'ps -ef | grep {name}', and run this again when it has ended."
+                        f"A {name} that an earlier run started is still running after {seconds:.0f} seconds:"
+                        f" see 'ps -ef | grep {name}', and run this again once it has ended."
                     ) from None
                 time.sleep(1)
         yield

@@ -90,7 +90,7 @@ def restart(system: System, name: str, timeout: float) -> None:
         if time.monotonic() > deadline:
             raise Stop(
                 f"{name} was ended, so that it reads its new certificate, and has not come back in {timeout:.0f} s:"
-                " 'journalctl -u kubelet -n 50' on the master tells why."
+                " 'journalctl -u kubelet -n 50' on the master shows why."
             )
         time.sleep(0.5)
 
@@ -117,7 +117,7 @@ def renew_kubelet(system: System, config: str, timeout: int) -> None:
         if time.monotonic() > deadline:
             raise Stop(
                 "The master's kubelet got a new kubelet.conf, but no certificate of its own in"
-                f" {timeout} s: 'journalctl -u kubelet -n 50' on the master tells why."
+                f" {timeout} s: 'journalctl -u kubelet -n 50' on the master shows why."
             )
         time.sleep(1)
     kubeadm(system, "init", "phase", "kubelet-finalize", "all", "--config", config)
@@ -134,9 +134,9 @@ def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, An
     plan, kubelet = rules.plan(before, now, options["renew_days"]), kubelet_needs_new(system, now)
     if plan.dead_authority:
         raise Stop(
-            f"{KUBERNETES}/{plan.dead_authority} has ended on {before[plan.dead_authority]:%Y-%m-%d}, and nothing can"
-            " be renewed with it: https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/ tells how a"
-            " cluster gets a new CA."
+            f"{KUBERNETES}/{plan.dead_authority} expired on {before[plan.dead_authority]:%Y-%m-%d}, and nothing can"
+            " be renewed with it: https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/ says how to "
+            "give a cluster a new CA."
         )
     if plan.ending and not check:
         kubeadm(system, "certs", "renew", "all", "--config", config)

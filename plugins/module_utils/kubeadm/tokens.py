@@ -97,7 +97,7 @@ def parse_duration(text: str) -> timedelta:
     if text == "0":
         return timedelta(0)
     if not _DURATION.fullmatch(text):
-        raise ValueError(f"{text!r} is not a duration: numbers with h, m or s, such as 2h or 1h30m, are")
+        raise ValueError(f"{text!r} is not a duration; use numbers with h, m or s, such as 2h or 1h30m")
     return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(text)))
 
 

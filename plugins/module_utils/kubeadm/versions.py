@@ -45,6 +45,6 @@ def parse_version(text: str) -> Version:
     """
     match = _RELEASE.fullmatch(text.strip().removeprefix("v"))
     if not match:
-        raise VersionError(f"{text!r} is not a Kubernetes release: three numbers with dots, such as 1.37.2, are")
+        raise VersionError(f"{text!r} is not a Kubernetes release; use three numbers with dots, such as 1.37.2")
     pre = match["pre"] or ""
     return Version(int(match["major"]), int(match["minor"]), int(match["patch"]), not pre, pre)

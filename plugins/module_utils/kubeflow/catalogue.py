@@ -186,8 +186,8 @@ class Old:
     def sentence(self) -> str:
         """What becomes of them, for the report."""
         if self.successor:
-            return f"{self.what}: left out, {self.successor} stands in: {self.reason} ({', '.join(self.objects)})"
-        return f"{self.what}: kept, nothing stands in: {self.reason} ({', '.join(self.objects)})"
+            return f"{self.what}: left out, replaced by {self.successor}: {self.reason} ({', '.join(self.objects)})"
+        return f"{self.what}: kept, nothing replaces it: {self.reason} ({', '.join(self.objects)})"
 
 
 @dataclass(frozen=True)

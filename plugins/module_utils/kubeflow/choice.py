@@ -102,7 +102,7 @@ def _visit(
     """Put what a component needs before it."""
     if name in way:
         circle = " needs ".join([*way[way.index(name) :], name])
-        raise CatalogueError(f"The catalogue goes in a circle: {circle}.")
+        raise CatalogueError(f"The catalogue's needs form a circle: {circle}.")
     if name in ordered or (way and name in skipped):
         return
     for need in catalogue[name].needs.components:

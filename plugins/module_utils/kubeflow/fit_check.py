@@ -52,7 +52,7 @@ def judge(
         lines.append(str(found["message"]))
     warnings = _images_elsewhere(components, nodes, asked, found["wrong_images"])
     warnings += [
-        f"Nobody knows whether {row['image']} runs on these nodes: {row['error']}."
+        f"It is not known whether {row['image']} runs on these nodes: {row['error']}."
         for row in asked["images"]
         if row["image"] in asked["unanswered"]
     ]
@@ -92,7 +92,9 @@ def _images_elsewhere(
         lacking = [platform for platform in row["missing"] if platform in open_platforms]
         if lacking and row["image"] not in known | running:
             users = f" (used by {row['used_by'][0]})" if row["used_by"] else ""
-            sentences.append(f"{row['image']}{users} is not built for {', '.join(lacking)}; what starts it will fail.")
+            sentences.append(
+                f"{row['image']}{users} is not built for {', '.join(lacking)}; what uses it will fail to start."
+            )
     return sentences
 
 
@@ -103,14 +105,14 @@ def _choices(components: Iterable[Prepared], asked: Mapping, found: Mapping) -> 
     else:
         lines.append("- leave a component out: take it out of kubeflow_components;")
     if asked["missing"]:
-        lines.append("- replace an image by one that runs here, in kubeflow_images, for example:")
+        lines.append("- replace an image with one that runs here, in kubeflow_images, for example:")
         known = known_replacements(component.component for component in components)
         for image in map(unpinned, asked["missing"]):
             by, source = known.get(image, ("<an image that runs here>", ""))
             lines.append(f'    "{image}": "{by}"' + (f"  # {source}" if source else ""))
     if found["unplaced"]:
         lines.append("- ask for less, in kubeflow_overrides; or add a Pi;")
-    lines.append("- or push it all the same, by kubeflow_force: true.")
+    lines.append("- or push it anyway, with kubeflow_force: true.")
     return lines
 
 

@@ -182,7 +182,7 @@ class Delivery:
                     name = owners.get(owner, owner).removeprefix("bramble-")
                     wrong.append(
                         f"{component.name} and {name}, which this cluster has, both own the CRD "
-                        f"{definition['metadata']['name']}; take {name} away first, by state: absent."
+                        f"{definition['metadata']['name']}; remove {name} first, with state: absent."
                     )
         if wrong:
             raise CatalogueError("\n".join(wrong))
@@ -206,7 +206,7 @@ class Delivery:
         report = pushing.push(self.client, wanted, self._options(wait=True, wait_timeout=60.0))
         wrong = report.failures + report.not_ready
         if wrong:
-            raise ClusterError(f"The namespaces of the components cannot be made: {'; '.join(wrong)}.")
+            raise ClusterError(f"The components' namespaces cannot be created: {'; '.join(wrong)}.")
 
     def _push_all(self) -> None:
         """Every component in a thread of its own, which first waits for those that the component needs."""

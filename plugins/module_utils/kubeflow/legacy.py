@@ -62,7 +62,9 @@ def with_params(catalogue: Mapping[str, Component], params: Mapping[str, Mapping
         component = catalogue.get(name)
         if component is None or not component.ksonnet:
             known = ", ".join(other.name for other in catalogue.values() if other.ksonnet)
-            raise ValueError(f"kubeflow_ksonnet_params names {name}, which is no ksonnet component; there are {known}.")
+            raise ValueError(
+                f"kubeflow_ksonnet_params names {name}, which is not a ksonnet component; there are {known}."
+            )
         if not isinstance(values, Mapping):
             raise ValueError(f"kubeflow_ksonnet_params of {name} must be a mapping of parameters to values.")
         ksonnet = {**component.ksonnet, "params": {**component.ksonnet["params"], **values}}

@@ -80,7 +80,7 @@ def _divide(get: Get, doomed: list[Any], apply_set: ApplySet, notes: list[str]) 
             reason = found and f"{found} would be deleted with it"
         if reason:
             stays.append(entry)
-            notes.append(f"{item.label} stays, because {reason}; data: delete takes it, too")
+            notes.append(f"{item.label} stays, because {reason}; data: delete removes it, too")
         else:
             goes.append(entry)
     return goes, stays
@@ -98,7 +98,7 @@ def _keep_passwords(
     }
     stays = [entry for entry in doomed if entry[0].kind == "Secret" and (entry[0].namespace, entry[0].name) in names]
     for item, _resource, _document in stays:
-        notes.append(f"{item.label} stays, because it opens the data that stays; data: delete takes it, too")
+        notes.append(f"{item.label} stays, because it opens the data that stays; data: delete removes it, too")
     return [entry for entry in doomed if entry not in stays], kept + stays
 
 
@@ -131,7 +131,7 @@ def _standing_volumes(get: Get, chosen: Chosen, kept: list[Any]) -> list[str]:
         for document in _listed_claims(get, volumes):
             item = Item(document, "cluster", 0)
             if item.identity not in names:
-                notes.append(f"{item.label} stays, because it holds data; data: delete takes it, too")
+                notes.append(f"{item.label} stays, because it holds data; data: delete removes it, too")
     return notes
 
 

@@ -86,7 +86,7 @@ class _Run:
                 raise
             rows = [Row(part.name, "installed", counts={CREATED: len(part.items)}) for part in components]
             addresses, requests = {}, 0
-            self.warnings.append(f"{error} Everything is shown as it would be, from the manifests alone.")
+            self.warnings.append(f"{error} Everything is shown from the manifests alone, as it would be.")
         rows += [
             Row(item.component.name, "installed", notes=["its manifests are still to be built"]) for item in unrendered
         ]
@@ -161,7 +161,7 @@ class _Run:
             if not fit.fits and not self.params["force"]:
                 raise Refused(fit.message)
             if not fit.fits:
-                self.warnings.append(f"Pushed all the same, by force: {fit.message.splitlines()[0]}")
+                self.warnings.append(f"Pushed anyway, by force: {fit.message.splitlines()[0]}")
 
         return check
 
@@ -255,7 +255,7 @@ def _read(name: str, source: Any) -> list[load.Item]:
 
     :raises ManifestError: also when there are none, for what the component has on the cluster would be deleted.
     """
-    way = f"to take {name} away, give it state: absent"
+    way = f"to remove {name}, give it state: absent"
     try:
         if isinstance(source, Mapping) and set(source) in ({"path"}, {"path", "verified"}):
             items = load.load([source["path"]], None, if_wanted=way, verified=bool(source.get("verified")))
@@ -264,7 +264,7 @@ def _read(name: str, source: Any) -> list[load.Item]:
         else:
             raise ManifestError("manifests must have either a path or a text for each component.")
         if all(item.kind == "Namespace" for item in items):
-            raise ManifestError(f"its manifests have no objects but namespaces; {way}.")
+            raise ManifestError(f"its manifests have no objects except namespaces; {way}.")
     except ManifestError as error:
         raise ManifestError(f"{name}: {error}") from None
     return items
@@ -290,10 +290,12 @@ def overrides(value: Mapping[str, Any], catalogue: Mapping[str, Component]) -> d
 def _nowhere(access: str, path: str) -> str:
     """Why a component has no address that could be printed."""
     if access == LOAD_BALANCER:
-        return "has no address: nothing here gives out load balancers' addresses; kubeflow_access: node_port needs none"
+        return (
+            "has no address: nothing here gives out addresses for load balancers; kubeflow_access: node_port needs none"
+        )
     if access == INGRESS:
         return f"is at your ingress controller's address, below {path}"
-    return "has no address: its Service has no port of the nodes"
+    return "has no address: its Service has no port on the nodes"
 
 
 def _node_address(nodes: list[dict[str, Any]]) -> str:

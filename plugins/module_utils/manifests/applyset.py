@@ -93,7 +93,7 @@ class ApplySet:
         if not self.takeover:
             if labels.get(ID_LABEL) is None or tooling is None:
                 raise ManifestError(
-                    f"apply_set {self.name}: {where} exists and is no apply set; choose another name, or set "
+                    f"apply_set {self.name}: {where} exists and is not an apply set; choose another name, or set "
                     "apply_set_takeover: true."
                 )
             if tooling.rpartition("/")[0] != OUR_TOOLING.rpartition("/")[0]:
@@ -107,7 +107,7 @@ class ApplySet:
         if labels[ID_LABEL] != self.id:
             raise ManifestError(
                 f"apply_set {self.name}: the label {ID_LABEL} of {where} is {labels[ID_LABEL]}, but an object of this "
-                f"name has the id {self.id}: it was copied or changed, so that its members cannot be known. "
+                f"name has the id {self.id}: it was copied or changed, so its members cannot be known. "
                 "Correct the label, or choose another name."
             )
         self.namespaces = {name for name in (annotations.get(ADDITIONAL) or "").split(",") if name}
@@ -119,8 +119,8 @@ class ApplySet:
             self.group_kinds = {(group, kind) for group, kind in kinds if kind}
         else:
             raise ManifestError(
-                f"apply_set {self.name}: {where} has no annotation {CONTAINS}, by which its members are found; write "
-                "it again (such as ConfigMap,Deployment.apps), or choose another name."
+                f"apply_set {self.name}: {where} has no annotation {CONTAINS}, by which its members are found; restore "
+                "it (such as ConfigMap,Deployment.apps), or choose another name."
             )
 
     def wanted(self, items: Iterable[Item]) -> tuple[set[tuple[str, str]], set[str]]:

@@ -281,7 +281,7 @@ def _from_config(config: dict, options: dict[str, Any], path: str, source: Any) 
         if user.get("exec") and not result.authorization and not result.cert_file:
             # The kubernetes client goes on as nobody then.
             command = user["exec"].get("command") if isinstance(user["exec"], dict) else ""
-            raise ClusterError(f"The exec plugin {command or ''} gave no credentials; run it by hand to see why.")
+            raise ClusterError(f"The exec plugin {command or ''} gave no credentials; run it yourself to see why.")
         result.headers.extend(headers)
         result.verify = verify
         result.proxy, result.namespace = _text(cluster, "proxy-url", path), _text(chosen, "namespace", path)

@@ -58,7 +58,7 @@ class Client:
         except (ValueError, TypeError, AttributeError):
             address = None
         if address is None or address.scheme not in ("http", "https") or not address.hostname:
-            raise ClusterError(f"{endpoint.server!r} is no API server address; write https://host:6443.")
+            raise ClusterError(f"{endpoint.server!r} is not an API server address; write https://host:6443.")
         self._host = address.hostname
         self._port = port or (443 if address.scheme == "https" else 80)
         self._prefix = address.path.rstrip("/")
@@ -179,7 +179,7 @@ class Client:
             body = None
         if not isinstance(body, dict) or not _has_form(body):
             raise ClusterError(
-                f"{self.endpoint.server} answers {path} with success, but with no object of Kubernetes; is this the "
+                f"{self.endpoint.server} answers {path} with success, but not with a Kubernetes object; is this the "
                 "API server's address, or is a proxy or a login page in between?"
             )
         return body
@@ -247,8 +247,8 @@ class Client:
                 raise ClusterError("The proxy's address is not valid; use http://host:port.") from None
             if via.scheme != "http" or not via.hostname:
                 raise ClusterError(
-                    f"The proxy {via.scheme}://{via.hostname or ''} is not one that is spoken to by http://; others "
-                    "(https, socks5) are not supported."
+                    f"The proxy {via.scheme}://{via.hostname or ''} does not use http://; others (https, socks5) are "
+                    "not supported."
                 )
             host = via.hostname
         connection = None

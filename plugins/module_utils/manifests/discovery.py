@@ -82,7 +82,7 @@ class Discovery:
             ]
         except (TypeError, KeyError, AttributeError):
             raise ClusterError(
-                f"The API server lists the kinds of {foreign(api_version, 80)} in no form that is known; is a proxy in "
+                f"The API server lists the kinds of {foreign(api_version, 80)} in an unknown form; is a proxy in "
                 "between?"
             ) from None
         return {resource.kind: resource for resource in found if "/" not in resource.plural}

@@ -186,7 +186,7 @@ def build(system: System, options: Mapping[str, Any]) -> str:
     loose = not_pinned(folder.files, read_by(folder, overlay))
     if loose:
         raise Stop(
-            f"its kustomization takes {loose[0]}, which may be another thing tomorrow; name a commit there,"
+            f"its kustomization takes {loose[0]}, which may change tomorrow; name a commit there,"
             " as ?ref= and its 40 digits"
         )
     with tempfile.TemporaryDirectory() as place:

@@ -95,7 +95,7 @@ def load(
     :returns: the objects in the order of the sources, ``List`` kinds unfolded.
     :raises ManifestError: with file and line.
     """
-    nothing = f"has no objects, so that all that earlier runs brought from it would be deleted; {if_wanted}."
+    nothing = f"has no objects, so everything that earlier runs created from it would be deleted; {if_wanted}."
     items: list[Item] = []
     sources = 0
     slips = Slips()
@@ -241,7 +241,7 @@ def _check_form(document: Any, where: str) -> None:
     if not isinstance(metadata, dict) or metadata.get("name") in (None, ""):
         if isinstance(metadata, dict) and metadata.get("generateName"):
             raise ManifestError(
-                f"{where}, a {kind}, has generateName: the server would make one more object at every run; "
+                f"{where}, a {kind}, has generateName: the server would create one more object at every run; "
                 "give it a name."
             )
         raise ManifestError(f"{where}, a {kind}, has no metadata.name.")
@@ -274,11 +274,11 @@ _PLACEHOLDER = re.compile(r"\$[({]|\{\{")
 def _name_fault(name: str) -> str:
     """What is wrong with a name that no object can have (apimachinery, api/validation/path), or that is no name yet."""
     if _PLACEHOLDER.search(name):
-        return "a placeholder that nothing has filled in; write the name itself"
+        return "a placeholder that nothing filled in; write the name itself"
     if name in (".", ".."):
         return "which no object can have"
     wrong = next((char for char in name if char in "%/"), "")
-    return f"and no name can have {wrong} in it; take it out" if wrong else ""
+    return f"and no name can contain {wrong}; remove it" if wrong else ""
 
 
 def what(value: Any) -> str:

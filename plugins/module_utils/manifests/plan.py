@@ -177,8 +177,8 @@ class Plan:
                     with slips.noted():
                         raise ManifestError(
                             f"{item.label} at {item.where} is owned (ownerReferences) by {key[2]} {key[3]} with the "
-                            f"uid {key[4]}, which is not on this cluster, so that it would be deleted; take "
-                            "ownerReferences out."
+                            f"uid {key[4]}, which is not on this cluster, so it would be deleted; remove "
+                            "ownerReferences."
                         )
         slips.tell()
 
@@ -200,9 +200,7 @@ class Plan:
         for item in self.items:
             labels = item.object["metadata"].get("labels") or {}
             if labels.get(PART_OF_LABEL, self.apply_set.id) != self.apply_set.id or ID_LABEL in labels:
-                raise ManifestError(
-                    f"{item.label} at {item.where} carries the label of another apply set; take it out."
-                )
+                raise ManifestError(f"{item.label} at {item.where} has the label of another apply set; remove it.")
         shape.set_labels(self.items, {PART_OF_LABEL: self.apply_set.id})
         apply_set = self.apply_set
         self._ask_server(
@@ -288,7 +286,7 @@ class Plan:
             wanted_there = next((other.label for other in self.items if other.namespace == item.name), "")
             found = wanted_there or prune.tenants(self.get, item.name, self.apply_set)
         ways = f"put it back, delete them first, or name {item.name} in prune_in_use"
-        return found and f"{item.label} left the manifests, but {found} would be deleted with it: {ways}"
+        return found and f"{item.label} is no longer in the manifests, but {found} would be deleted with it: {ways}"
 
 
 def _is_definition(item: Item) -> bool:

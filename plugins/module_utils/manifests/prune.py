@@ -98,7 +98,7 @@ def member(
 def strangers(
     get: Callable[..., Any], definition: str, apply_set: ApplySet, wanted: Container[tuple[str, str]] = ()
 ) -> str:
-    """Whose objects would go with a CRD: "2 Widgets that the set did not bring (such as shop/w)"; "" for nobody's.
+    """Whose objects would go with a CRD: "2 Widgets not from the set (such as shop/w)"; "" for nobody's.
 
     :param get: ``get(path, query, accept)``, retries included.
     :param definition: name of the CRD.
@@ -129,11 +129,11 @@ def strangers(
             raise
     if not number:
         return ""
-    return f"{number} {kind if number == 1 else kind + 's'} that the set did not bring (such as {example})"
+    return f"{number} {kind if number == 1 else kind + 's'} not from the set (such as {example})"
 
 
 def tenants(get: Callable[..., Any], namespace: str, apply_set: ApplySet) -> str:
-    """What would go with a namespace: "2 objects that the set did not bring (such as Secret key)"; "" for nothing.
+    """What would go with a namespace: "2 objects not from the set (such as Secret key)"; "" for nothing.
 
     What every namespace has, copies that a controller keeps there, what owners brought, and events do not count. What
     cannot be read, such as the objects of an aggregated API whose Service is down, may be anything.
@@ -159,9 +159,7 @@ def tenants(get: Callable[..., Any], namespace: str, apply_set: ApplySet) -> str
     sentences = []
     if found:
         example = min(f"{kind} {name}" for kind, name, _path in found)
-        sentences.append(
-            f"{len(found)} object{'s' if len(found) > 1 else ''} that the set did not bring (such as {example})"
-        )
+        sentences.append(f"{len(found)} object{'s' if len(found) > 1 else ''} not from the set (such as {example})")
     for version, why in sorted(unread.items()):
         sentences.append(f"whatever the API {version} has there, which cannot be known now ({why}),")
     return " and ".join(sentences)

@@ -235,7 +235,7 @@ class _Push:
 
     def _recreate(self, item: Item, resource: Resource, before: dict, fixed: list[str]) -> Entry:
         """Delete the object, and make it again as soon as it is gone."""
-        reason = f"deleted and made again, because {', '.join(fixed)} cannot be changed"
+        reason = f"deleted and recreated, because {', '.join(fixed)} cannot be changed"
         if self.options.check:
             return Entry(item, UPDATED, reason, before=before)
         dying = Item(before, item.source, item.line)

@@ -128,9 +128,9 @@ def _misfit(reason: str, document: Any) -> str:
         names = tuple(name for name in path if isinstance(name, str))
         place = "".join(f".{step}" if isinstance(step, str) else f"[{step}]" for step in path).lstrip(".")
         if "quantities must match" in reason and quantity.is_place(names) and quantity.parse(value) is None:
-            told.append(f"{place} is {what(value)}, and no quantity: write one such as 2, 500m or 64Mi")
+            told.append(f"{place} is {what(value)}, not a quantity: write one such as 2, 500m or 64Mi")
         elif kind and names and names[-1] in _NUMBER_OR_TEXT and isinstance(value, _GO.get(kind.group(1), ())):
-            told.append(f"{place} is {what(value)}: write a number, or a name or percentage where one is right")
+            told.append(f"{place} is {what(value)}: write a number, or a name or percentage where one is allowed")
     return "; ".join(told) or f"a value does not fit its field: {reason}"
 
 
@@ -167,7 +167,7 @@ def _split(line: str) -> tuple[str, str, str]:
 def _typed(path: str, what: str, kind: str, api_version: str) -> str:
     place = path.lstrip(".")
     if what == _UNKNOWN:
-        return f"{place} is no field of a {kind} of {api_version}: take it out, or set drop_unknown_fields: true"
+        return f"{place} is not a field of a {kind} of {api_version}: remove it, or set drop_unknown_fields: true"
     duplicate = _DUPLICATE.match(what)
     if duplicate:
         names = duplicate.group(1).strip("[]").replace("=", " ").replace('"', "")

@@ -42,7 +42,7 @@ def _run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[st
         if params[option] < 1:
             raise ManifestError(f"{option} is {params[option]}; it must be at least 1.")
     if params["prune"] and not params["apply_set"]:
-        raise ManifestError("prune needs apply_set: the set's name, by which its objects are told from others.")
+        raise ManifestError("prune needs apply_set: the set's name, by which its objects are recognized.")
     loaded = load.load(
         params["src"],
         params["definition"],
@@ -52,7 +52,7 @@ def _run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[st
     items = shape.choose(loaded, params["select"] or "", params["exclude"] or "")
     if params["prune"] and loaded and not items:
         raise ManifestError(
-            f"{_left_out(len(loaded))}, so that all that earlier runs brought would be deleted; {_IF_WANTED}."
+            f"{_left_out(len(loaded))}, so everything that earlier runs created would be deleted; {_IF_WANTED}."
         )
     scopes = order.defined_scopes(items)
     shape.refuse_wrong_scopes(items, lambda item: order.known_scope(item.group, item.kind, scopes))

@@ -82,8 +82,8 @@ def refuse_wrong_scopes(items: Iterable[Item], namespaced: Callable[[Item], bool
         if item.namespace and namespaced(item) is False:
             with slips.noted():
                 raise ManifestError(
-                    f"{item.kind} {item.name} at {item.where} has namespace {item.namespace}, but this kind lives "
-                    "outside namespaces; take the namespace out."
+                    f"{item.kind} {item.name} at {item.where} has namespace {item.namespace}, but this kind is not "
+                    "namespaced; remove the namespace."
                 )
     slips.tell()
 

@@ -150,7 +150,7 @@ def any_kind(document: dict) -> tuple[bool, str]:
         if name in conditions:
             ready, why = _needs(document, name)
             if ready and not _observed(document):
-                return False, "its controller has not seen the newest form yet"
+                return False, "its controller has not seen the latest version yet"
             return ready, why
     return True, ""
 
@@ -355,7 +355,7 @@ def wait(
             raise _NeverReady
 
     for group in groups.values():
-        group.why = dict.fromkeys(group.wanted, "not looked at any more")
+        group.why = dict.fromkeys(group.wanted, "no longer checked")
     try:
         together(follow, groups.values(), 32)
     except _NeverReady:

@@ -205,8 +205,8 @@ class _Builder:
         self._copied += 1
         if self._copied > MOST_COPIED:
             raise ManifestError(
-                f"{self._at(event)} stands for more than {MOST_COPIED} values by its aliases (*{event.anchor}), "
-                "more than any manifest needs; write out what is meant."
+                f"{self._at(event)} expands to more than {MOST_COPIED} values through its aliases (*{event.anchor}), "
+                "more than any manifest needs; write the values out."
             )
         if isinstance(value, dict):
             return {key: self._copy(entry, event) for key, entry in value.items()}

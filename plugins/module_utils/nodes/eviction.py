@@ -132,8 +132,8 @@ def made_by_hand(pods: list[Pod], node: str, force: bool) -> None:
     lost = [str(pod) for pod in pods if pod.owner is None and not pod.ending]
     if lost and not force:
         raise Stop(
-            f"These Pods on {node} were made by hand, and nothing would recreate them elsewhere: {', '.join(lost)}."
-            " Delete them, give them to a Deployment, or set force to lose them."
+            f"These Pods on {node} were created by hand, and nothing would recreate them elsewhere: {', '.join(lost)}."
+            " Delete them, give them to a Deployment, or set force to delete them."
         )
 
 
@@ -171,8 +171,8 @@ def _drained(cluster: Cluster, options: Options, node: Mapping[str, Any], check:
         reasons = "; ".join(f"{pod}: {reason}" for pod, reason in drain.blockers.items())
         again = "New Pods may come to it again" if was_open else "It stays cordoned, as an earlier run had left it"
         raise NotDrained(
-            f"{options.name} was not free of Pods within {options.timeout} seconds. {reasons}. {again}; when what"
-            " blocks is gone, run this again.",
+            f"{options.name} still had Pods after {options.timeout} seconds. {reasons}. {again}; run this "
+            "again once nothing blocks it.",
             drain,
         )
     return {"changed": was_open or bool(drain.evicted), "evicted": drain.evicted, "blockers": {}}

@@ -61,7 +61,7 @@ def problems(labels: Mapping[str, Any], taints: Sequence[Mapping[str, Any]]) -> 
         elif _OWNED.fullmatch(key):
             found.append(f"the taint {key} is Kubernetes' own; leave it out (kubectl cordon keeps Pods away)")
         elif (key, effect) in seen:
-            found.append(f"the taint {key} with effect {effect} is there twice; leave one")
+            found.append(f"the taint {key} with effect {effect} is there twice; keep one")
         seen.add((key, effect))
     return found
 
@@ -123,7 +123,7 @@ def change(
     if remember != before and (any(remember.values()) or ANNOTATION in annotations):
         text = json.dumps(remember, sort_keys=True) if any(remember.values()) else None
         patch.setdefault("metadata", {})["annotations"] = {ANNOTATION: text}
-        told = told or ["what the inventory wants is remembered"]
+        told = told or ["what the inventory wants is recorded"]
     return patch, told
 
 

@@ -117,7 +117,7 @@ def pod_trouble(pod: dict) -> str:
             return f"{waiting.get('reason')}: {waiting['message']}"
     scheduled = conditions.get("PodScheduled", {})
     if scheduled.get("status") == "False":
-        return f"it finds no node: {scheduled.get('message')}"
+        return f"it gets no node: {scheduled.get('message')}"
     reasons = [
         (entry.get("state") or {}).get("waiting", {}).get("reason") for entry in status.get("containerStatuses") or []
     ]
@@ -151,7 +151,7 @@ def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, An
     """Ask until all are ready or the time is over."""
     names, kubeconfig, start = options["names"], options["kubeconfig"], time.monotonic()
     if check and not system.exists(kubeconfig):
-        message = "There is no cluster yet; it would be waited for."
+        message = "There is no cluster yet; this would wait for it."
         nothing = {"not_ready": [], "problems": {}, "nodes": {}, "pods": {}}
         return {"changed": False, **nothing, "seconds": 0.0, "msg": message}
     deadline = start + (0 if check else options["timeout"])

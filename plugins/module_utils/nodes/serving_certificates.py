@@ -83,9 +83,9 @@ def judge(request: Mapping[str, Any], nodes: Mapping[str, Iterable[str]]) -> Ver
 
 def _objection(spec: Mapping[str, Any], user: str, node: str, nodes: Mapping[str, Iterable[str]]) -> str:
     if not node or GROUP not in (spec.get("groups") or ()):
-        return f"{user or 'somebody unknown'} asks, who is no node"
+        return f"{user or 'somebody unknown'} asks, which is not a node"
     if node not in nodes:
-        return f"{node} asks, which is no Pi of the inventory"
+        return f"{node} asks, which is not a Pi of the inventory"
     unusual = set(spec.get("usages") or ()) - USAGES
     if unusual or "server auth" not in (spec.get("usages") or ()):
         return f"it is to be good for {', '.join(sorted(unusual)) or 'no server'}"
@@ -115,7 +115,7 @@ def _wrong_names(asked: x509.CertificateSigningRequest, known: set[str]) -> str:
         if not isinstance(entry, (x509.DNSName, x509.IPAddress)):
             return f"it is for {entry.value}, which is neither a host's name nor an address"
         if str(entry.value) not in known:
-            return f"it is for {entry.value}, which is none of that node's names and addresses"
+            return f"it is for {entry.value}, which is not one of that node's names and addresses"
     return ""
 
 
@@ -208,8 +208,8 @@ def act(cluster: Cluster, nodes: Mapping[str, list[str]], timeout: float, check:
         if time.monotonic() >= deadline:
             objections = "; ".join(f"{name}: {text}" for name, text in decided.refused.items())
             raise Stop(
-                f"The kubelet of {waiting[0]} shows no certificate by the cluster's CA, and there is no request of its"
-                f" that may be approved{' (' + objections + ')' if objections else ''}: see that serverTLSBootstrap is"
+                f"The kubelet of {waiting[0]} shows no certificate from the cluster's CA, and none of its requests may "
+                f"be approved{' (' + objections + ')' if objections else ''}: see that serverTLSBootstrap is"
                 " in its /var/lib/kubelet/config.yaml, and restart it."
             )
         time.sleep(1)
@@ -224,7 +224,7 @@ def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, An
         try:
             ipaddress.ip_address((addresses or [""])[0])
         except ValueError:
-            raise Stop(f"nodes: {name} has no address; its first entry is to be the node's address.") from None
+            raise Stop(f"nodes: {name} has no address; its first entry must be the node's address.") from None
     try:
         with asking(" about certificates"):
             return act(Cluster.of(options), nodes, options["timeout"], check)

@@ -141,7 +141,7 @@ def release_due(pi: Pi, wanted: str) -> str:
     if pi.kubelet != wanted:
         return f"its kubelet still runs {pi.kubelet}"
     if pi.cordoned:
-        return "an earlier upgrade left it without Pods"
+        return "an earlier upgrade left it drained"
     return ""
 
 
@@ -219,14 +219,14 @@ def foreseen_blockers(pods: Iterable[Pod], nodes: Iterable[str], budgets: Iterab
             continue
         if pod.owner is None and not force:
             told.append(
-                f"Pod {pod} on {pod.node} was made by hand, so nothing would recreate it elsewhere:"
-                " delete it, give it to a Deployment, or set upgrade_drain_force to true to lose it."
+                f"Pod {pod} on {pod.node} was created by hand, so nothing would recreate it elsewhere:"
+                " delete it, give it to a Deployment, or set upgrade_drain_force to true to delete it."
             )
         for budget in budgets:
             if budget.matches(pod):
                 told.append(
                     f"PodDisruptionBudget {budget.namespace}/{budget.name} never lets Pod {pod} leave {pod.node}:"
-                    " give its workload one replica more, or the budget one Pod less (maxUnavailable: 1)."
+                    " give its workload one more replica, or relax the budget (maxUnavailable: 1)."
                 )
     return told
 
@@ -245,7 +245,7 @@ def act(cluster: Cluster, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Find out what is due and what is in the way."""
     found = read_control_plane(cluster, parameters["control_plane"])
     if not found.version:
-        raise Stop("The cluster has no ConfigMap kubeadm-config: kubeadm has not made it, or not to the end.")
+        raise Stop("The cluster has no ConfigMap kubeadm-config: kubeadm did not create it, or did not finish.")
     try:
         current, wanted = parse_version(found.version), parse_version(parameters["version"])
     except ValueError as error:
@@ -266,7 +266,7 @@ def act(cluster: Cluster, parameters: Mapping[str, Any]) -> dict[str, Any]:
     ]
     for pi in pis:
         if pi.node not in nodes:
-            errors.append(f"{pi.host} is no node of this cluster: run site.yml with Kubernetes {current} first.")
+            errors.append(f"{pi.host} is not a node of this cluster: run site.yml with Kubernetes {current} first.")
     errors += left_behind(pis, current, wanted) if not errors else []
     due = {}
     for pi in pis:
@@ -285,7 +285,7 @@ def act(cluster: Cluster, parameters: Mapping[str, Any]) -> dict[str, Any]:
     if not errors:
         # What is begun has to be finished, so only a Pi on which nothing was begun has to be Ready.
         errors += [
-            f"{pi.host} is not Ready, and an upgrade does not fix it: 'ansible-playbook site.yml' tells why."
+            f"{pi.host} is not Ready, and an upgrade does not fix that: 'ansible-playbook site.yml' says why."
             for pi in pis
             if not pi.ready and not pi.begun
         ]

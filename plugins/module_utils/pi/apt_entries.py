@@ -85,8 +85,8 @@ def _without_paragraph(path: str, text: str, source: Source, same: tuple[str, st
             continue
         if len(urls) > 1 or len(suites) > 1:
             raise Stop(
-                f"{path} names {source.url} together with others, and apt takes no repository from two files."
-                " Take it out there, then run this again."
+                f"{path} names {source.url} together with others, and apt accepts no repository from two files. "
+                "Remove it there, then run this again."
             )
         kept = re.sub(r"(?mi)^Enabled:.*\n", "", part)
         parts[number] = f"# Switched off by bramble.kube, which has it in {source.path}.\n{switched_off(kept)}"

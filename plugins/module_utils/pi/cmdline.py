@@ -121,19 +121,19 @@ def parse(content: bytes) -> Parsed:
         content = content[3:]
     text = content.decode("utf-8", "surrogateescape")
     if "\r" in text:
-        repairs.append("it had the line ends of Windows")
+        repairs.append("it had Windows line endings")
     lines = [line.strip(" \t\f\v") for line in re.split(r"[\r\n]+", text)]
     lines = [line for line in lines if line]
     comments = [line for line in lines if line.startswith("#")]
     if comments:
-        repairs.append("it had comments, which the kernel does not know")
+        repairs.append("it had comments, which the kernel does not understand")
         lines = [line for line in lines if not line.startswith("#")]
     if len(lines) > 1:
         repairs.append(f"it had {len(lines)} lines, of which the firmware reads the first")
     if lines and re.match(r"[\r\n]", text):
         repairs.append("it began with an empty line")
     if any(tokenize(line) != _WORD.findall(line) for line in lines):
-        repairs.append("it had blanks that are none to the kernel, such as no-break spaces")
+        repairs.append("it had spaces that the kernel does not treat as such, such as no-break spaces")
     tokens: list[str] = _WORD.findall(lines[0]) if lines else []
     for line in lines[1:]:
         tokens = _insert(tokens, [token for token in _WORD.findall(line) if not _contradicts(tokens, token)])

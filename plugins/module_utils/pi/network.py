@@ -132,16 +132,16 @@ def problem(address: str, gateway: str, servers: Sequence[str]) -> str | None:
         return f"address: {address!r} is not an IPv4 address with the length of its network, such as 192.168.13.7/24."
     network = interface.network
     if "/" not in address or network.prefixlen > 30:
-        return f"address: {address!r} does not tell its network; 192.168.13.7/24 does."
+        return f"address: {address!r} does not include the network's length; write it like 192.168.13.7/24."
     if interface.ip in (network.network_address, network.broadcast_address):
-        return f"address: {interface.ip} stands for all of the network {network}; use one between its ends."
+        return f"address: {interface.ip} is the network {network} itself or its broadcast address; use one in between."
     if gateway:
         try:
             hop = ipaddress.IPv4Address(gateway)
         except ValueError:
             return f"gateway: {gateway!r} is not an IPv4 address, such as 192.168.13.1."
         if hop not in network:
-            return f"gateway: {gateway} is not in the network {network} of {interface.ip}; the router is."
+            return f"gateway: {gateway} is not in the network {network} of {interface.ip}; use the router's address."
         if hop == interface.ip:
             return f"gateway: {gateway} is the Pi's own address; use the router's."
     for server in servers:

@@ -67,7 +67,7 @@ def fingerprints(armoured: bytes) -> list[str]:
     """
     block = _ARMOUR.fullmatch(armoured) if armoured.isascii() else None
     if not block:
-        raise KeyFileError("it is no public key with armour (-----BEGIN PGP PUBLIC KEY BLOCK-----)")
+        raise KeyFileError("it is not an ASCII-armoured public key (-----BEGIN PGP PUBLIC KEY BLOCK-----)")
     try:
         data = base64.b64decode(re.sub(rb"\s", b"", block["data"]), validate=True)
     except binascii.Error:
@@ -85,9 +85,9 @@ def fingerprints(armoured: bytes) -> list[str]:
         elif version == 6:
             found.append(hashlib.sha256(b"\x9b" + len(body).to_bytes(4, "big") + body).hexdigest().upper())
         else:
-            raise KeyFileError(f"it is a key of version {version}, which apt no longer takes")
+            raise KeyFileError(f"it is a key of version {version}, which apt no longer accepts")
     if not found:
-        raise KeyFileError("no public key is in it")
+        raise KeyFileError("there is no public key in it")
     return found
 
 

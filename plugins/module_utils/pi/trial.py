@@ -124,13 +124,13 @@ def confirm(system: System) -> None:
     :raises Stop: when it has not been applied yet, or the machine has gone back already.
     """
     if not is_running(system):
-        raise Stop("The machine has gone back to its former network settings already.")
+        raise Stop("The machine has already restored its former network settings.")
     if not system.exists(FOLDER + "/applied"):
         raise Stop("The new network settings are not in use yet.")
     try:
         os.rename(FOLDER + "/pending", FOLDER + "/confirmed")
     except FileNotFoundError:
-        raise Stop("The machine has gone back to its former network settings already.") from None
+        raise Stop("The machine has already restored its former network settings.") from None
     command(system, "systemctl", "disable", "--quiet", UNIT)
     place.write(place.Wanted(UNIT_FILE, None))
     shutil.rmtree(FOLDER)

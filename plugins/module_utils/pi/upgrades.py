@@ -112,8 +112,8 @@ def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, An
     if strangers:
         raise Stop(
             f"The package sources in /etc/apt offer {strangers[0].name} of another release ({strangers[0].origin}),"
-            f" and this is {release.get('name')}: an upgrade from one release of the OS to the next is not done here."
-            " Write a card with the new release instead, or put the sources back."
+            f" and this is {release.get('name')}: this does not upgrade from one release of the OS to the next."
+            " Write a card with the new release instead, or restore the sources."
         )
     status = parse.dpkg_status(system.read("/var/lib/dpkg/status"))
     held = [name for name, entry in status.items() if entry["want"] == "hold"]

@@ -61,7 +61,7 @@ def _fixed_address(setting: Setting) -> Iterator[str]:
     address, gateway = _text(setting("base_static_address")), _text(setting("base_static_gateway"))
     if not address:
         if gateway:
-            yield "base_static_gateway is set, but base_static_address, to which it belongs, is not"
+            yield "base_static_gateway is set without base_static_address; set that, too, or remove it"
         return
     names = {"address": "base_static_address", "gateway": "base_static_gateway", "nameservers": "base_nameservers"}
     yield from _renamed(network.problem(address, gateway, _texts(setting("base_nameservers"))), names)
@@ -83,7 +83,7 @@ def _kernel(setting: Setting) -> Iterator[str]:
     settings = setting("base_kernel_settings")
     for name, value in settings.items() if isinstance(settings, Mapping) else ():
         if not re.fullmatch(r"[\w-]+([./][\w/.-]+)+", str(name)):
-            yield f"base_kernel_settings: {shown(name)} is not a kernel setting; net.ipv4.ip_forward is one"
+            yield f"base_kernel_settings: {shown(name)} is not a kernel setting; use a name such as net.ipv4.ip_forward"
         elif value is None or isinstance(value, (Mapping, list)):
             yield f"base_kernel_settings: {name} is {shown(value)}; use a number or a text"
 
@@ -106,7 +106,7 @@ def _shapes(setting: Setting) -> Iterator[str]:
         yield f"base_gpu_memory is {memory}; use {least} to {most} megabytes, or 0 to leave it"
     zone, known = _text(setting("base_timezone")), zoneinfo.available_timezones()
     if zone and known and zone not in known:  # without a list on this computer, the Pi tells
-        yield f"base_timezone is {shown(zone)}, which is no time zone; Europe/London is one"
+        yield f"base_timezone is {shown(zone)}, which is not a time zone; use one such as Europe/London"
 
 
 def _name_servers(setting: Setting) -> Iterator[str]:

@@ -124,7 +124,7 @@ def _check(name: str, wants: str, **outcomes: tuple[str, str]) -> Callable[[Call
     unreachable=(
         MUST_CHANGE,
         "{host} cannot be reached at {address} ({reason}): is it switched on and in the network (ping {address}), "
-        "and does 'ssh {user}{address}' work without a question?",
+        "and does 'ssh {user}{address}' work without asking anything?",
     ),
     unknown_key=(
         MUST_CHANGE,
@@ -134,11 +134,11 @@ def _check(name: str, wants: str, **outcomes: tuple[str, str]) -> Callable[[Call
     moved=(
         MUST_CHANGE,
         "{host} does not answer at {address} ({reason}), and may have its new address already: write 'ansible_host: "
-        "{fixed}', as base_static_address has it, into the inventory.",
+        "{fixed}', from base_static_address, in the inventory.",
     ),
     refused=(
         MUST_CHANGE,
-        "{host} at {address} does not let this laptop's key in: is ansible_user the user made with Raspberry Pi "
+        "{host} at {address} does not accept this laptop's key: is ansible_user the user made with Raspberry Pi "
         "Imager, and was your public key given there (ssh-copy-id {user}{address} adds it)?",
     ),
 )
@@ -160,7 +160,7 @@ def _reachable(host: Host, cluster: Cluster) -> Found | None:
 
 @_check(
     "sudo",
-    "the user becomes root by sudo",
+    "the user can become root with sudo",
     password=(
         MUST_CHANGE,
         "{host}: sudo asks for a password: run with --ask-become-pass, or allow the user sudo without one, as "
@@ -188,7 +188,7 @@ def _sudo(host: Host, cluster: Cluster) -> Found | None:
 
 @_check(
     "facts",
-    "Python 3.9 or newer, with which Ansible reads the host's state",
+    "Python 3.9 or newer, which Ansible needs to read the host's state",
     old_python=(
         MUST_CHANGE,
         "{host}: its Python is too old for Ansible ({reason}), as on Raspberry Pi OS stretch and buster, whose "
@@ -224,8 +224,8 @@ def _facts(host: Host, cluster: Cluster) -> Found | None:
     "the OS has finished its first boot",
     unfinished=(
         MUST_CHANGE,
-        "{host}: its first boot does not end (base_first_boot_timeout): look at its screen, or at 'cloud-init status "
-        "--long' there.",
+        "{host}: its first boot does not finish (base_first_boot_timeout): look at its screen, or at 'cloud-init "
+        "status --long' there.",
     ),
 )
 def _first_boot(host: Host, cluster: Cluster) -> Found | None:
@@ -240,11 +240,11 @@ def _first_boot(host: Host, cluster: Cluster) -> Found | None:
     userland_32=(
         MUST_CHANGE,
         "{host}: its programs are 32-bit ({found}), although its kernel is 64-bit ({kernel}): Kubernetes and Docker "
-        "are no longer made for that; write the 64-bit Raspberry Pi OS to the card.",
+        "are no longer built for that; write the 64-bit Raspberry Pi OS to the card.",
     ),
     other=(
         MUST_CHANGE,
-        "{host}: its architecture is {found}, for which Kubernetes' packages are not made: a Pi 3 or later with the "
+        "{host}: its architecture is {found}, for which there are no Kubernetes packages: a Pi 3 or later with the "
         "64-bit Raspberry Pi OS has arm64.",
     ),
 )
@@ -267,8 +267,8 @@ def _architecture(host: Host, cluster: Cluster) -> Found | None:
         "a current 64-bit Raspberry Pi OS to the card, or take the host out of the inventory (what such an old "
         "cluster prints is still read by the filter bramble.kube.kubeadm_join).",
     ),
-    unknown=(MUST_CHANGE, "{host}: {found} is not an OS that the roles know: {known} are."),
-    ending=(OK, "{host}: {found} gets no more updates; its packages come from the archive. Plan a move to {newest}."),
+    unknown=(MUST_CHANGE, "{host}: {found} is not an OS that the roles know: use {known}."),
+    ending=(OK, "{host}: {found} gets no more updates; its packages come from the archive. Plan to move to {newest}."),
 )
 def _os_release(host: Host, cluster: Cluster) -> Found | None:
     os = host.fact("os")
@@ -286,10 +286,10 @@ def _os_release(host: Host, cluster: Cluster) -> Found | None:
 
 @_check(
     "kernel pages",
-    "the size of memory pages, for information",
+    "the memory page size, for information",
     large=(
         OK,
-        "{host}: its kernel has pages of {found}, with which a few container images fail (jemalloc); "
+        "{host}: its kernel has pages of {found}, and a few container images fail with that (jemalloc); "
         "'kernel=kernel8.img' in config.txt gives 4 KiB.",
     ),
 )
@@ -305,7 +305,7 @@ def _page_size(host: Host, cluster: Cluster) -> Found | None:
     "1700 MB for the master (a Pi with 2 GB), 850 MB for a node (a Pi with 1 GB)",
     too_little=(
         MUST_CHANGE,
-        "{host}: {found} of memory are too little for a {role}, which needs {wanted}: use a Pi with more.",
+        "{host}: {found} of memory is too little for a {role}, which needs {wanted}: use a Pi with more.",
     ),
 )
 def _memory(host: Host, cluster: Cluster) -> Found | None:
@@ -320,11 +320,11 @@ def _memory(host: Host, cluster: Cluster) -> Found | None:
 
 @_check(
     "disk",
-    "4000 MB free, 1000 MB on a host that is in the cluster already; mounted for writing",
+    "4000 MB free, 1000 MB on a host that is in the cluster already; mounted read-write",
     read_only=(
         MUST_CHANGE,
         "{host}: on its disk, {found} cannot be written to (read-only), as the kernel mounts a card with errors or one "
-        "that is worn out: 'sudo dmesg' there tells; restart it, and if that does not help, use another card.",
+        "that is worn out: 'sudo dmesg' there shows it; restart it, and if that does not help, use another card.",
     ),
     too_little=(
         MUST_CHANGE,
@@ -349,8 +349,8 @@ def _disk(host: Host, cluster: Cluster) -> Found | None:
     "a written record reaches the disk within 10 ms on the master, where etcd keeps the cluster's state; when measured",
     slow=(
         OK,
-        "{host}: a write reaches its disk after {found}, etcd wants {wanted}: an SSD at USB makes the cluster "
-        "steadier.",
+        "{host}: a write reaches its disk after {found}, etcd wants {wanted}: an SSD on USB makes the cluster "
+        "more stable.",
     ),
 )
 def _disk_speed(host: Host, cluster: Cluster) -> Found | None:
@@ -384,7 +384,7 @@ def _power(host: Host, cluster: Cluster) -> Found | None:
 
 @_check(
     "clock",
-    "synchronised, before anything with certificates",
+    "synchronised, before certificates are needed",
     unsynchronised=(
         WILL_CHANGE,
         "{host}: its clock is not synchronised; base sets up a time service and waits for it.",
@@ -440,7 +440,7 @@ def _cgroups(host: Host, cluster: Cluster) -> Found | None:
     "swap",
     "off, unless base_swap says otherwise",
     on=(WILL_CHANGE, "{host}: it swaps to {found}; base switches that off for good."),
-    kept=(OK, "{host}: it swaps to {found}, and keeps doing so (base_swap: {setting})."),
+    kept=(OK, "{host}: it swaps to {found}, and will keep doing so (base_swap: {setting})."),
 )
 def _swap(host: Host, cluster: Cluster) -> Found | None:
     if "pi_swaps" not in host.facts:
@@ -458,7 +458,7 @@ def _swap(host: Host, cluster: Cluster) -> Found | None:
 @_check(
     "hostname",
     "the node's name",
-    other=(WILL_CHANGE, "{host}: it calls itself {found}; base names it {wanted}."),
+    other=(WILL_CHANGE, "{host}: its name is {found}; base changes it to {wanted}."),
     renamed=(
         MUST_CHANGE,
         "{host}: it is in the cluster as {found}, and a node cannot be renamed: name it {found} in the inventory, or "
@@ -485,13 +485,13 @@ def _hostname(host: Host, cluster: Cluster) -> Found | None:
     ),
     same_address=(
         MUST_CHANGE,
-        "{host}: it has the address {address}, as {others} has: give each its own (DHCP reservations in the router, "
+        "{host}: it has the same address as {others}, {address}: give each its own (DHCP reservations in the router, "
         "or base_static_address).",
     ),
-    cloned=(WILL_CHANGE, "{host}: it has the {what} of {others}, as copies of one card have; base makes it new ones."),
+    cloned=(WILL_CHANGE, "{host}: it has the {what} of {others}, as copies of one card have; base gives it new ones."),
     copied_from=(
         OK,
-        "{host}: it has the {what} of {others}, as copies of one card have, and keeps it; base makes the "
+        "{host}: it has the {what} of {others}, as copies of one card have, and keeps it; base gives the "
         "others new ones.",
     ),
 )
@@ -542,7 +542,7 @@ def _shares(own: Any, other: Any) -> bool:
     "the address for the cluster's traffic is one of the host's own",
     not_here=(
         MUST_CHANGE,
-        "{host}: {wanted} ({variable}) is none of its addresses ({found}): set kubeadm_node_ip to the one by which "
+        "{host}: {wanted} ({variable}) is not one of its addresses ({found}): set kubeadm_node_ip to the one by which "
         "the other hosts reach it.",
     ),
 )
@@ -586,18 +586,18 @@ def _own_addresses(host: Host, card: str = "") -> list[Any]:
     "base_static_address, where it is set",
     unmanaged=(
         MUST_CHANGE,
-        "{host}: who manages its network card {interface} is none of NetworkManager, netplan and dhcpcd, so base "
-        "cannot set base_static_address: set it there by hand or reserve it in the router, and leave "
+        "{host}: its network card {interface} is not managed by NetworkManager, netplan or dhcpcd, so base "
+        "cannot set base_static_address: set it there yourself or reserve it in the router, and leave "
         "base_static_address out.",
     ),
     in_cluster=(
         MUST_CHANGE,
-        "{host}: it is in the cluster with the address {found}, which is in certificates and other nodes: leave "
-        "base_static_address at that, or take the Pi out of the cluster first ('sudo kubeadm reset').",
+        "{host}: it is in the cluster with the address {found}, which certificates and other nodes use: set "
+        "base_static_address to that, or take the Pi out of the cluster first ('sudo kubeadm reset').",
     ),
     moves=(
         WILL_CHANGE,
-        "{host}: it has the address {found}; base gives it {wanted}, and takes that back unless it answers there.",
+        "{host}: it has the address {found}; base gives it {wanted}, and undoes that unless it answers there.",
     ),
 )
 def _fixed_address(host: Host, cluster: Cluster) -> Found | None:
@@ -615,15 +615,15 @@ def _fixed_address(host: Host, cluster: Cluster) -> Found | None:
 
 @_check(
     "name servers",
-    "one to three, of which containers can make use, too",
-    none=(MUST_CHANGE, "{host}: it has no name server: is it in the network? base_nameservers gives it some."),
+    "one to three, usable by containers, too",
+    none=(MUST_CHANGE, "{host}: it has no name server: is it in the network? set base_nameservers."),
     itself=(
         MUST_CHANGE,
         "{host}: its name server is itself ({found}), which no container can reach (CoreDNS stops with 'Loop'): set "
         "base_nameservers, for example to the router's address.",
     ),
-    many=(OK, "{host}: it has the name servers {found}, of which a container uses the first three."),
-    other=(WILL_CHANGE, "{host}: its name servers are {found}; base makes them {wanted}."),
+    many=(OK, "{host}: it has the name servers {found}, of which a container uses only the first three."),
+    other=(WILL_CHANGE, "{host}: its name servers are {found}; base changes them to {wanted}."),
 )
 def _name_servers(host: Host, cluster: Cluster) -> Found | None:
     state = host.fact("network")
@@ -642,11 +642,11 @@ def _name_servers(host: Host, cluster: Cluster) -> Found | None:
 
 @_check(
     "networks",
-    "the pod and service networks are none that the host is in",
+    "the host is in neither the pod nor the service network",
     overlap=(
         MUST_CHANGE,
         "{host}: its network {lan} ({interface}) overlaps the {kind} network {network} ({variable}): choose another "
-        "for the cluster, such as {spare}.",
+        "one for the cluster, such as {spare}.",
     ),
 )
 def _networks(host: Host, cluster: Cluster) -> Found | None:
@@ -685,12 +685,12 @@ def _networks(host: Host, cluster: Cluster) -> Found | None:
     "no cluster yet, or the one of this inventory's master",
     other_cluster=(
         MUST_CHANGE,
-        "{host}: it belongs to another cluster, that of {found}: take it out there and run 'sudo kubeadm reset' on "
-        "it, or take it out of this inventory.",
+        "{host}: it belongs to another cluster, that of {found}: remove it there and run 'sudo kubeadm reset' on "
+        "it, or remove it from this inventory.",
     ),
     own_control_plane=(
         MUST_CHANGE,
-        "{host}: it runs a control plane of its own, but is in group node: put it into group master, or run 'sudo "
+        "{host}: it runs its own control plane, but is in group node: put it into group master, or run 'sudo "
         "kubeadm reset' on it.",
     ),
     not_master=(
@@ -722,7 +722,7 @@ def _cluster(host: Host, cluster: Cluster) -> Found | None:
 
 @_check(
     "node name",
-    "the name by which the cluster knows the node already",
+    "the name that the node already has in the cluster",
     renamed=(
         MUST_CHANGE,
         "{host}: the cluster knows it as {found}, and the inventory calls it {wanted} now: a node's name is in its "
@@ -779,7 +779,7 @@ def _wanted_version(host: Host, cluster: Cluster) -> Version | None:
 
 @_check(
     "ports",
-    "what Kubernetes listens on is free: 2379, 2380, 6443, 10250, 10257, 10259 on the master, 10250 on a node",
+    "Kubernetes' ports are free: 2379, 2380, 6443, 10250, 10257, 10259 on the master, 10250 on a node",
     taken=(
         MUST_CHANGE,
         "{host}: another program listens on {found}, which Kubernetes needs: 'sudo ss -ltnp' there shows which; stop "
@@ -800,7 +800,7 @@ def _ports(host: Host, cluster: Cluster) -> Found | None:
 
 @_check(
     "sources",
-    "the addresses of packages and images answer, have this release, and are signed as this OS takes it",
+    "the addresses of packages and images answer, have this release, and are signed as this OS accepts it",
     unreachable=(
         MUST_CHANGE,
         "{host}: {what} cannot be reached at {url} ({reason}): check its network and name server, or the variable "
@@ -839,7 +839,7 @@ def _sources(host: Host, cluster: Cluster) -> Found | list[Found] | None:
 
 @_check(
     "settings",
-    "the role variables of the inventory, now that facts are known",
+    "the inventory's role variables, now that facts are known",
     wrong=(MUST_CHANGE, "{problem}"),
 )
 def _settings(host: Host, cluster: Cluster) -> Found | None:

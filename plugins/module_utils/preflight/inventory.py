@@ -169,25 +169,23 @@ def _groups(inventory: Inventory) -> Iterator[Fault]:
         yield Fault(f"group master: it has no host{hint}; it needs exactly one, the Pi that becomes the control plane")
     elif len(masters) > 1:
         yield Fault(
-            f"group master: it has {len(masters)} hosts ({listing(masters)}), but there is one control plane only; "
-            "leave one and move the others to group node"
+            f"group master: it has {len(masters)} hosts ({listing(masters)}), but there can be only one control "
+            "plane; leave one and move the others to group node"
         )
     for host in masters:
         if host in nodes:
-            yield Fault("it is in both groups master and node; put it in one of them", (host,))
+            yield Fault("it is in both groups, master and node; put it in one of them", (host,))
     bramble = groups.get("bramble", ())
     for name, members in (("master", masters), ("node", nodes)):
         if members and not set(members) <= set(bramble):
             yield Fault(f"group {name}: it is not part of group bramble; write it under 'children' of bramble")
     for host in bramble:
         if host not in masters and host not in nodes:
-            yield Fault(
-                "it is in group bramble, but neither in master nor in node; put it into one of the two", (host,)
-            )
+            yield Fault("it is in group bramble, but in neither master nor node; put it in one of them", (host,))
     for host in groups.get("ungrouped", ()):
         if host not in ("localhost", "127.0.0.1", "::1"):
             yield Fault(
-                "it is in no group; put it into master or node, or, if it is not for the cluster, into another group",
+                "it is in no group; put it in master or node, or, if it is not for the cluster, in another group",
                 (host,),
             )
 
@@ -215,7 +213,7 @@ def _names(inventory: Inventory) -> Iterator[Fault]:
                 yield Fault(problem, (host,))
     for name, hosts in owners.items():
         if len(hosts) > 1:
-            yield Fault(f"{hosts_named(hosts)}: they have one name, {name}; give each its own name (base_hostname)")
+            yield Fault(f"{hosts_named(hosts)}: they have the same name, {name}; give each its own (base_hostname)")
 
 
 def _name_problem(variable: str, name: str) -> str:
@@ -227,11 +225,11 @@ def _name_problem(variable: str, name: str) -> str:
         right = _proposed_name("")
         return f"{variable} is the address {name}; use a name, such as {right}, with the address in ansible_host"
     if name == "localhost":
-        return f"{variable} is localhost, which every machine calls itself; give it a name of its own"
+        return f"{variable} is localhost, the name that every machine has for itself; give it its own name"
     if len(name) > 63 or not all(_LABEL.fullmatch(label) for label in name.split(".")):
         return (
             f"{variable} is {shown(name)}, but a node's name has small letters, digits and hyphens, begins and ends "
-            f"with a letter or digit and is at most 63 long (RFC 1123); {_proposed_name(name)} would be right"
+            f"with a letter or digit and is at most 63 characters long (RFC 1123); use {_proposed_name(name)}"
         )
     return ""
 
@@ -260,13 +258,13 @@ def _addresses(inventory: Inventory) -> Iterator[Fault]:
     for (address, _port), hosts in ways.items():
         if len(hosts) > 1:
             yield Fault(
-                f"{hosts_named(hosts)}: they have one address, {address} (ansible_host); give each its own address"
+                f"{hosts_named(hosts)}: they have the same address, {address} (ansible_host); give each its own address"
             )
     for address, hosts in fixed_addresses.items():
         owners = [owner for owner in ways.get((address, "22"), ()) if owner not in hosts]
         if len(hosts) > 1:
             yield Fault(
-                f"{hosts_named(hosts)}: they have one base_static_address, {address}; give each its own address"
+                f"{hosts_named(hosts)}: they have the same base_static_address, {address}; give each its own address"
             )
         elif owners:
             yield Fault(
@@ -275,7 +273,7 @@ def _addresses(inventory: Inventory) -> Iterator[Fault]:
             )
     for address, hosts in node_addresses.items():
         if len(hosts) > 1:
-            yield Fault(f"{hosts_named(hosts)}: they have one kubeadm_node_ip, {address}; give each its own address")
+            yield Fault(f"{hosts_named(hosts)}: they have the same kubeadm_node_ip, {address}; give each its own")
 
 
 def _values(inventory: Inventory) -> Iterator[Fault]:
@@ -405,13 +403,13 @@ def _networks(inventory: Inventory) -> Iterator[Fault]:
                         spare = spare_network([*lans, *([other] if other else [])])
                         yield Fault(
                             f"the {kind} network {network} ({name}) contains the address {address} of host {owner}; "
-                            f"use a network that your own does not use, such as {spare}",
+                            f"use a network that does not overlap your own, such as {spare}",
                             (host,),
                         )
                         break
         if pods and (pods.prefixlen > _NODE_PREFIX or 2 ** (_NODE_PREFIX - pods.prefixlen) < len(inventory.hosts)):
             yield Fault(
-                f"the pod network {pods} (kubeadm_pod_cidr) is too small, each of the {len(inventory.hosts)} nodes "
+                f"the pod network {pods} (kubeadm_pod_cidr) is too small: each of the {len(inventory.hosts)} nodes "
                 f"gets a /{_NODE_PREFIX} of it; use a /16, such as "
                 f"{spare_network([*lans, services] if services else lans)}",
                 (host,),
@@ -430,7 +428,7 @@ def _ignored_checks(inventory: Inventory) -> Iterator[Fault]:
         if isinstance(value, list) and any(str(entry).strip().lower() == "all" for entry in value):
             yield Fault(
                 "kubeadm_ignore_preflight_errors contains 'all', which hides what keeps a cluster from working; "
-                "name single checks, such as 'Mem'",
+                "name individual checks, such as 'Mem'",
                 (host,),
             )
 

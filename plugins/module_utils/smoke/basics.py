@@ -52,7 +52,7 @@ def prove_storage(place: Workplace, image: str) -> str:
             place.remove("Pod", name)
     kept = last_words(place.pods("app=smoke-read")[0])
     if kept != "by the volume":
-        raise NotProven(f"the volume holds {kept!r} in place of what was written")
+        raise NotProven(f"the volume holds {kept!r} instead of what was written")
     volume = place.read("PersistentVolumeClaim", "smoke-storage") or {}
     return f"a volume of the storage class {volume['spec'].get('storageClassName')} kept its file for the next Pod"
 

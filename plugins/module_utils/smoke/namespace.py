@@ -60,8 +60,8 @@ class Workplace:
         if left is not None:
             if (left["metadata"].get("labels") or {}).get("app.kubernetes.io/managed-by") != "bramble.kube-smoke":
                 raise NotProven(
-                    f"the namespace {self.namespace} is there and not made by an earlier smoke test; name another one"
-                    " in kubeflow_smoke_namespace"
+                    f"the namespace {self.namespace} exists and was not created by an earlier smoke test; name another "
+                    "one in kubeflow_smoke_namespace"
                 )
             self.close()
         labels = {
@@ -79,7 +79,7 @@ class Workplace:
         def gone() -> bool:
             return self._ask("GET", path, missing=True) is None
 
-        self.until(gone, f"the namespace {self.namespace} does not go", patience=max(self.timeout, LEAVING))
+        self.until(gone, f"the namespace {self.namespace} is not deleted", patience=max(self.timeout, LEAVING))
 
     # Objects -------------------------------------------------------------------------------------------------------
 
@@ -232,4 +232,4 @@ def told(pods: list[dict[str, Any]], key: str) -> dict[str, Any]:
             continue
         if isinstance(found, dict) and key in found:
             return found
-    raise NotProven("no Pod has told its result: " + (last_words(pods[0]) if pods else "there is none"))
+    raise NotProven("no Pod has reported its result: " + (last_words(pods[0]) if pods else "there is none"))

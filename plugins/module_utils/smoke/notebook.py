@@ -71,7 +71,7 @@ def prove_notebook(place: Workplace, program: str, image: str, hub: dict[str, An
     """Let the prober work; what it has seen."""
     selector = f"job-name={NAME}"
     if not hub["token"]:
-        raise NotProven("the hub has made no token for this test: is it running, and as this collection installs it?")
+        raise NotProven("the hub created no token for this test: is it running, and installed by this collection?")
     # The prober waits for two starts and two stops, and says itself which took too long.
     place.make(*prober(program, image, hub, max(30, int(place.timeout / 4))))
     place.condition("Job", NAME, "Complete", "Failed", selector)

@@ -83,7 +83,7 @@ def judge(answer: dict[str, Any], examples: list[dict[str, Any]]) -> str:
         raise NotProven(f"the answer has {len(served)} classes for {len(wanted)} images")
     right = sum(one == other for one, other in zip(served, wanted))
     if right < RIGHT:
-        raise NotProven(f"only {right} of {len(wanted)} digits were recognized: {served} in place of {wanted}")
+        raise NotProven(f"only {right} of {len(wanted)} digits were recognized: {served} instead of {wanted}")
     return f"{right} of {len(wanted)} digits that it had never seen got the right class"
 
 

@@ -179,7 +179,7 @@ def judge(result: dict[str, Any]) -> str:
     :raises NotProven: when the model is too bad, or not all have taken part.
     """
     if result["members"] != MEMBERS:
-        raise NotProven(f"{result['members']} members took part in place of {MEMBERS}")
+        raise NotProven(f"{result['members']} members took part instead of {MEMBERS}")
     if result["accuracy"] < ACCURACY:
         raise NotProven(f"the model recognizes {result['accuracy']:.1%} of unseen digits; {ACCURACY:.0%} are wanted")
     return (

@@ -108,7 +108,7 @@ def together(found: Iterable[Said]) -> str:
 def _judged(item: Check, scene: Scene) -> Result:
     found = list(item.said(scene))
     if not found:
-        return Result(item.name, item.looks_for, UNKNOWN, "nothing was there to be read")
+        return Result(item.name, item.looks_for, UNKNOWN, "there was nothing to read")
     verdict = next((level for level in _WORST_FIRST if level in {said.level for said in found}), NOT_CHECKED)
     ones = [said for said in found if said.level == verdict]
     if verdict != PASS:

@@ -115,9 +115,9 @@ def default_accounts(scene: Scene, seen: Seen) -> None:
             continue
         place = f"namespace {account['namespace']}"
         subject = f"ServiceAccount {account['namespace']}/default"
-        seen.judge(place, subject not in bound, "its account default has a role")
-        seen.judge(place, (account["namespace"], "default") not in used, "Pods have a token of its account default")
-        seen.judge(place, not account["token"], "its account default would give a token to Pods", explained=True)
+        seen.judge(place, subject not in bound, "its default account has a role")
+        seen.judge(place, (account["namespace"], "default") not in used, "Pods have a token for its default account")
+        seen.judge(place, not account["token"], "its default account would give Pods a token", explained=True)
 
 
 def _mounts_token(pod: Mapping[str, Any]) -> bool:
@@ -134,7 +134,7 @@ def needless_tokens(scene: Scene, seen: Seen) -> None:
     for pod in told["pod_specs"]:
         if _mounts_token(pod):
             needed = f"ServiceAccount {pod['namespace']}/{pod['account']}" in bound
-            what = f"it has a token of the account {pod['account']}, which has no role"
+            what = f"it has a token for the account {pod['account']}, which has no role"
             seen.judge(_named(pod), needed, what)
 
 
@@ -339,7 +339,7 @@ def no_windows(scene: Scene, seen: Seen) -> None:
         if node.get("system"):
             seen.judge(node["name"], node["system"] == "linux", f"it runs {node['system']}")
         else:
-            seen.unread.append(f"{node['name']}: it does not tell its system")
+            seen.unread.append(f"{node['name']}: it does not report its system")
 
 
 def each_container(
@@ -394,7 +394,7 @@ def seccomp(scene: Scene, seen: Seen) -> None:
     for pod in told["pod_specs"]:
         if pod["finished"] or not pod["node"]:
             continue
-        answer = told["kubelets"].get(pod["node"]) or {"trouble": "it is no node of the cluster"}
+        answer = told["kubelets"].get(pod["node"]) or {"trouble": "it is not a node of the cluster"}
         for container in pod["containers"]:
             place = f"{_named(pod)} ({container['name']})"
             own = _needs_the_machine(pod)

@@ -28,19 +28,19 @@ _MANIFESTS = (
     (ETCD, "1.1.7", "1.1.8"),
 )
 _CONFS = (("scheduler.conf", "1.1.15", "1.1.16"), ("controller-manager.conf", "1.1.17", "1.1.18"))
-_NO_SECRET = "the file holds no secret; who may write it is root alone"
+_NO_SECRET = "the file holds no secret, and only root can write it"
 _AUDIT_OFF = "a log of every request wears out a card; switch it on with master_audit_log"
 _OPERATORS = (
-    "what Kubeflow consists of makes Pods, Secrets, volumes or webhooks for what it runs; each account has a list of "
-    "what it may, and nothing else is explained"
+    "Kubeflow's parts create Pods, Secrets, volumes or webhooks for what they run; each account has a list of what it "
+    "may do, and nothing else is explained"
 )
 _LEVELS = (
     "the cluster's own parts (kube-system, the Pod network's, local-path-storage) work on the machine itself, and only "
-    "administrators make Pods there; kube-public and kube-node-lease have none, and default is left empty"
+    "administrators create Pods there; kube-public and kube-node-lease have none, and default is left empty"
 )
 _STRICT = (
-    f"{_LEVELS}; where Kubeflow runs trainings, notebooks and models, the level is baseline, since their images start "
-    "as root"
+    f"{_LEVELS}; where Kubeflow runs training jobs, notebooks and models, the level is baseline, since their images "
+    "start as root"
 )
 
 
@@ -61,7 +61,7 @@ def _files() -> Iterable[Check]:
         "1.1.12",
         "etcd's folder belongs to a user etcd",
         files(on_pis.etcd_folder, owner="etcd:etcd", tolerated=ROOT),
-        "kubeadm runs etcd in a container as root, and nobody else gets at the folder (1.1.11)",
+        "kubeadm runs etcd in a container as root, and nobody else can read the folder (1.1.11)",
     )
     for id_, kind, wanted in (
         ("1.1.13", "are root's alone (600)", {"mode": 0o600}),
@@ -83,7 +83,7 @@ def _files() -> Iterable[Check]:
         "4.1.1", "the kubelet's unit is root's alone (600)", files(unit, 0o600, on="all", tolerated=0o644), _NO_SECRET
     )
     yield item("4.1.2", "the kubelet's unit belongs to root", files(unit, owner=ROOT, on="all"))
-    in_pod = "it is in kube-proxy's Pod, and has no secret: the token lies beside it"
+    in_pod = "it is in kube-proxy's Pod, and has no secret: the token is beside it"
     yield item("4.1.3", "kube-proxy's kubeconfig is root's alone (600)", on_pis.proxy_kubeconfig(0o600, None), in_pod)
     yield item("4.1.4", "kube-proxy's kubeconfig belongs to root", on_pis.proxy_kubeconfig(None, ROOT))
     kubeconfig = on_pis.kubelet_kubeconfig
@@ -114,15 +114,15 @@ def _api_server() -> Iterable[Check]:
         "1.2.1",
         "requests without proof of identity are refused (--anonymous-auth=false)",
         api("anonymous-auth", on_pis.off, on_pis.not_off, instead="authentication-config"),
-        "a joining Pi, and the kubelet that asks whether the API server lives, have no identity yet; what they may do "
-        "is checked below (B.4)",
+        "a joining Pi, and the kubelet's check that the API server is alive, have no identity; what they may do is "
+        "checked below (B.4)",
     )
     yield item("1.2.2", "no tokens from a file (--token-auth-file)", api("token-auth-file", unset))
     yield item(
         "1.2.3",
         "DenyServiceExternalIPs is on",
         api(admitted, on_pis.has("DenyServiceExternalIPs"), lambda _: True),
-        "it defends against users who may make Services but do not trust each other; on Pis of one owner they do",
+        "it protects users who may create Services from each other; on Pis with one owner they trust each other",
     )
     yield item(
         "1.2.4",
@@ -133,7 +133,7 @@ def _api_server() -> Iterable[Check]:
         "1.2.5",
         "kubelets prove themselves to the API server (--kubelet-certificate-authority)",
         api("kubelet-certificate-authority", given, unset),
-        "needs serving certificates by the cluster's CA; see kubeadm_kubelet_server_tls in docs/security.md",
+        "needs serving certificates from the cluster's CA; see kubeadm_kubelet_server_tls in docs/security.md",
     )
     yield item(
         "1.2.6",
@@ -146,7 +146,7 @@ def _api_server() -> Iterable[Check]:
         "1.2.9",
         "EventRateLimit is on",
         api(admitted, on_pis.has("EventRateLimit"), lambda _: True),
-        "it defends the API server against tenants who flood it; a home cluster has none",
+        "it protects the API server from tenants who flood it; a home cluster has none",
     )
     yield item("1.2.10", "AlwaysAdmit is off", api(admitted, on_pis.lacks("AlwaysAdmit")))
     yield item(
@@ -176,11 +176,11 @@ def _api_server() -> Iterable[Check]:
     )
     yield item(
         "1.2.20",
-        "a request ends after 5 minutes at the latest (--request-timeout)",
+        "a request ends after at most 5 minutes (--request-timeout)",
         api("request-timeout", lambda found: unset(found) or 0 < (on_pis.seconds(found) or 0) <= 300),
     )
     yield item("1.2.21", "deleted service accounts are noticed", api("service-account-lookup", on_pis.not_off))
-    yield item("1.2.22", "service accounts' tokens have a key of their own", api("service-account-key-file", given))
+    yield item("1.2.22", "service accounts' tokens have their own key", api("service-account-key-file", given))
     yield item(
         "1.2.23",
         "the API server proves itself to etcd",
@@ -191,25 +191,25 @@ def _api_server() -> Iterable[Check]:
         "the API server speaks TLS",
         each(api("tls-cert-file", given), api("tls-private-key-file", given)),
     )
-    yield item("1.2.25", "clients prove themselves by certificates of the CA", api("client-ca-file", given))
+    yield item("1.2.25", "clients prove themselves by the CA's certificates", api("client-ca-file", given))
     yield item("1.2.26", "the API server knows etcd's CA", api("etcd-cafile", given))
     yield item(
         "1.2.27",
         "there is a configuration of encryption in etcd (--encryption-provider-config)",
         api("encryption-provider-config", given),
     )
-    yield item("1.2.28", "the provider that is first for Secrets encrypts them", on_pis.encryption)
+    yield item("1.2.28", "the first provider for Secrets encrypts them", on_pis.encryption)
     yield item(
         "1.2.29",
         "a list of strong ciphers is set",
         api("tls-cipher-suites", on_pis.strong_ciphers, unset),
-        "Go's own list, which holds without one, has no weak ciphers, and is kept current with each release",
+        "Go's own list, the default, has no weak ciphers, and is kept current with each release",
     )
     yield item(
         "1.2.30",
-        "old service account tokens end in time (--service-account-extend-token-expiration)",
+        "old service account tokens expire in time (--service-account-extend-token-expiration)",
         api("service-account-extend-token-expiration", on_pis.off, on_pis.not_off),
-        "programs of Kubeflow's age read their token only once, and would stop after an hour",
+        "older programs such as Kubeflow's read their token only once, and would stop after an hour",
     )
 
 
@@ -223,13 +223,13 @@ def _others() -> Iterable[Check]:
     yield item("1.3.2", "the controller manager's profiling is off", flag(MANAGER, "profiling", on_pis.off))
     yield item(
         "1.3.3",
-        "each controller has an account of its own",
+        "each controller has its own account",
         flag(MANAGER, "use-service-account-credentials", on_pis.on),
     )
     yield item("1.3.4", "service accounts' tokens are signed", flag(MANAGER, "service-account-private-key-file", given))
     yield item("1.3.5", "Pods get the CA", flag(MANAGER, "root-ca-file", given))
     gate = on_pis.gate_not_off("RotateKubeletServerCertificate")
-    yield item("1.3.6", "kubelets' serving certificates may rotate", flag(MANAGER, "feature-gates", gate))
+    yield item("1.3.6", "kubelets' serving certificates can rotate", flag(MANAGER, "feature-gates", gate))
     yield item(
         "1.3.7",
         "the controller manager listens on the loopback",
@@ -253,15 +253,15 @@ def _others() -> Iterable[Check]:
     yield item("2.6", "etcd does not make its own peer certificates", flag(ETCD, "peer-auto-tls", on_pis.not_on))
     yield item(
         "2.7",
-        "etcd has a CA of its own",
+        "etcd has its own CA",
         each(flag(ETCD, "trusted-ca-file", given), on_pis.etcd_ca),
     )
     yield item(
         "3.1.1",
         "people do not prove themselves by client certificates",
         cluster.people_by_certificate,
-        "there is one administrator, and no identity provider on a few Pis; the certificate lives a year, and who gets "
-        "another kubeconfig is yours to decide",
+        "there is one administrator, and no identity provider on a few Pis; the certificate is valid for a year, and "
+        "who gets another kubeconfig is up to you",
     )
     yield item("3.1.2", "people do not prove themselves by service accounts' tokens", cluster.tokens_for_ever)
     yield item("3.1.3", "people do not prove themselves by bootstrap tokens", cluster.bootstrap_tokens)
@@ -292,7 +292,7 @@ def _kubelets() -> Iterable[Check]:
     )
     yield item(
         "4.2.5",
-        "connections that nobody uses end (streamingConnectionIdleTimeout)",
+        "idle connections are closed (streamingConnectionIdleTimeout)",
         kubelet(
             "streamingConnectionIdleTimeout",
             lambda found: (on_pis.seconds(found) or 0) > 0,
@@ -306,9 +306,9 @@ def _kubelets() -> Iterable[Check]:
     )
     yield item(
         "4.2.7",
-        "nodes are called as their machines (--hostname-override)",
+        "nodes have their machines' names (--hostname-override)",
         on_pis.hostname_override,
-        "kubeadm_node_name gives a node another name than its machine's; certificates hold for that name",
+        "kubeadm_node_name gives a node a name other than its machine's; certificates are for that name",
     )
     yield item(
         "4.2.8",
@@ -317,10 +317,10 @@ def _kubelets() -> Iterable[Check]:
     )
     yield item(
         "4.2.9",
-        "kubelets have serving certificates by the cluster's CA",
+        "kubelets have serving certificates from the cluster's CA",
         _serving,
-        "a certificate that nobody approves in time ends 'kubectl logs'; switch it on with kubeadm_kubelet_server_tls "
-        "if you run site.yml at least twice a year",
+        "a certificate that nobody approves in time breaks 'kubectl logs'; switch it on with "
+        "kubeadm_kubelet_server_tls if you run site.yml at least twice a year",
     )
     yield item(
         "4.2.10",
@@ -329,7 +329,7 @@ def _kubelets() -> Iterable[Check]:
     )
     yield item(
         "4.2.11",
-        "kubelets' serving certificates may rotate (RotateKubeletServerCertificate)",
+        "kubelets' serving certificates can rotate (RotateKubeletServerCertificate)",
         kubelet("featureGates", on_pis.gate_not_off("RotateKubeletServerCertificate"), named="feature-gates"),
     )
     yield item(
@@ -340,7 +340,7 @@ def _kubelets() -> Iterable[Check]:
     )
     yield item(
         "4.2.13",
-        "a Pod may start only so many processes (podPidsLimit)",
+        "the number of processes in a Pod is limited (podPidsLimit)",
         kubelet("podPidsLimit", on_pis.at_least(1), lambda found: str(found) == "-1", named="pod-max-pids"),
         "notebooks and Java start thousands of threads; the kernel's own limit keeps the Pi alive",
     )
@@ -367,45 +367,45 @@ def _powers() -> Iterable[Check]:
     yield item("5.1.1", "nobody but administrators may do everything", power(powers.EVERYTHING, "may do everything"))
     yield item("5.1.2", "few may read Secrets", power(powers.SECRETS, "may read Secrets"), _OPERATORS)
     yield item("5.1.3", "roles name what they allow (no *)", power(powers.WILDCARD, "has a role with *"), _OPERATORS)
-    yield item("5.1.4", "few may make Pods, or get into them", power(powers.PODS, "may make Pods"), _OPERATORS)
+    yield item("5.1.4", "few may create Pods, or get into them", power(powers.PODS, "may create Pods"), _OPERATORS)
     yield item(
         "5.1.5",
-        "nobody uses a namespace's account default",
+        "nobody uses a namespace's default account",
         cluster.default_accounts,
-        "Kubernetes makes that account in each namespace; it has no role, and no Pod has its token",
+        "Kubernetes creates that account in each namespace; it has no role, and no Pod has its token",
     )
     yield item("5.1.6", "Pods have a token only where they need one", cluster.needless_tokens)
     yield item("5.1.7", "nobody uses the group system:masters", cluster.all_powerful_certificates)
     yield item(
         "5.1.8",
-        "nobody may give themselves more (escalate, bind, impersonate)",
-        power(powers.ESCALATE, "may take powers that are not theirs (escalate, bind, impersonate)"),
+        "nobody may gain more permissions (escalate, bind, impersonate)",
+        power(powers.ESCALATE, "may take permissions that are not theirs (escalate, bind, impersonate)"),
         _OPERATORS,
     )
-    yield item("5.1.9", "few may make volumes", power(powers.VOLUMES, "may make volumes"), _OPERATORS)
+    yield item("5.1.9", "few may create volumes", power(powers.VOLUMES, "may create volumes"), _OPERATORS)
     yield item(
         "5.1.10",
-        "nobody gets at kubelets past the API server (nodes/proxy)",
+        "nobody reaches kubelets past the API server (nodes/proxy)",
         power(powers.NODES, "may use nodes/proxy"),
     )
     yield item("5.1.11", "nobody may approve certificates", power(powers.REQUESTS, "may approve certificates"))
     yield item(
         "5.1.12",
-        "few may change what others send (webhooks)",
+        "few may change requests of others (webhooks)",
         power(powers.WEBHOOKS, "may set up webhooks"),
         _OPERATORS,
     )
-    yield item("5.1.13", "nobody may make tokens of accounts", power(powers.TOKENS, "may make tokens of accounts"))
+    yield item("5.1.13", "nobody may create account tokens", power(powers.TOKENS, "may create account tokens"))
 
 
 def _pods() -> Iterable[Check]:
-    yield item("5.2.1", "something decides which Pods may be made (Pod Security)", cluster.some_policy)
+    yield item("5.2.1", "something decides which Pods may be created (Pod Security)", cluster.some_policy)
     for id_, what, level, uses in (
         ("5.2.2", "be privileged", BASELINE, has_container("privileged")),
         ("5.2.3", "see the machine's processes (hostPID)", BASELINE, has("host_pid")),
         ("5.2.4", "share the machine's memory (hostIPC)", BASELINE, has("host_ipc")),
         ("5.2.5", "use the machine's network (hostNetwork)", BASELINE, has("host_network")),
-        ("5.2.6", "become more than they are (allowPrivilegeEscalation)", RESTRICTED, None),
+        ("5.2.6", "gain privileges (allowPrivilegeEscalation)", RESTRICTED, None),
         ("5.2.7", "run as root", RESTRICTED, None),
         ("5.2.8", "send any packet (NET_RAW)", RESTRICTED, None),
         ("5.2.9", "have capabilities", RESTRICTED, None),
@@ -419,25 +419,25 @@ def _pods() -> Iterable[Check]:
         "5.3.1",
         "the Pod network enforces NetworkPolicies",
         on_pis.policy_engine,
-        "the default Pod network does not by itself; master_network_policies: true starts what does, on every Pi",
+        "the default Pod network does not; master_network_policies: true starts a program on every Pi that does",
     )
     yield item(
         "5.3.2",
         "each namespace has a NetworkPolicy",
         cluster.network_policies,
-        "none is missed where nothing enforces them (5.3.1), in the cluster's own namespaces, and in empty ones",
+        "none is needed where nothing enforces them (5.3.1), in the cluster's own namespaces, and in empty ones",
     )
     yield item(
         "5.4.1",
-        "Secrets come to Pods as files, not as variables",
+        "Pods get Secrets as files, not as variables",
         each_container(lambda c: not c["secret_variables"], "it has a Secret as a variable", cluster.of_jupyterhub),
-        "JupyterHub's proxy reads the token by which the hub commands it from a variable alone",
+        "JupyterHub's proxy reads the hub's token only from a variable",
     )
     yield item(
         "5.4.2",
-        "Secrets are kept outside of the cluster",
+        "Secrets are kept outside the cluster",
         None,
-        "whether a vault elsewhere is worth it is yours to decide; here they are encrypted in etcd (1.2.28)",
+        "whether a vault elsewhere is worth it is up to you; here they are encrypted in etcd (1.2.28)",
     )
     yield item(
         "5.5.1",
@@ -449,7 +449,7 @@ def _pods() -> Iterable[Check]:
         "5.6.1",
         "namespaces separate what does not belong together",
         None,
-        "what belongs together in your cluster only you know; each component of Kubeflow that allows it has its own",
+        "only you know what belongs together in your cluster; each component of Kubeflow that allows it has its own",
     )
     yield item("5.6.2", "system calls of all containers are filtered (seccomp)", cluster.seccomp, _LEVELS)
     yield item(
@@ -478,12 +478,12 @@ def _own() -> Iterable[Check]:
     yield item("B.3", "no private key, kubeconfig or encryption key can be read by others", on_pis.secret_files)
     yield item(
         "B.4",
-        "who has no identity may read the cluster's address and its health, and nothing else",
+        "requests without identity may read the cluster's address and its health, and nothing else",
         cluster.anonymous_rights,
     )
     yield item(
         "B.5",
-        "the administrator's kubeconfig of users on the Pis is theirs alone (600)",
+        "the administrator's kubeconfig of users on the Pis is readable by them alone (600)",
         files("/home/*/.kube/config", 0o600, on="none"),
     )
     yield item(

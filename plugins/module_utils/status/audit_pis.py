@@ -39,7 +39,7 @@ def pis(scene: Scene, seen: Seen, masters: bool = False) -> Iterator[Pi]:
     known = {pi.node_name for pi in scene.pis}
     for node in scene.cluster.get("nodes") or ():
         if node["name"] not in known and (not masters or "control-plane" in node.get("roles", ())):
-            seen.unread.append(f"{node['name']}: it is a node, but none of the Pis that were looked at")
+            seen.unread.append(f"{node['name']}: it is a node, but not one of the Pis that were checked")
 
 
 # Files ---------------------------------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def flag(component: str, name: str, right: Rule, tolerated: Rule | None = None, 
                 seen.unread.append(f"{pi.name}: {component} does not run")
             elif elsewhere and program["flags"].get(elsewhere):
                 seen.unread.append(
-                    f"{pi.name}: {component} has it in {program['flags'][elsewhere]}, which is not looked at"
+                    f"{pi.name}: {component} has it in {program['flags'][elsewhere]}, which is not checked"
                 )
             else:
                 value = program["flags"].get(name)
@@ -298,11 +298,11 @@ def provider_of_secrets(rules: Iterable[Mapping[str, list[str]]]) -> str:
 
 def encryption(scene: Scene, seen: Seen) -> None:
     """Secrets are encrypted by a provider that the benchmark trusts."""
-    missing = "Secrets lie in etcd as plain text (master_encrypt_secrets is off)"
+    missing = "Secrets are in etcd as plain text (master_encrypt_secrets is off)"
     for pi, rules in _content(scene, seen, "encryption", missing, explained=False):
         provider = provider_of_secrets(rules)
         what = {
-            "": "no entry of the encryption configuration is for Secrets, so they lie in etcd as plain text",
+            "": "no entry of the encryption configuration is for Secrets, so they are in etcd as plain text",
             "identity": "the first provider for Secrets is identity, which does not encrypt",
         }.get(provider, f"the first provider for Secrets is {provider}, which the benchmark does not name")
         seen.judge(pi.name, provider in ("aescbc", "kms", "secretbox"), what)
@@ -389,7 +389,7 @@ def kubelet(path: str, right: Rule, tolerated: Rule | None = None, *, named: str
         for name in names:
             pi = place_of.get(name)
             place = pi.name if pi else name
-            answer = told.get(name) or {"trouble": no_answer(scene) or "it is no node of the cluster"}
+            answer = told.get(name) or {"trouble": no_answer(scene) or "it is not a node of the cluster"}
             if "config" in answer:
                 value = _at(answer["config"], path)
                 what = f"{path} is {value if given(value) else 'not set'}"

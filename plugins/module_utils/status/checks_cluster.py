@@ -35,7 +35,7 @@ PULL_REASONS = (
     (
         r"no match for platform|no matching manifest|exec format",
         "the registry has it, but not for this Pi's architecture",
-        "choose a tag that has {architecture} (the module image_platforms tells)",
+        "choose a tag that has {architecture} (see the module image_platforms)",
     ),
     (
         r"not found|manifest unknown|NAME_UNKNOWN|MANIFEST_UNKNOWN|404",
@@ -44,10 +44,10 @@ PULL_REASONS = (
     ),
     (
         r"unauthorized|authorization failed|denied|forbidden|401|403",
-        "the registry wants a login, or the image does not exist there",
+        "the registry requires a login, or the image does not exist there",
         "correct the name, or give the Pod an imagePullSecret",
     ),
-    (r"toomanyrequests|429", "the registry has had too many pulls from here", "wait, or set docker_registry_mirrors"),
+    (r"toomanyrequests|429", "there were too many pulls from here", "wait, or set docker_registry_mirrors"),
     (
         r"no such host|lookup .* on|server misbehaving|Temporary failure in name resolution",
         "the registry's name cannot be resolved on the Pi",
@@ -64,7 +64,7 @@ PULL_REASONS = (
         "see that the Pi reaches it, or correct docker_registry_mirrors",
     ),
     (r"no space left", "the Pi's disk is full", "make room on it"),
-    (r"[Ii]nvalid|couldn't parse", "the name is no image reference", "correct the name in the workload that uses it"),
+    (r"[Ii]nvalid|couldn't parse", "the name is not an image reference", "correct it in the workload that uses it"),
 )
 _PULL_STATES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
 
@@ -82,11 +82,11 @@ def _said(pi: Pi, container: str) -> str:
 
 @check(
     "API server",
-    "the API server answers the laptop, and every Pi reaches it",
+    "the API server answers the laptop",
     no_kubeconfig=(
         BAD,
         "the laptop has no kubeconfig at {kubeconfig}",
-        "run site.yml --tags master, which makes the cluster or fetches its kubeconfig",
+        "run site.yml --tags master, which creates the cluster or fetches its kubeconfig",
     ),
     unauthorized=(
         BAD,
@@ -95,7 +95,8 @@ def _said(pi: Pi, container: str) -> str:
     ),
     stranger=(
         BAD,
-        "the laptop's kubeconfig {kubeconfig} is for another CA than this master's, as after the cluster was rebuilt",
+        "the laptop's kubeconfig {kubeconfig} is for another CA than this master's, which happens when the cluster "
+        "was rebuilt",
         "run site.yml --tags master, which fetches the right one",
     ),
     untrusted=(
@@ -106,7 +107,7 @@ def _said(pi: Pi, container: str) -> str:
     none=(
         BAD,
         "it cannot be reached ({said}), because the master has no control plane",
-        "run site.yml, which makes it, or restore.yml, if there was one",
+        "run site.yml, which creates it, or restore.yml, if there was one",
     ),
     manifest=(
         BAD,
@@ -125,18 +126,18 @@ def _said(pi: Pi, container: str) -> str:
     ),
     down=(
         BAD,
-        "it cannot be reached ({said}), because {part} does not run on the master; the last that it said is '{words}'",
-        "fix what that names; the kubelet starts it again by itself ('sudo ls /var/log/pods' has all of its words)",
+        "it cannot be reached ({said}), because {part} does not run on the master; its last message was '{words}'",
+        "fix what that names; the kubelet starts it again by itself ('sudo ls /var/log/pods' has all of its output)",
     ),
     etcd=(
         BAD,
-        "it cannot be reached ({said}), because etcd, which holds its data, does not run on the master; the last that "
-        "it said is '{words}'",
+        "it cannot be reached ({said}), because etcd, which holds its data, does not run on the master; its last "
+        "message was '{words}'",
         "fix what that names; the kubelet starts it again by itself, and restore.yml restores a backup",
     ),
     ailing=(
         BAD,
-        "it cannot be reached ({said}), although its program runs on the master; the last that it said is '{words}'",
+        "it cannot be reached ({said}), although its program runs on the master; its last message was '{words}'",
         "wait a minute if the master has just started, else fix what that names",
     ),
     way=(
@@ -146,7 +147,7 @@ def _said(pi: Pi, container: str) -> str:
     ),
     unknown=(
         BAD,
-        "it cannot be reached ({said}), and neither can the master be asked why",
+        "it cannot be reached ({said}), and the master cannot be asked why, either",
         "see what is said about {master}",
     ),
 )
@@ -242,7 +243,7 @@ def way(scene: Scene) -> Iterator[Found]:
     "scheduler and controller manager run, too",
     down=(
         BAD,
-        "{part} does not run on it, so {effect}; the last that it said is '{words}'",
+        "{part} does not run on it, so {effect}; its last message was '{words}'",
         "fix what that names; the kubelet starts it again by itself",
     ),
     manifest=(
@@ -254,8 +255,8 @@ def way(scene: Scene) -> Iterator[Found]:
 def control_plane(scene: Scene) -> Iterator[Found]:
     """Parts of the control plane without which the API server answers all the same."""
     effects = {
-        "kube-controller-manager": "nothing that is created or dies is followed up",
-        "kube-scheduler": "new Pods find no node",
+        "kube-controller-manager": "nothing reacts to what is created or fails",
+        "kube-scheduler": "new Pods get no node",
     }
     master = scene.master
     if master is None or master.service("kubelet").get("state") != "active":
@@ -290,7 +291,7 @@ def control_plane(scene: Scene) -> Iterator[Found]:
     cordoned=(
         NOTE,
         "it takes no new Pods (cordoned)",
-        "let it take them with 'kubectl uncordon {subject}', unless somebody is at work on it",
+        "allow them with 'kubectl uncordon {subject}', unless somebody is at work on it",
     ),
     version=(
         NOTE,
@@ -390,7 +391,7 @@ def images(scene: Scene) -> Iterator[Found]:
 
 def _pull(scene: Scene, subject: str, image: str, node_name: str, said: str) -> Found:
     node = next((n for n in scene.cluster.get("nodes") or () if n["name"] == node_name), {})
-    meaning, remedy = "the engine tells no more", "see 'kubectl describe pod', and try 'sudo crictl pull' on the Pi"
+    meaning, remedy = "the engine says no more", "see 'kubectl describe pod', and try 'sudo crictl pull' on the Pi"
     for pattern, told, advice in PULL_REASONS:
         if re.search(pattern, said):
             meaning, remedy = told, advice.format(architecture=node.get("architecture") or "it")
@@ -408,7 +409,7 @@ def _core(said: str) -> str:
 
 @check(
     "Pods",
-    "every Pod runs or waits for good reason",
+    "every Pod runs, or waits for a good reason",
     crash=(
         BAD,
         "its container {container} keeps crashing ({restarts} restarts, {end}); its last message was '{words}'",
@@ -426,20 +427,20 @@ def _core(said: str) -> str:
     ),
     failed=(
         WARN,
-        "it has failed ({end}); the last that it said is '{words}'",
+        "it has failed ({end}); its last message was '{words}'",
         "fix what that names and delete the Pod",
     ),
     stopped=(
         NOTE,
         "its container {container} ended with its Pi or its container engine, and has not started again yet",
-        "wait a minute; 'kubectl -n {namespace} describe pod {name}' tells what it waits for",
+        "wait a minute; 'kubectl -n {namespace} describe pod {name}' shows what it waits for",
     ),
     evicted=(
         NOTE,
-        "its node threw it out ({reason})",
-        "delete it, once the node has what it lacked",
+        "its node evicted it ({reason})",
+        "delete it once the node has enough of that again",
     ),
-    unscheduled=(BAD, "it finds no node ({said})", "{remedy}"),
+    unscheduled=(BAD, "it gets no node ({said})", "{remedy}"),
     leaving=(
         NOTE,
         "it is being deleted, but its node {node} does not answer",
@@ -499,9 +500,9 @@ def _room(said: str) -> str:
     if "Insufficient" in said:
         return "lower its requests, stop something else, or add a Pi"
     if "taint" in said:
-        return "give it a toleration, or let nodes take Pods again (cordon, pressure, master_schedulable)"
+        return "give it a toleration, or let nodes accept Pods again (cordon, pressure, master_schedulable)"
     if "volume" in said or "persistentvolumeclaim" in said:
-        return "see 'kubectl get pvc -A': the volume that it waits for is not there"
+        return "see 'kubectl get pvc -A': the volume that it waits for does not exist"
     return "see 'kubectl describe pod'"
 
 
@@ -510,8 +511,8 @@ def _room(said: str) -> str:
     "etcd's database has room",
     large=(
         WARN,
-        "etcd's database has {size} of {quota}; when it is full, the API server accepts no change any more",
-        "find what fills it ('kubectl get events -A | wc -l'), then defragment it: docs/status.md tells how",
+        "etcd's database has {size} of {quota}; when it is full, the API server accepts no more changes",
+        "find what fills it ('kubectl get events -A | wc -l'), then defragment it: docs/status.md says how",
     ),
 )
 def etcd(scene: Scene) -> Iterator[Found]:
@@ -525,7 +526,7 @@ def etcd(scene: Scene) -> Iterator[Found]:
 
 @check(
     "backup",
-    "a backup has been restored in a drill lately",
+    "a backup was restored in a drill recently",
     failed=(
         WARN,
         "the drill on {day} with the backup {backup} failed: {reason}",
@@ -538,7 +539,7 @@ def etcd(scene: Scene) -> Iterator[Found]:
     ),
     none=(
         WARN,
-        "the cluster is {days} days old, and no drill has shown yet that a backup of it can be restored",
+        "the cluster is {days} days old, and no drill has yet shown that a backup of it can be restored",
         "make one with backup.yml, and hold a drill with it (backup.yml --tags drill)",
     ),
 )

@@ -43,7 +43,7 @@ def _read(scene: Scene) -> Iterator[Pi]:
     unreachable=(
         BAD,
         "it cannot be reached at {address} ({reason})",
-        "see that it has power and network (ping {address}), and that 'ssh {address}' works without a question",
+        "see that it has power and network (ping {address}), and that 'ssh {address}' works without asking anything",
     ),
     unreadable=(
         BAD,
@@ -64,7 +64,7 @@ def access(scene: Scene) -> Iterator[Found]:
     "every clock is set, and agrees with the others and the laptop's",
     skewed=(
         BAD,
-        "its clock is {offset} {judge}, so that certificates and tokens seem expired or not valid yet",
+        "its clock is {offset} {judge}, so certificates and tokens seem expired or not valid yet",
         "see 'chronyc tracking' or 'timedatectl' on it, and run site.yml --tags base, which sets up a time service",
     ),
     unset=(
@@ -99,7 +99,7 @@ def _off(seconds: float) -> str:
     "swap is off, unless the kubelet tolerates it",
     on=(
         BAD,
-        "it swaps to {areas}, with which the kubelet refuses to start",
+        "it swaps to {areas}, and the kubelet refuses to start with swap",
         "run site.yml --tags base, which switches swap off for good (or set base_swap)",
     ),
 )
@@ -116,7 +116,7 @@ def swap(scene: Scene) -> Iterator[Found]:
     "the kernel counts memory and CPU sets",
     missing=(
         BAD,
-        "its kernel has no {missing} cgroup, without which no container is limited and the kubelet refuses to start",
+        "its kernel has no {missing} cgroup, so no container is limited and the kubelet refuses to start",
         "run site.yml --tags base, which puts cgroup_enable={parameters} into cmdline.txt and reboots",
     ),
 )
@@ -137,12 +137,13 @@ def cgroups(scene: Scene) -> Iterator[Found]:
     down=(
         BAD,
         "containerd, in which all Pods run, is {state}",
-        "start it with 'sudo systemctl start containerd', and see 'journalctl -u containerd -n 50' if it does not stay",
+        "start it with 'sudo systemctl start containerd', and see 'journalctl -u containerd -n 50' if it does not "
+        "stay up",
     ),
     docker_down=(
         WARN,
         "docker is {state}; Pods do not need it, 'docker' on this Pi does",
-        "start it with 'sudo systemctl start docker', and see 'journalctl -u docker -n 50' if it does not stay",
+        "start it with 'sudo systemctl start docker', and see 'journalctl -u docker -n 50' if it does not stay up",
     ),
 )
 def engine(scene: Scene) -> Iterator[Found]:
@@ -161,16 +162,16 @@ def engine(scene: Scene) -> Iterator[Found]:
     "kubelet",
     "the kubelet runs and stays up",
     missing=(BAD, "Kubernetes is not installed on it", "run site.yml, which installs and joins it"),
-    outside=(BAD, "it is in no cluster yet, so its kubelet has nothing to do", "run site.yml, which joins it"),
+    outside=(BAD, "it is not in a cluster yet, so its kubelet has nothing to do", "run site.yml, which joins it"),
     stopped=(
         BAD,
-        "its kubelet was stopped{disabled}, so no Pod on it is watched over",
+        "its kubelet was stopped{disabled}, so nothing watches over its Pods",
         "start it with 'sudo systemctl enable --now kubelet' on it",
     ),
     failing=(
         BAD,
         "its kubelet does not stay up ({state}); its last error is '{error}'",
-        "fix what the error names, then 'sudo systemctl restart kubelet' on it ('journalctl -u kubelet' tells all)",
+        "fix what the error names, then 'sudo systemctl restart kubelet' on it ('journalctl -u kubelet' shows more)",
     ),
 )
 def kubelet(scene: Scene) -> Iterator[Found]:
@@ -211,7 +212,7 @@ def _flaps(service: Mapping[str, Any]) -> bool:
     unread=(
         BAD,
         "containerd has not read its CNI configuration ({configuration}), so its Pods get no network: containerd "
-        "overlooks a file that was moved or restored there",
+        "does not notice a file that was moved or restored there",
         "'sudo systemctl restart containerd' on it, which stops no container",
     ),
     plugins=(
@@ -246,7 +247,7 @@ def pod_network(scene: Scene) -> Iterator[Found]:
             said = _says(pi, known.container)
             node = scene.node(pi)
             if node is not None and not node["pod_cidr"]:
-                why = ", and the cluster has given its node no podCIDR"
+                why = ", and the cluster has not given its node a podCIDR"
                 remedy = "see that kubeadm_pod_cidr has room for one more node, or that kube-controller-manager runs"
             else:
                 why, remedy = f"; {known.name} says '{said}'" if said else "", restart
@@ -276,7 +277,7 @@ def _says(pi: Pi, container: str) -> str:
     ),
     read_only=(
         BAD,
-        "the disk of {folder} can only be read, as Linux makes it when a card fails",
+        "the disk of {folder} is read-only, as Linux makes it when a card fails",
         "see 'dmesg | grep -i -e mmc -e ext4' on it, and replace the card if there are errors",
     ),
 )
@@ -299,7 +300,7 @@ def disk(scene: Scene) -> Iterator[Found]:
         "its firmware reports {what}",
         "use the power supply made for this Pi and a short cable, and a fan if it is hot",
     ),
-    hot=(WARN, "its processor has {degrees} °C", "give it a heat sink or a fan; from 85 °C on it slows down"),
+    hot=(WARN, "its processor has {degrees} °C", "give it a heat sink or a fan; from 85 °C it slows down"),
 )
 def heat(scene: Scene) -> Iterator[Found]:
     """Pis that are hot or get too little power."""
@@ -314,12 +315,12 @@ def heat(scene: Scene) -> Iterator[Found]:
 
 @check(
     "certificates",
-    "every certificate on every Pi holds, and was signed by the cluster's CA",
+    "every certificate on every Pi is valid, and was signed by the cluster's CA",
     expired=(BAD, "the certificate {file} expired {days} days ago", "{remedy}"),
     ending=(WARN, "the certificate {file} expires in {days} days", "{remedy}"),
     early=(
         BAD,
-        "the certificate {file} is not valid before {begins}, which is later than now",
+        "the certificate {file} is not valid before {begins}, which is still to come",
         "set the clocks right: either this one is behind, or the one that made the certificate was ahead",
     ),
     authority=(
@@ -381,12 +382,12 @@ def _certificate_remedy(pi: Pi, file: str) -> str:
     "every Pi trusts the CA of this cluster's master",
     kubeconfig=(
         BAD,
-        "its kubelet trusts another CA than the master's (kubelet.conf), as after the master was rebuilt",
-        "take it into this cluster: 'sudo kubeadm reset --force' on it, then run site.yml",
+        "its kubelet trusts another CA than the master's (kubelet.conf), which happens when the master was rebuilt",
+        "run 'sudo kubeadm reset --force' on it, then site.yml, which joins it to this cluster",
     ),
     file=(
         BAD,
-        "its /etc/kubernetes/pki/ca.crt is not the master's CA, so it refuses what the API server asks of it",
+        "its /etc/kubernetes/pki/ca.crt is not the master's CA, so it refuses requests from the API server",
         "copy /etc/kubernetes/pki/ca.crt from the master to it, then 'sudo systemctl restart kubelet'",
     ),
     untrusted=(

@@ -168,7 +168,7 @@ def kubelet(client: Client, name: str) -> dict[str, Any]:
         config = answer["kubeletconfig"]
         return {"config": {key: config[key] for key in KUBELET_SETTINGS if key in config}}
     except (ApiError, Fault, ClusterError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = redact(str(error)) if isinstance(error, (ApiError, Fault, ClusterError)) else "it is no configuration"
+        reason = redact(str(error)) if isinstance(error, (ApiError, Fault, ClusterError)) else "it is malformed"
         return {"trouble": reason.rstrip(".")[:200]}
 
 

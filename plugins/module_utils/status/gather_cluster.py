@@ -36,7 +36,7 @@ WORKLOADS = {
 }
 TOKENS = "/api/v1/namespaces/kube-system/secrets"
 MOST_LOGS = 20
-_ODD = ClusterError("the API server answers with objects that are not of their kinds' form")
+_ODD = ClusterError("the API server answers with malformed objects")
 #: What the kubelet answers, as if it were the log, when that has been thrown away already.
 _NO_LOG = ("unable to retrieve container logs", "failed to try resolving symlinks")
 

@@ -126,7 +126,7 @@ def page(scene: Scene, findings: Sequence[Finding]) -> str:
     rows = [summary.pi_row(scene, pi) for pi in scene.pis]
     title = escape(summary.headline(scene, len(findings)))
     sections = [
-        ("What is not well", _findings(findings)),
+        ("What is wrong", _findings(findings)),
         ("The cluster", drawing.cluster(rows, scene.answered)),
         ("Pis", _pis(rows)),
     ]

@@ -223,9 +223,9 @@ def _document(system: System, pid: int, path: str) -> dict[str, Any]:
     except OSError as error:
         raise Unread(error.strerror or "it cannot be read") from None
     except (KubeconfigError, UnicodeDecodeError, RecursionError):
-        raise Unread("it is no plain YAML or JSON") from None
+        raise Unread("it is not plain YAML or JSON") from None
     if not isinstance(document, dict):
-        raise Unread("it is no mapping")
+        raise Unread("it is not a mapping")
     return document
 
 
@@ -252,7 +252,7 @@ def _provider(value: Any) -> str:
 def encryption_rules(document: dict[str, Any]) -> list[dict[str, list[str]]]:
     """The entries of an EncryptionConfiguration: ``resources``, and names of ``providers`` in their order; no keys."""
     if not str(document.get("kind", "")).startswith("EncryptionConfig"):
-        raise Unread("it is no EncryptionConfiguration")
+        raise Unread("it is not an EncryptionConfiguration")
     rules = []
     for entry in _list(document.get("resources")):
         if not isinstance(entry, dict):

@@ -26,7 +26,7 @@ BOTH = ("trixie", "bookworm")
 SAID = {
     GOOD: dict.fromkeys(BOTH, ""),
     OLD_VERSION: {
-        "trixie": "signed in an old way (signature version 3), which this OS no longer accepts",
+        "trixie": "has an outdated signature (version 3), which this OS no longer accepts",
         "bookworm": "",
     },
     SHA1: dict.fromkeys(BOTH, "signed with SHA-1, which this OS no longer accepts"),
@@ -112,7 +112,7 @@ def test_addresses_that_lead_nowhere(clean: Machine, key: Key) -> None:
 def test_a_key_that_nobody_knows_is_refused(clean: Machine, key: Key) -> None:
     publish(clean.served / "good", key)
     (result,) = clean.do(source(at("good"), at("good") + "Release.key", "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"))
-    assert f"gives a key that is not trusted: {key.fingerprint}. Nothing was changed." in result["msg"]
+    assert f"has a key that is not trusted: {key.fingerprint}. Nothing was changed." in result["msg"]
     assert "test_apt_key_fingerprints" in result["msg"]
     assert not clean.read(SOURCE) + clean.read(KEY)
 

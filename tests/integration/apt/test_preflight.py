@@ -26,7 +26,7 @@ def test_the_oldest_release_that_this_os_takes_is_named(machine: Machine, key: K
     old, new = answer["sources"]
     assert not new["refused"] + new["trouble"] + old["trouble"]
     if "trixie" in machine.name:
-        assert "signed in an old way (signature version 3), which this OS no longer accepts" in old["refused"]
+        assert "has an outdated signature (version 3), which this OS no longer accepts" in old["refused"]
         assert old["refused"].endswith("The oldest release after it that this OS takes is 1.32.")
     else:
         assert not old["refused"]

@@ -207,7 +207,7 @@ def test_many_images_at_once(registry: Registry, tmp_path: Path) -> None:
 def test_wrong_option_is_named(tmp_path: Path) -> None:
     result, _printed = run(tmp_path, images=["nginx"], mirrors={"quay.io": ["192.168.13.2:5000"]})
     assert result["msg"] == (
-        "mirror '192.168.13.2:5000' of quay.io is no address; write one like http://192.168.13.2:5000"
+        "mirror '192.168.13.2:5000' of quay.io is not an address; write one like http://192.168.13.2:5000"
     )
 
 

@@ -35,15 +35,15 @@ BAD = {
     "no master": (GOOD.replace("    master:\n      hosts:\n        k8s-master: {ansible_host: 127.0.13.7}\n", ""),
                   "Group master: it has no host; it needs exactly one, the Pi that becomes the control plane."),
     "two masters": (GOOD.replace("      hosts:\n        k8s-master", "      hosts:\n        second: {ansible_host: 127.0.13.10}\n        k8s-master"),
-                    "Group master: it has 2 hosts (second and k8s-master), but there is one control plane only; leave one and move the others"),
+                    "Group master: it has 2 hosts (second and k8s-master), but there can be only one control plane; leave one and move the others"),
     "nothing at all": ("all: {hosts: {}}\n", "Group master: it has no host; it needs exactly one"),
     "a host in no group": (GOOD + "ungrouped:\n  hosts:\n    pi5: {ansible_host: 127.0.13.20}\n",
-                           "Host pi5: it is in no group; put it into master or node"),
+                           "Host pi5: it is in no group; put it in master or node"),
     "one address for two hosts": (GOOD.replace("127.0.13.9", "127.0.13.8"),
-                                  "Hosts k8s-node1 and k8s-node2: they have one address, 127.0.13.8 (ansible_host); give each its own address."),
+                                  "Hosts k8s-node1 and k8s-node2: they have the same address, 127.0.13.8 (ansible_host); give each its own address."),
     "one name for two hosts": (with_variable("base_hostname: pi"),
-                               "Hosts k8s-master, k8s-node1 and k8s-node2: they have one name, pi; give each its own name (base_hostname)."),
-    "a name that no node can have": (GOOD.replace("k8s-node1", "k8s_node1"), "k8s-node1 would be right."),
+                               "Hosts k8s-master, k8s-node1 and k8s-node2: they have the same name, pi; give each its own (base_hostname)."),
+    "a name that no node can have": (GOOD.replace("k8s-node1", "k8s_node1"), "use k8s-node1."),
     "a version as a number": (with_variable("kubeadm_version: 1.37"), "such as 1.37.2 (in quotation marks, or YAML reads a number)."),
     "a version from 2018": (with_variable("kubeadm_version: 1.9.7"),
                             "kubeadm_version is 1.9.7, but the Kubernetes package repository starts at 1.24; choose that or a later release"),
@@ -94,7 +94,7 @@ def test_a_host_that_does_not_answer_is_named_and_stops_the_run_for_all(prefligh
     run = preflight(inventory)
     assert (
         "k8s-node2 cannot be reached at 127.0.0.1 (connection refused): is it switched on and in the network (ping 127.0.0.1), "
-        "and does 'ssh pi@127.0.0.1' work without a question?" in run.text
+        "and does 'ssh pi@127.0.0.1' work without asking anything?" in run.text
     ), run.output
     assert run.code != 0 and not run.changed
     assert "127.0.13.7 (ansible_host) is none of its addresses" in run.text, (

@@ -131,7 +131,7 @@ def test_removal_takes_what_it_put_there_and_nothing_else(api, install, parts):
     for kind, name in (("pvc", "data"), ("deployment", "other"), ("configmap", "mine"), (f"wheels.{group}", "mine")):
         assert exists(api, kind, name, parts.space), f"{kind} {name} is gone"
     notes = " ".join(result["components"][1]["notes"])
-    assert f"CustomResourceDefinition wheels.{group} stays, because 1 Wheel that the set did not bring" in notes
+    assert f"CustomResourceDefinition wheels.{group} stays, because 1 Wheel not from the set" in notes
     assert f"PersistentVolumeClaim {parts.space}/data stays, because it holds data" in notes
 
     result = install(parts.entries, [{"name": app, "state": "absent", "data": "delete"}], manifests={})
@@ -163,7 +163,7 @@ def test_a_database_keeps_its_password_as_long_as_its_volume(api, install, parts
     result = install(parts.entries, [{"name": app, "state": "absent"}], manifests={})
     assert not exists(api, "secret", "login", parts.space)
     assert (
-        f"Secret {parts.space}/db stays, because it opens the data that stays; data: delete takes it, too"
+        f"Secret {parts.space}/db stays, because it opens the data that stays; data: delete removes it, too"
         in result["components"][0]["notes"]
     )
     install(parts.entries, [app], manifests=parts.manifests)
@@ -185,7 +185,7 @@ def test_volumes_that_it_made_while_it_ran_stay_unless_asked(api, install, parts
     api.kubectl("create", f"--namespace={parts.space}", "--filename=-", text=json.dumps(claim("not-its-own")))
     result = install(parts.entries, [{"name": app, "state": "absent"}], manifests={})
     assert result["components"][0]["notes"] == [
-        f"PersistentVolumeClaim {parts.space}/claim-ada stays, because it holds data; data: delete takes it, too"
+        f"PersistentVolumeClaim {parts.space}/claim-ada stays, because it holds data; data: delete removes it, too"
     ]
     install(parts.entries, [app], manifests=parts.manifests)
     install(parts.entries, [{"name": app, "state": "absent", "data": "delete"}], manifests={})

@@ -105,7 +105,7 @@ def test_a_crd_that_left_a_component_stays_as_long_as_somebody_uses_it(api, inst
     api.kubectl("apply", "-f", "-", text=json.dumps(wheel(group, "somebodys", parts.space)))
     parts.manifests[name] = {"text": yaml.safe_dump(app)}
     result = install(parts.entries, [name], manifests=parts.manifests)
-    assert result["failed"] and "1 Wheel that the set did not bring" in result["msg"]
+    assert result["failed"] and "1 Wheel not from the set" in result["msg"]
     assert exists(api, "crd", f"wheels.{group}")
     result = install(parts.entries, [name], manifests=parts.manifests, prune_in_use=[f"wheels.{group}"])
     assert actions(result) == {name: "changed"}

@@ -84,7 +84,7 @@ def preflight(inventory: Path, *arguments: str) -> tuple[int, str]:
 def test_fresh_pis_are_fit_and_told_what_will_change(pis):
     code, text = preflight(pis)
     assert code == 0, text
-    assert "k8s-node1: it calls itself raspberrypi; base names it k8s-node1." in text
+    assert "k8s-node1: its name is raspberrypi; base changes it to k8s-node1." in text
     assert "YOU MUST CHANGE IT" not in text
 
 
@@ -161,7 +161,7 @@ def test_a_node_of_another_cluster(pis):
     finally:
         on_node("rm", "-r", "/etc/kubernetes")
     assert code != 0
-    assert "k8s-node1: it belongs to another cluster, that of https://10.0.0.1:6443: take it out there" in text
+    assert "k8s-node1: it belongs to another cluster, that of https://10.0.0.1:6443: remove it there" in text
 
 
 def test_a_pi_that_is_switched_off(pis):

@@ -117,7 +117,7 @@ def test_we_refuse_kubectls_naming_it_unless_told_to_take_over(push, api, live, 
 def test_a_plain_config_map_of_that_name_is_left_alone(push, live, space):
     push([config("set", space, a="1")])
     refused = push([config("b", space)], namespace=space, apply_set="set")
-    assert refused["failed"] and "is no apply set" in refused["msg"]
+    assert refused["failed"] and "is not an apply set" in refused["msg"]
     assert "labels" not in live("configmap", "set", space)["metadata"]
 
 

@@ -125,7 +125,7 @@ def test_a_crd_with_objects_of_others_is_not_pruned_unless_it_is_named(push, api
         result = push([config("a", space, changed="yes")], check=check, **options)
         assert result["failed"]
         assert (
-            f"CustomResourceDefinition widgets.{group} left the manifests, but 2 Widgets that the set did not"
+            f"CustomResourceDefinition widgets.{group} is no longer in the manifests, but 2 Widgets not from the set"
             in (result["msg"])
         )
         assert f"(such as {space}/one)" in result["msg"] and f"name widgets.{group} in prune_in_use" in result["msg"]
@@ -159,7 +159,7 @@ def test_objects_made_while_the_push_runs_are_counted_too(push, api, space, monk
 
     monkeypatch.setattr(Plan, "guard", then_somebody_comes)
     result = push([config("a", space)], **options)
-    assert result["failed"] and "1 Widget that the set did not bring" in result["msg"]
+    assert result["failed"] and "1 Widget not from the set" in result["msg"]
     assert "late" in api.kubectl("get", f"widgets.{group}", "-n", space, "-o", "name")
 
 
@@ -171,7 +171,7 @@ def test_a_namespace_with_objects_of_others_is_not_pruned_unless_it_is_named(pus
     api.kubectl("create", "secret", "generic", "somebodys", "-n", name)
     refused = push([config("a", space)], **options)
     sentence = (
-        f"Namespace {name} left the manifests, but 1 object that the set did not bring (such as Secret somebodys)"
+        f"Namespace {name} is no longer in the manifests, but 1 object not from the set (such as Secret somebodys)"
     )
     assert refused["failed"] and sentence in refused["msg"], refused
     refused = push([config("own", name), config("a", space)], **options)

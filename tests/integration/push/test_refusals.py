@@ -49,7 +49,11 @@ def env(*pairs: tuple[str, Any]) -> dict[str, Any]:
         (lambda space: deployment(space, {"containers": {"name": "c"}}), ["containers is a mapping: write a list"]),
         (
             lambda space: deployment(space, {**POD, "readinessProbe": {}, "x": 1}, y=1),
-            ["spec.y is no field", "spec.template.spec.readinessProbe is no field", "spec.template.spec.x is no field"],
+            [
+                "spec.y is not a field",
+                "spec.template.spec.readinessProbe is not a field",
+                "spec.template.spec.x is not a field",
+            ],
         ),
         (
             lambda space: deployment(
@@ -71,7 +75,7 @@ def env(*pairs: tuple[str, Any]) -> dict[str, Any]:
             ),
             ["livenessProbe.httpGet.port is the truth value true: write a number"],
         ),
-        (lambda space: config(space, extra="x"), ["extra is no field of a ConfigMap of v1", "drop_unknown_fields"]),
+        (lambda space: config(space, extra="x"), ["extra is not a field of a ConfigMap of v1", "drop_unknown_fields"]),
     ],
 )
 def test_what_only_the_manifest_can_change_is_told_at_once(push, space, make, sentences):
@@ -191,7 +195,7 @@ def test_what_cannot_be_changed_is_named_and_made_again_on_demand(push, live, sp
     assert result["failed"] and f"{name} {space}/" in result["msg"] and "recreate: true" in result["msg"]
     assert len(result["msg"]) < 300 and "pw" not in result["msg"]
     result = push([after(space)], recreate=True, check=True)
-    assert result["counts"]["updated"] == 1 and "made again" in result["objects"][0]["reason"]
+    assert result["counts"]["updated"] == 1 and "recreated" in result["objects"][0]["reason"]
     result = push([after(space)], recreate=True)
     assert not result["failed"], result["msg"]
     assert live(before(space)["kind"], before(space)["metadata"]["name"], space)["metadata"]["uid"] != uid

@@ -172,7 +172,7 @@ def test_a_backup_that_could_not_be_restored_removes_none(kept: Path, wire: Wire
 @pytest.mark.parametrize("keep", ["many", -1, "", None])
 def test_how_many_are_kept_is_a_number(kept: Path, wire: Wire, keep: object) -> None:
     action = plugin(control_plane_backup, lambda *_: {}, dest=str(kept.parent), keep=keep)
-    assert action.run(task_vars={}) == {"failed": True, "msg": f"keep is {keep}; a number, or 0 for all, is right."}
+    assert action.run(task_vars={}) == {"failed": True, "msg": f"keep is {keep}; use a number, or 0 for all."}
     assert action.calls == []
 
 

@@ -104,21 +104,21 @@ def _stranger(name, **attributes):
     ("change", "words"),
     [
         (_cut_snapshot, "snapshot of etcd fails verification: it is cut off"),
-        (_changed_snapshot, "snapshot of etcd fails verification: its content does not fit"),
+        (_changed_snapshot, "snapshot of etcd fails verification: its content does not match"),
         (_without(SNAPSHOT), "etcd.db is missing"),
-        (_without(DESCRIPTION), "no backup of a control plane"),
+        (_without(DESCRIPTION), "not a backup of a control plane"),
         (_without(FILES + "/etc/kubernetes/pki/ca.key"), "does not hold /etc/kubernetes/pki/ca.key"),
         (_without(FILES + "/etc/kubernetes/manifests/etcd.yaml"), "does not hold /etc/kubernetes/manifests/etcd.yaml"),
-        (_stranger(FILES + "/etc/kubernetes/../passwd"), "no part of a control plane"),
-        (_stranger(FILES + "/etc/passwd"), "no part of a control plane"),
-        (_stranger("/etc/passwd"), "no part of a control plane"),
-        (_stranger(FILES + "/etc/kubernetesx"), "no part of a control plane"),
+        (_stranger(FILES + "/etc/kubernetes/../passwd"), "not part of a control plane"),
+        (_stranger(FILES + "/etc/passwd"), "not part of a control plane"),
+        (_stranger("/etc/passwd"), "not part of a control plane"),
+        (_stranger(FILES + "/etc/kubernetesx"), "not part of a control plane"),
         (
             _stranger(FILES + "/etc/kubernetes/x", type=tarfile.SYMTYPE, linkname="../passwd"),
-            "no part of a control plane",
+            "not part of a control plane",
         ),
-        (_stranger(FILES + "/etc/kubernetes/x", type=tarfile.CHRTYPE), "no part of a control plane"),
-        (_stranger(FILES + "/etc/kubernetes/x", type=tarfile.LNKTYPE, linkname="x"), "no part of a control plane"),
+        (_stranger(FILES + "/etc/kubernetes/x", type=tarfile.CHRTYPE), "not part of a control plane"),
+        (_stranger(FILES + "/etc/kubernetes/x", type=tarfile.LNKTYPE, linkname="x"), "not part of a control plane"),
         (_stranger(FILES + "/etc/kubernetes/pki/ca.key"), "holds files/etc/kubernetes/pki/ca.key twice"),
         (_etcd(b"k8s-master", b"pi-master"), "is not that of its description"),
         (_etcd(b"192.168.13.7", b"192.168.13.8"), "is not that of its description"),
@@ -183,7 +183,7 @@ def test_what_cannot_be_saved_is_refused_by_name(machine: Path) -> None:
     odd.symlink_to("../gone")
     refused("/etc/kubernetes/pki/odd is a link to ../gone, and nothing is there")
     odd.symlink_to("..")
-    refused("/etc/kubernetes/pki/odd is a link to .*, in which it lies itself")
+    refused("/etc/kubernetes/pki/odd is a link to .*, which contains it")
     odd.symlink_to("odd")
     refused("/etc/kubernetes/pki/odd is a link to odd, and nothing is there")
     os.mkfifo(odd)

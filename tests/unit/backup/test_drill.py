@@ -413,7 +413,7 @@ def test_one_that_does_not_get_ready_is_waited_for_and_told_with_what_it_lacks(
     pi: Pi, of: Description, clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Answers, "get", lambda *_arguments, **_more: (500, "[+]ping ok\n[-]etcd failed\n"))
-    with pytest.raises(Stop, match=r"does not get ready in 3 s \(\[-\]etcd failed\)"):
+    with pytest.raises(Stop, match=r"is not ready after 3 s \(\[-\]etcd failed\)"):
         drill.run(pi, options(pi, of, timeout=3), False)
     assert set(clock.slept) == {0.5}
     assert 3 < clock.now - 1000 <= 3.5
@@ -426,8 +426,8 @@ def test_one_that_does_not_get_ready_is_waited_for_and_told_with_what_it_lacks(
         ((500, "[+]ping ok\n[-]etcd failed\n[-]poststart failed"), "[-]etcd failed [-]poststart failed"),
         ((500, "[-]" + "x" * 300), "[-]" + "x" * 197),
         ((503, ""), "it answers 503"),
-        ((401, ""), "it does not accept the certificate of who asks, which is in the backup (401)"),
-        ((403, ""), "it does not accept the certificate of who asks, which is in the backup (403)"),
+        ((401, ""), "it does not accept the administrator's certificate from the backup (401)"),
+        ((403, ""), "it does not accept the administrator's certificate from the backup (403)"),
         (ConnectionRefusedError("refused"), "refused"),
         (drill.http.client.BadStatusLine("odd"), "odd"),
     ],

@@ -53,7 +53,7 @@ def test_wrong_password_damage_and_none(packed: bytes, of: Description, tmp_path
     with pytest.raises(sealed.SealedError, match="damaged"):
         sealed.read(loader("secret"), path)
     path.write_bytes(b"something else")
-    with pytest.raises(sealed.SealedError, match="no encrypted backup"):
+    with pytest.raises(sealed.SealedError, match="not an encrypted backup"):
         sealed.read(loader("secret"), path)
     path.write_bytes(VaultLib().encrypt(b"not an archive", secret=VaultSecret(b"secret")))
     with pytest.raises(sealed.SealedError, match="cannot be restored"):
@@ -75,7 +75,7 @@ def test_what_could_not_be_restored_is_not_written(packed: bytes, tmp_path: Path
 def test_what_is_there_is_not_replaced(packed: bytes, tmp_path: Path) -> None:
     path = tmp_path / "one"
     path.write_text("older")
-    with pytest.raises(sealed.SealedError, match="is there already"):
+    with pytest.raises(sealed.SealedError, match="already exists"):
         sealed.write(loader("secret"), packed, path, MINE.prefix)
     assert path.read_text() == "older"
 
@@ -203,7 +203,7 @@ def test_of_two_clusters_with_one_name_the_machine_tells_which_is_its(tmp_path: 
     assert sealed.choose(str(tmp_path), "k8s-master", lambda: "sha256:" + "11" * 32).name == other
     with pytest.raises(sealed.SealedError, match=f"is in none of them.*restore_from .*{mine}, {other}"):
         sealed.choose(str(tmp_path), "k8s-master", lambda: "")
-    with pytest.raises(sealed.SealedError, match="none of them is of the cluster of this machine"):
+    with pytest.raises(sealed.SealedError, match="none of them is this machine's cluster"):
         sealed.choose(str(tmp_path), "k8s-master", lambda: "sha256:" + "22" * 32)
 
 

@@ -43,9 +43,9 @@ def test_its_name_stands_in_its_entry_and_nowhere_else_in_the_code(network):
     """What differs between Pod networks is in the entry; a name anywhere else would have to change with it."""
     variable = f"master_{network.replace('-', '_')}_"
     home = ROOT / "plugins/module_utils/common/pod_networks.py"
-    for path in [*(ROOT / "plugins").rglob("*.py"), *(ROOT / "playbooks").rglob("*.yml")]:
+    written = ROOT / "plugins/module_utils/images/known_digests.py"  # by tools/catalogue
+    for path in {*(ROOT / "plugins").rglob("*.py"), *(ROOT / "playbooks").rglob("*.yml")} - {home, written}:
         code = re.sub(r"(DOCUMENTATION|EXAMPLES|RETURN) = r\"\"\".*?\"\"\"", "", path.read_text(), flags=re.DOTALL)
         code = re.sub(r"\"\"\".*?\"\"\"|#[^\n]*", "", code, flags=re.DOTALL)
         found = [line.strip() for line in code.splitlines() if network in line]
-        if path != home:
-            assert [line for line in found if f"{network}\\" not in line and variable not in line] == [], path
+        assert [line for line in found if f"{network}\\" not in line and variable not in line] == [], path

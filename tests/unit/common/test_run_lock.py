@@ -76,7 +76,7 @@ def test_the_second_is_refused_and_told_who_has_it(path, holder, monkeypatch):
     assert refused.returncode == run_lock.REFUSED
     told = run_lock.refusal(run_lock.read_note(refused.stdout))
     assert told.startswith(
-        "Another run is at work on this cluster: anna on laptop has been running site.yml since 14:03:12."
+        "Another run is active on this cluster: anna on laptop has been running site.yml since 14:03:12."
     )
 
 
@@ -223,7 +223,7 @@ def test_a_note_that_is_cut_names_nobody(output):
     ("state", "text", "lives", "waited", "told"),
     [
         (HELD, "", True, 0, ""),
-        (HELD, "", False, 0, "has ended, so nobody is kept out any more"),
+        (HELD, "", False, 0, "has ended, so nothing keeps other runs out any more"),
         (TAKING, "", True, 0, None),
         (AGAIN, "", True, run_lock.PATIENCE - 1, None),
         (
@@ -235,7 +235,7 @@ def test_a_note_that_is_cut_names_nobody(output):
         ),
         (AGAIN, "no route to host", True, run_lock.PATIENCE, "seconds: no route to host; run it again."),
         (TAKING, "", True, run_lock.PATIENCE, "cannot take the cluster's lock within 120 seconds; run it again."),
-        (AGAIN, "", False, 0, "has ended, so nobody is kept out any more"),
+        (AGAIN, "", False, 0, "has ended, so nothing keeps other runs out any more"),
         (STOP, "why", True, 0, "why"),
         (STOP, "why", False, 0, "why"),
     ],
@@ -249,7 +249,7 @@ def test_what_a_task_makes_of_the_locks_state(state, text, lives, waited, told):
 def test_a_machine_runs_one_kubeadm_at_a_time(tmp_path):
     with busy.busy("kubeadm", folder=str(tmp_path)):
         second = busy.busy("kubeadm", seconds=0, folder=str(tmp_path))
-        with pytest.raises(Stop, match="A kubeadm that an earlier run has started is still at work"), second:
+        with pytest.raises(Stop, match="A kubeadm that an earlier run started is still running after"), second:
             pass
     with busy.busy("kubeadm", seconds=0, folder=str(tmp_path)):
         pass

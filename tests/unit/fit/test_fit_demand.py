@@ -131,9 +131,9 @@ def test_images() -> None:
 @pytest.mark.parametrize(
     ("spec", "reason"),
     [
-        ({"template": template(container(memory="1Gb"))}, "'1Gb' is no quantity"),
-        ({"replicas": "two", "template": template(container())}, "'two' is no number of pods"),
-        ({"replicas": -1, "template": template(container())}, "-1 is no number of pods"),
+        ({"template": template(container(memory="1Gb"))}, "'1Gb' is not a quantity"),
+        ({"replicas": "two", "template": template(container())}, "'two' is not a number of pods"),
+        ({"replicas": -1, "template": template(container())}, "-1 is not a number of pods"),
     ],
 )
 def test_wrong_objects_are_named(spec: dict, reason: str) -> None:

@@ -53,7 +53,7 @@ def test_identity_token(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ('{"auths": ', r"no valid JSON \(line 1\)"),
+        ('{"auths": ', r"not valid JSON \(line 1\)"),
         ("[]", "JSON object"),
         ('{"auths": {"quay.io": {"auth": "c2VjcmV0"}}}', "cannot be decoded"),
         ('{"auths": {"quay.io": {"auth": "%%%"}}}', "cannot be decoded"),
@@ -88,7 +88,7 @@ def test_helpers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     helper(tmp_path, "echo s3cret is no JSON")
     store = CredentialStore({}, [config(tmp_path / "c", credsStore="test")])
     assert store.get("quay.io") is None
-    assert "no login" in store.warnings[0]
+    assert "something other than a login" in store.warnings[0]
     assert "s3cret" not in store.warnings[0]
     for name in ("not-there", "../evil"):
         store = CredentialStore({}, [config(tmp_path / "c", credsStore=name)])

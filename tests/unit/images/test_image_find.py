@@ -134,7 +134,7 @@ def test_pod_within_a_config_map() -> None:
 @pytest.mark.parametrize(
     ("item", "reason"),
     [
-        (config_map("inferenceservice-config", agent="{"), "data.agent a text that should be JSON"),
+        (config_map("inferenceservice-config", agent="{"), "text in data.agent that should be JSON"),
         (config_map("katib-config", **{"katib-config.yaml": "a: [\n"}), "should be YAML and is not"),
     ],
 )
@@ -208,7 +208,7 @@ def test_replacements() -> None:
         ({"Nginx": "a"}, "capital"),
         ({"nginx": "A"}, "capital"),
         ({"nginx": "a", "docker.io/library/nginx": "b"}, "twice"),
-        ({"x y/": "z/"}, "blank"),
+        ({"x y/": "z/"}, "space"),
     ],
 )
 def test_wrong_replacements(table: dict, reason: str) -> None:

@@ -41,7 +41,8 @@ def test_spellings(text: str, wanted: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [("", "no text"), ("linux", "no architecture"), ("a/b/c", "operating system"), ("a b", "form")]
+    ("text", "reason"),
+    [("", "not a text"), ("linux", "no architecture"), ("a/b/c", "operating system"), ("a b", "form")],
 )
 def test_refused(text: str, reason: str) -> None:
     with pytest.raises(InvalidPlatform, match=reason):

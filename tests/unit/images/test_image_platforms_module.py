@@ -21,7 +21,7 @@ def params(**options: object) -> dict:
     ("options", "sentence"),
     [
         ({"platforms": ["arm/v7/x/y"]}, "platform 'arm/v7/x/y' is not of the form"),
-        ({"mirrors": {"quay.io": ["192.168.13.2:5000"]}}, "mirror '192.168.13.2:5000' of quay.io is no address"),
+        ({"mirrors": {"quay.io": ["192.168.13.2:5000"]}}, "mirror '192.168.13.2:5000' of quay.io is not an address"),
         ({"mirrors": {"quay.io": 5000}}, "mirrors of quay.io must be a list"),
         ({"replacements": {"Nginx": "a"}}, "capital letters"),
         ({"workers": 0}, "workers is 0; it must be at least 1"),

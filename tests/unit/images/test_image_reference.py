@@ -45,7 +45,7 @@ READ = {
 REFUSED = {
     "": "is empty",
     " nginx": "write 'nginx'",
-    "nginx latest": "has a blank",
+    "nginx latest": "has a space",
     "Nginx": "write 'nginx'",
     "ghcr.io/Owner/name:Tag": "write 'ghcr.io/owner/name:Tag'",
     "https://ghcr.io/a/b": "write 'ghcr.io/a/b'",
@@ -56,7 +56,7 @@ REFUSED = {
     "a/b___c": "registries refuse",
     "ghcr.io/": "no name before its tag",
     ":1": "no name before its tag",
-    "a_b.io:99x/c": "no host name",
+    "a_b.io:99x/c": "not a host name",
     "nginx@sha256:12": "64 hexadecimal digits",
     "nginx@sha256:" + "a" * 40: "it must have 64",
     "nginx@sha256:" + "A" * 64: "lower case",
@@ -82,7 +82,7 @@ def test_refused_with_what_would_be_right(text: str, reason: str) -> None:
 
 def test_not_a_text() -> None:
     assert not is_reference(None)
-    with pytest.raises(InvalidReference, match="is a text"):
+    with pytest.raises(InvalidReference, match="is text"):
         parse({"image": "nginx"})  # type: ignore[arg-type]
 
 

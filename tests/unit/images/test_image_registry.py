@@ -108,7 +108,7 @@ def test_chart_is_no_image(registry: FakeRegistry) -> None:
     registry.add("chart", {"schemaVersion": 2, "config": config, "layers": []}, client_module.MANIFEST_TYPES[0], "1")
     (verdict,) = Asker().ask(f"{registry.host}/chart:1")
     assert verdict.status == "error"
-    assert "no container image but application/vnd.cncf.helm" in verdict.error
+    assert "not a container image but application/vnd.cncf.helm" in verdict.error
 
 
 def test_not_found_names_tag_and_repository(registry: FakeRegistry) -> None:
@@ -347,7 +347,7 @@ def test_endpoints() -> None:
     # A registry given under its own name is reached that way and no other.
     assert urls("pi:5000", {"pi:5000": ["http://pi:5000"]}) == ["http://pi:5000/v2"]
     for wrong in ("192.168.13.2:5000", "ftp://m", "http://"):
-        with pytest.raises(InvalidMirror, match="no address"):
+        with pytest.raises(InvalidMirror, match="not an address"):
             endpoints_for("quay.io", {"quay.io": [wrong]})
     with pytest.raises(InvalidMirror) as caught:
         endpoints_for("quay.io", {"quay.io": ["https://pi:geheim@m"]})

@@ -27,7 +27,7 @@ def test_files_outside_the_app_cannot_be_imported(app: Builder, tmp_path: Path, 
         if path.startswith("inside"):
             (app.root / "components/inside.libsonnet").symlink_to(secret)
         app.write("components/bad.jsonnet", how.format(path))
-        with pytest.raises(KsonnetError, match="is refused: it lies outside the app and its libraries") as caught:
+        with pytest.raises(KsonnetError, match="is refused: it is outside the app and its libraries") as caught:
             app.render(components=["bad"], evaluator=evaluator)
         assert "s3cret" not in str(caught.value)
 

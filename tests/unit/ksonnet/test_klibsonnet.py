@@ -139,7 +139,7 @@ def test_versions() -> None:
         generate(json.dumps(spec).encode())
     assert generate(json.dumps(spec).encode(), "1.37.2").version == "v1.37.2"
     for wrong in (b"{}", b"nope", b"[]"):
-        with pytest.raises(KsonnetError, match=r"no swagger\.json of Kubernetes"):
+        with pytest.raises(KsonnetError, match=r"not a swagger\.json of Kubernetes"):
             generate(wrong)
 
 

@@ -43,7 +43,7 @@ def test_heading() -> None:
         ("// @description x\n\n{}", "has no @name"),
         ("// free text\n{}", "must begin with a tag such as @name, not 'free text'"),
         ("// @name a\n// @name b\n{}", "two @name fields"),
-        ("// @name a\n// @nope b\n{}", "@nope is no tag of a prototype"),
+        ("// @name a\n// @nope b\n{}", "@nope is not a prototype's tag"),
         ("// @name a\n// @param x string\n{}", "must be '@param <name> <type> <description>'"),
         ("// @name a\n// @param x text y\n{}", "has type text; there are string, number"),
         ("// @name a\n// @param x int y\n// @param x int y\n{}", "parameter x is there twice"),

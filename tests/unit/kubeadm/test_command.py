@@ -76,7 +76,7 @@ def test_a_step_waits_for_another_kubeadm_and_leaves_the_lock_free(played: Playe
     assert played.mode("/run/bramble.kube") == 0o755
     with path.open() as other:
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        with pytest.raises(Stop, match="still at work after 900 seconds"):
+        with pytest.raises(Stop, match="still running after 900 seconds"):
             step(played, {}, False)
         assert clock.slept == [1] * 900
     assert step(played, {}, False) == {"changed": False}

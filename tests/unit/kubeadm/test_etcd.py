@@ -113,9 +113,9 @@ def test_only_its_own_leftovers_are_removed() -> None:
         (lambda whole: whole[:-1], "cut off"),
         (lambda whole: whole[:-32], "cut off"),
         (lambda whole: b"", "cut off"),
-        (lambda whole: whole[:100] + b"x" + whole[101:], "does not fit"),
-        (lambda whole: whole[:512] + whole[-32:], "does not fit"),
-        (lambda whole: whole[:-1] + b"\0", "does not fit"),
+        (lambda whole: whole[:100] + b"x" + whole[101:], "does not match"),
+        (lambda whole: whole[:512] + whole[-32:], "does not match"),
+        (lambda whole: whole[:-1] + b"\0", "does not match"),
     ],
 )
 def test_checksum(damage, words: str) -> None:
@@ -209,7 +209,7 @@ def test_the_module_takes_a_snapshot_and_says_what_is_in_it(played: Played) -> N
     told = etcd_snapshot.run(played, {"dest": "/b/etcd.db"}, False)
     assert told == {**would, "revision": 7, "key_count": 3, "size": 4096}
     assert "/b/etcd.db" in played.files()
-    with pytest.raises(Stop, match=r"^dest is etcd\.db; an absolute path is right\.$"):
+    with pytest.raises(Stop, match=r"^dest is etcd\.db; use an absolute path\.$"):
         etcd_snapshot.run(played, {"dest": "etcd.db"}, False)
 
 

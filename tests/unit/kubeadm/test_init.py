@@ -274,14 +274,14 @@ def test_an_api_server_that_takes_its_time_is_waited_for(made: Played, clock: Cl
 
 def test_one_that_does_not_answer_stops_the_run_but_not_check_mode(made: Played, clock: Clock) -> None:
     made.says("get --namespace kube-system --ignore-not-found --output json", Done(1, "", "refused"))
-    with pytest.raises(Stop, match=r"^The control plane is there, but its API server does not answer\. 'journalctl"):
+    with pytest.raises(Stop, match=r"^There is a control plane, but its API server does not answer\. 'journalctl"):
         init.run(made, options(), False)
     assert sum(clock.slept) == 240
     clock.slept.clear()
     result = init.run(made, options(), True)
     assert (result["changed"], result["did"], result["version"]) == (False, "nothing", "")
     assert result["warned"] == [
-        "the control plane is there, but its API server does not answer: check mode does not wait for it."
+        "there is a control plane, but its API server does not answer: check mode does not wait for it."
     ]
     assert clock.slept == []
 
@@ -289,7 +289,7 @@ def test_one_that_does_not_answer_stops_the_run_but_not_check_mode(made: Played,
 def test_one_that_has_lost_its_configuration_stops_check_mode_too(made: Played) -> None:
     made.says("get --namespace kube-system --ignore-not-found --output json", cluster("ConfigMap/kubeadm-config"))
     for check in (True, False):
-        with pytest.raises(Stop, match="has lost what kubeadm wrote into it"):
+        with pytest.raises(Stop, match="what kubeadm wrote into it is gone"):
             init.run(made, options(), check)
 
 
@@ -314,7 +314,7 @@ def test_a_restore_that_was_cut_short_comes_first(made: Played, check: bool) -> 
 
 def test_lost_files_are_named_and_never_made_again(made: Played) -> None:
     made.at("/etc/kubernetes/pki/sa.key").unlink()
-    with pytest.raises(Stop, match=r"files that it cannot do without are missing: /etc/kubernetes/pki/sa\.key\. The"):
+    with pytest.raises(Stop, match=r"files that it needs are missing: /etc/kubernetes/pki/sa\.key\. The"):
         init.run(made, options(), False)
     for name in rules.ESSENTIAL:
         made.at(f"/etc/kubernetes/{name}").unlink(missing_ok=True)

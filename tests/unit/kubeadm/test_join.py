@@ -113,7 +113,7 @@ def test_a_member_without_the_kubelets_configuration_joins_again_from_the_beginn
     assert result == {
         "changed": True,
         "did": "join",
-        "why": "its kubelet lacks /var/lib/kubelet/config.yaml, so that it joins again",
+        "why": "its kubelet lacks /var/lib/kubelet/config.yaml, so it joins again",
     }
     assert joined.asked == ["systemctl stop kubelet", JOIN]
     assert left == []

@@ -41,7 +41,7 @@ def test_the_other_cluster_is_named():
 
 def test_what_the_kubelet_lacks_is_named():
     step = next_step(Member(server=SERVER, ca=OURS, lacks="/etc/kubernetes/pki/ca.crt"), "192.168.13.7:6443", (OURS,))
-    assert step.why == "its kubelet lacks /etc/kubernetes/pki/ca.crt, so that it joins again"
+    assert step.why == "its kubelet lacks /etc/kubernetes/pki/ca.crt, so it joins again"
 
 
 def test_a_kubelet_that_the_cluster_takes_for_alive_is_told_from_other_refusals():

@@ -145,7 +145,7 @@ def test_check_mode_makes_nothing(machine):
 def test_check_mode_on_a_machine_without_a_cluster(machine):
     machine.kubeconfig.unlink()
     result = machine.run(check=True, executable="kubeadm-that-is-not-there")
-    assert result["changed"] and not result.get("failed") and "would be made" in result["msg"]
+    assert result["changed"] and not result.get("failed") and "would be created" in result["msg"]
 
 
 def test_list_shows_no_secret(machine):

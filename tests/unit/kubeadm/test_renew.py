@@ -166,7 +166,7 @@ def test_an_authority_that_has_ended_is_told(master: Master) -> None:
     master.issue(-1, "pki/ca.crt")
     day = f"{NOW - timedelta(days=1):%Y-%m-%d}"
     for check in (True, False):
-        with pytest.raises(Stop, match=rf"^/etc/kubernetes/pki/ca\.crt has ended on {day}, and nothing can be renewed"):
+        with pytest.raises(Stop, match=rf"^/etc/kubernetes/pki/ca\.crt expired on {day}, and nothing can be renewed"):
             renew.run(master, options(), check)
     assert master.asked == []
 

@@ -110,7 +110,7 @@ def test_an_entry_becomes_a_component_with_amounts_as_numbers():
             "catalogue entry katib: source must have either an overlay or a kustomization of its own.",
         ),
         ("source.overlai", "x", "catalogue entry katib: source.overlai is not a field here; did you mean overlay."),
-        ("needs.storage", "10 GB", "catalogue entry katib: needs.storage is '10 GB': '10 GB' is no quantity;"),
+        ("needs.storage", "10 GB", "catalogue entry katib: needs.storage is '10 GB': '10 GB' is not a quantity;"),
         (
             "needs.components",
             ["mysql"],
@@ -132,13 +132,13 @@ def test_an_entry_becomes_a_component_with_amounts_as_numbers():
             "two",
             "catalogue entry katib: workloads[0].pods is 'two'; it must be a whole number, 0 or more.",
         ),
-        ("workloads.0.cpu", "much", "catalogue entry katib: workloads[0].cpu is 'much': 'much' is no quantity;"),
+        ("workloads.0.cpu", "much", "catalogue entry katib: workloads[0].cpu is 'much': 'much' is not a quantity;"),
         (
             "small.0.requests",
             None,
             "catalogue entry katib: small[0] changes nothing: give it replicas, requests or limits.",
         ),
-        ("small.0.requests.cpu", "x", "catalogue entry katib: small[0].requests.cpu is 'x': 'x' is no quantity;"),
+        ("small.0.requests.cpu", "x", "catalogue entry katib: small[0].requests.cpu is 'x': 'x' is not a quantity;"),
         ("small.0.requests.disk", "1", "catalogue entry katib: small[0].requests.disk is not a field here;"),
         (
             "access.path",

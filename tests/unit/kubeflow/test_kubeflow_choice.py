@@ -85,7 +85,7 @@ def test_a_wrong_choice_is_refused_with_a_sentence(wanted, sentence):
 
 
 def test_a_circle_is_told():
-    with pytest.raises(CatalogueError, match="The catalogue goes in a circle: a needs b needs c needs a"):
+    with pytest.raises(CatalogueError, match="The catalogue's needs form a circle: a needs b needs c needs a"):
         choose(catalogue(a="b", b="c", c="a"), ["a"])
 
 

@@ -108,10 +108,12 @@ def test_an_image_that_something_starts_later_is_a_warning():
         [component("pipelines", "app")], PIS["nodes"], PIS["pods"], asked(app=("linux/arm64",), gpu=("linux/amd64",))
     )
     assert fit.fits
-    assert fit.warnings == ["gpu (used by ServingRuntime x) is not built for linux/arm64; what starts it will fail."]
+    assert fit.warnings == [
+        "gpu (used by ServingRuntime x) is not built for linux/arm64; what uses it will fail to start."
+    ]
 
 
 def test_a_registry_without_an_answer_is_a_warning():
     fit = judge([component("pipelines", "app")], PIS["nodes"], PIS["pods"], asked(app=()))
     assert fit.fits
-    assert fit.warnings == ["Nobody knows whether app runs on these nodes: quay.io cannot be reached."]
+    assert fit.warnings == ["It is not known whether app runs on these nodes: quay.io cannot be reached."]

@@ -83,8 +83,8 @@ def test_what_is_left_out_and_what_is_kept_is_told_with_the_reason():
     kept, told = without(settled(load([OLD, NEW]), "successors")["old"], objects)
     assert [item.name for item in kept] == ["settings", "dashboard"]
     assert told == [
-        "operator: left out, new stands in: it does the same (Deployment/operator)",
-        "dashboard: kept, nothing stands in: nobody wrote one (Deployment/dashboard)",
+        "operator: left out, replaced by new: it does the same (Deployment/operator)",
+        "dashboard: kept, nothing replaces it: nobody wrote one (Deployment/dashboard)",
     ]
     assert without(settled(load([OLD, NEW]), "as_is")["old"], objects) == (objects, [])
 
@@ -163,7 +163,7 @@ def test_other_parameters_or_another_namespace_mean_another_file():
 
 def test_parameters_of_what_is_no_app():
     with pytest.raises(
-        ValueError, match="kubeflow_ksonnet_params names new, which is no ksonnet component; there are old"
+        ValueError, match="kubeflow_ksonnet_params names new, which is not a ksonnet component; there are old"
     ):
         with_params(load([OLD, NEW]), {"new": {}})
     with pytest.raises(ValueError, match="kubeflow_ksonnet_params of old must be a mapping"):

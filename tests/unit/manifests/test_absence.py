@@ -95,7 +95,7 @@ def test_an_empty_list_that_somebody_wrote_is_a_wish() -> None:
 @pytest.mark.usefixtures("no_server")
 def test_a_component_cut_down_to_its_namespace() -> None:
     text = "apiVersion: v1\nkind: Namespace\nmetadata: {name: part}\n"
-    assert "no objects but namespaces" in push_component({"text": text})
+    assert "no objects except namespaces" in push_component({"text": text})
 
 
 def push_component(source: dict[str, Any]) -> str:

@@ -176,7 +176,7 @@ def test_a_kustomization_of_the_users_lies_beside_it(pi: Played) -> None:
         ({"folder": "other"}, "the archive has no folder other"),
         (
             {"overlay": None, "kustomization": {"resources": ["https://github.com/a/b"]}},
-            "its kustomization takes https://github.com/a/b in bramble/kustomization.yaml, which may be another thing",
+            "its kustomization takes https://github.com/a/b in bramble/kustomization.yaml, which may change",
         ),
     ],
 )

@@ -176,7 +176,7 @@ STUCK = {"conditions": [{"type": "Progressing", "reason": "ProgressDeadlineExcee
                 "status": {"observedGeneration": 1, "conditions": [{"type": "Available", "status": "True"}]},
             },
             False,
-            "newest form",
+            "latest version",
         ),
     ],
 )

@@ -53,7 +53,7 @@ def test_several_json_documents_in_one_file():
         ("\n\napiVersion: v1\nmetadata: {name: a}\n", "f.yaml:3 has no kind."),
         ("kind: ConfigMap\nmetadata: {name: a}\n", "f.yaml:1, a ConfigMap, has no apiVersion."),
         ("apiVersion: v1\nkind: ConfigMap\n", "f.yaml:1, a ConfigMap, has no metadata.name."),
-        ("apiVersion: v1\nkind: Pod\nmetadata: {generateName: a-}\n", "would make one more object at every run"),
+        ("apiVersion: v1\nkind: Pod\nmetadata: {generateName: a-}\n", "would create one more object at every run"),
         ("apiVersion: v1\nkind: Pod\nmetadata: {name: 1}\n", "metadata.name 1, which is not text"),
         ("a: *b\n", "f.yaml:1 refers to *b"),
         ("a: !!int b\n", "f.yaml:1 has 'b' with the tag !!int, which it is not"),
@@ -228,12 +228,12 @@ def test_values_of_a_playbook_are_read_as_kubectl_reads_them():
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("name", "50%", "and no name can have % in it"),
-        ("name", "a/b", "and no name can have / in it"),
+        ("name", "50%", "and no name can contain %"),
+        ("name", "a/b", "and no name can contain /"),
         ("name", "..", "which no object can have"),
-        ("name", "$(NAME)", "a placeholder that nothing has filled in"),
-        ("namespace", "${SPACE}", "a placeholder that nothing has filled in"),
-        ("namespace", "{{ space }}", "a placeholder that nothing has filled in"),
+        ("name", "$(NAME)", "a placeholder that nothing filled in"),
+        ("namespace", "${SPACE}", "a placeholder that nothing filled in"),
+        ("namespace", "{{ space }}", "a placeholder that nothing filled in"),
     ],
 )
 def test_a_name_that_is_none_is_told_with_its_place(field, value, words):

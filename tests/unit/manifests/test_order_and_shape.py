@@ -62,7 +62,7 @@ def test_a_namespace_is_filled_in_and_a_wrong_one_refused():
     shape.set_namespaces([one, other], lambda entry: order.known_scope(entry.group, entry.kind, {}), "team")
     assert one.namespace == "team" and other.namespace == ""
     with pytest.raises(
-        ManifestError, match=r"ClusterRole x at f\.yaml:3 has namespace team, but this kind lives outside"
+        ManifestError, match=r"ClusterRole x at f\.yaml:3 has namespace team, but this kind is not namespaced"
     ):
         shape.set_namespaces(
             [item("ClusterRole", "rbac.authorization.k8s.io/v1", namespace="team")],
@@ -87,7 +87,7 @@ def test_images_by_reference_repository_or_prefix():
 
 def test_what_is_no_image_is_told_with_its_place():
     pod = item("Pod", spec={"containers": [{"image": "Nginx Latest"}]})
-    with pytest.raises(ManifestError, match=r"^Pod .* at .*: image 'Nginx Latest' has a blank in it\.$"):
+    with pytest.raises(ManifestError, match=r"^Pod .* at .*: image 'Nginx Latest' has a space in it\.$"):
         shape.set_images([pod], {"docker.io/": "hub.local/"})
     with pytest.raises(ManifestError, match=r"^images: image 'https://x' starts like a web address"):
         shape.set_images([pod], {"https://x": "y"})

@@ -50,9 +50,9 @@ def server(answers: dict[str, Any]):
 def test_objects_of_others_are_counted_page_by_page() -> None:
     get = server({DEFINITION: definition("v1"), COLLECTION: ["a", "b", "c", "d", "e"]})
     found = prune.strangers(get, "widgets.example.org", SET)
-    assert found == "5 Widgets that the set did not bring (such as home/a)"
+    assert found == "5 Widgets not from the set (such as home/a)"
     get = server({DEFINITION: definition("v1"), COLLECTION: ["a"]})
-    assert prune.strangers(get, "widgets.example.org", SET).startswith("1 Widget that")
+    assert prune.strangers(get, "widgets.example.org", SET).startswith("1 Widget not from")
 
 
 def test_a_definition_may_go_when_nobody_has_objects_of_it() -> None:
@@ -89,7 +89,7 @@ def test_what_is_in_a_namespace() -> None:
         "/api/v1/secrets": [],
     }
     found = prune.tenants(server(answers), "home", SET)
-    assert found == "3 objects that the set did not bring (such as Secret a)"
+    assert found == "3 objects not from the set (such as Secret a)"
     answers["/api/v1/namespaces/home/secrets"] = []
     assert prune.tenants(server(answers), "home", SET) == ""
 
@@ -138,13 +138,13 @@ ISTIO = {"istio-ca-root-cert": "A"}
         # Istio leaves Kubernetes' own namespaces and the one for volumes out.
         ({"home": ISTIO, "default": ISTIO, "shop": ISTIO, "kube_system": {}, "kube_public": {}, "volumes": {}}, ""),
         ({"home": ISTIO, "default": ISTIO}, ""),
-        ({"home": ISTIO, "default": {}}, "1 object that the set did not bring (such as ConfigMap istio-ca-root-cert)"),
+        ({"home": ISTIO, "default": {}}, "1 object not from the set (such as ConfigMap istio-ca-root-cert)"),
         # Of the same name, but not the same: somebody's own.
-        ({"home": {"settings": "A"}, "default": {"settings": "B"}, "shop": {"settings": "C"}}, "1 object that"),
-        ({"home": {"settings": "A"}, "default": {}, "shop": {"settings": "A"}, "work": {}}, "1 object that"),
+        ({"home": {"settings": "A"}, "default": {"settings": "B"}, "shop": {"settings": "C"}}, "1 object not from"),
+        ({"home": {"settings": "A"}, "default": {}, "shop": {"settings": "A"}, "work": {}}, "1 object not from"),
         (
             {"home": {**ISTIO, "mine": "x"}, "default": ISTIO},
-            "1 object that the set did not bring (such as ConfigMap mine)",
+            "1 object not from the set (such as ConfigMap mine)",
         ),
         ({"home": {"kube-root-ca.crt": "A"}}, ""),
         ({"home": {"token": {"metadata": {"annotations": {"kubernetes.io/service-account.name": "default"}}}}}, ""),
@@ -173,7 +173,7 @@ def test_an_aggregated_api_that_is_down_is_named_and_the_namespace_stays(own: li
 
     found = prune.tenants(get, "home", SET)
     assert found == (
-        ("1 object that the set did not bring (such as Secret key) and " if own else "")
+        ("1 object not from the set (such as Secret key) and " if own else "")
         + "whatever the API metrics.k8s.io/v1beta1 has there, which cannot be known now"
         " (the server is currently unable to handle the request),"
     )
@@ -228,7 +228,7 @@ def test_a_parent_that_does_not_say_its_kinds_is_refused(takeover: bool) -> None
 
 def test_a_plain_config_map_is_taken_over_as_an_empty_set() -> None:
     document = {"metadata": {"name": "set"}}
-    with pytest.raises(ManifestError, match="is no apply set"):
+    with pytest.raises(ManifestError, match="is not an apply set"):
         loaded(document)
     assert loaded(document, takeover=True).group_kinds == set()
 

@@ -58,7 +58,7 @@ def test_what_does_not_fit_into_gos_own_types_is_told_at_once_with_its_place():
     assert refusal.is_typed(error) and refusal.unknown_fields(error) == []
     document = {"spec": {"resources": {"limits": {"cpu": "500m", "memory": "much"}}, "name": "much"}}
     assert refusal.sentence(error, "Deployment", "x", "apps/v1", document) == (
-        "spec.resources.limits.memory is the text 'much', and no quantity: write one such as 2, 500m or 64Mi"
+        "spec.resources.limits.memory is the text 'much', not a quantity: write one such as 2, 500m or 64Mi"
     )
     error = ApiError(500, {"message": said + "object to v1: json: cannot unmarshal array into Go value of type int32"})
     document = {"spec": {"ports": [{"targetPort": []}, {"targetPort": "http"}]}}

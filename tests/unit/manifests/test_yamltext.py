@@ -127,7 +127,7 @@ def test_aliases_of_aliases_do_not_grow_without_a_bound():
     text = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcdefgh", "bcdefghi")
     )
-    with pytest.raises(ManifestError, match=r"f:5 stands for more than 100000 values by its aliases"):
+    with pytest.raises(ManifestError, match=r"f:5 expands to more than 100000 values through its aliases"):
         list(documents(text, "f"))
     assert len(next(documents("\n".join(text.splitlines()[:4]), "f"))[1]["d"]) == 10
 

@@ -127,7 +127,7 @@ def test_an_api_server_that_is_being_restarted_is_waited_for(play):
 
 def test_pods_made_by_hand_are_named_before_any_pod_goes():
     shell = Pod("default", "shell", "shell", "k8s-node1")
-    with pytest.raises(eviction.Stop, match=r"made by hand.*default/shell"):
+    with pytest.raises(eviction.Stop, match=r"created by hand.*default/shell"):
         eviction.made_by_hand([web("a"), shell], "k8s-node1", force=False)
     eviction.made_by_hand([shell], "k8s-node1", force=True)
 
@@ -184,7 +184,7 @@ def test_what_blocks_is_named_and_the_node_is_left_as_it_was(run, before, cordon
     cluster.node = {"spec": before}
     with pytest.raises(eviction.NotDrained, match=words) as error:
         run(cluster, timeout=5)
-    assert "within 5 seconds. default/a: The disruption budget" in str(error.value)
+    assert "after 5 seconds. default/a: The disruption budget" in str(error.value)
     told = error.value.result
     assert (told["evicted"], list(told["blockers"])) == ([], ["default/a"])
     assert cluster.cordons == cordons

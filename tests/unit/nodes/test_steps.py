@@ -267,7 +267,7 @@ def test_what_may_not_be_approved_is_told_while_and_after_it_is_waited_for(
 ) -> None:
     api.objects[CSRS] = {"items": [request(user="system:node:stranger")]}
     result = serving_certificates.run(played, SERVING, True)
-    objection = "stranger asks, which is no Pi of the inventory"
+    objection = "stranger asks, which is not a Pi of the inventory"
     assert (result["changed"], result["refused"]) == (False, {"csr-1": objection})
     assert result["warned"] == [f"The certificate request csr-1 was not approved: {objection}."]
     shown[:] = [{"192.168.13.8"}]
@@ -275,13 +275,13 @@ def test_what_may_not_be_approved_is_told_while_and_after_it_is_waited_for(
         serving_certificates.run(played, SERVING, False)
     assert sum(clock.slept) == 90
     api.objects[CSRS] = {"items": []}
-    with pytest.raises(Stop, match=r"there is no request of its that may be approved: see that"):
+    with pytest.raises(Stop, match=r"none of its requests may be approved: see that"):
         serving_certificates.run(played, SERVING, False)
 
 
 @pytest.mark.parametrize("addresses", [[], ["k8s-node1"], ["", "192.168.13.8"]])
 def test_a_nodes_first_entry_is_its_address(played: Played, addresses: list) -> None:
-    with pytest.raises(Stop, match=r"^nodes: k8s-node1 has no address; its first entry is to be the node's address\.$"):
+    with pytest.raises(Stop, match=r"^nodes: k8s-node1 has no address; its first entry must be the node's address\.$"):
         serving_certificates.run(played, {"nodes": {"k8s-node1": addresses}, "timeout": 1}, False)
 
 
@@ -359,7 +359,7 @@ def test_check_mode_waits_for_nothing(played: Played, clock: Clock) -> None:
     assert readiness.run(played, awaited(), True) == {
         **ALL_WELL,
         "seconds": 0.0,
-        "msg": "There is no cluster yet; it would be waited for.",
+        "msg": "There is no cluster yet; this would wait for it.",
     }
     assert played.asked == []
     played.put("/k")

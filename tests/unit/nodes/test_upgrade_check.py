@@ -118,7 +118,7 @@ def test_an_upgrade_that_was_cut_short_is_finished_first(cluster: Api, played: P
 
 def test_a_pi_that_is_no_node_is_named(cluster: Api, played: Played) -> None:
     cluster.objects["/api/v1/nodes"] = {"items": []}
-    assert check(played)["errors"] == ["pi1 is no node of this cluster: run site.yml with Kubernetes 1.37.2 first."]
+    assert check(played)["errors"] == ["pi1 is not a node of this cluster: run site.yml with Kubernetes 1.37.2 first."]
 
 
 def test_a_pi_that_was_left_behind_is_named(cluster: Api, played: Played) -> None:
@@ -141,7 +141,9 @@ def test_a_pi_on_which_nothing_was_begun_has_to_be_ready(
 ) -> None:
     cluster.has("1.37.2", item)
     told = check(played, machine=machine)["errors"]
-    assert told == ["pi1 is not Ready, and an upgrade does not fix it: 'ansible-playbook site.yml' tells why."] * errors
+    assert (
+        told == ["pi1 is not Ready, and an upgrade does not fix that: 'ansible-playbook site.yml' says why."] * errors
+    )
 
 
 def test_pods_that_could_not_leave_are_named_where_something_is_due(cluster: Api, played: Played) -> None:
@@ -161,7 +163,7 @@ def test_pods_that_could_not_leave_are_named_where_something_is_due(cluster: Api
     assert check(played)["errors"] == [], "nothing has to leave"
     due = pi("1.37.2", reboot=True)
     first, second = check(played, machine=due)["errors"]
-    assert first.startswith("Pod default/shell on k8s-node1 was made by hand")
+    assert first.startswith("Pod default/shell on k8s-node1 was created by hand")
     assert second.startswith("PodDisruptionBudget default/web never lets Pod default/web leave")
     assert check(played, machine=due, force=True)["errors"] == [second]
 

@@ -81,7 +81,7 @@ def node(kubelet: str, ready: str = "True", **annotations: str) -> dict:
         (packages("1.36.3"), node("1.36.3"), "kubeadm 1.36.3", False),
         (packages("1.37.2", "1.36.3"), node("1.36.3"), "kubelet 1.36.3", True),
         (packages("1.37.2"), node("1.36.3"), "its kubelet still runs 1.36.3", True),
-        (packages("1.37.2"), node("1.37.2", **{CORDONED: "true"}), "an earlier upgrade left it without Pods", True),
+        (packages("1.37.2"), node("1.37.2", **{CORDONED: "true"}), "an earlier upgrade left it drained", True),
         ({}, node("1.36.3"), "kubeadm is missing", True),
     ],
 )
@@ -130,7 +130,7 @@ def test_blockers_are_named_before_anything_is_changed():
     told = upgrade.foreseen_blockers([WEB, BY_HAND], ["k8s-node1"], closed, force=False)
     assert len(told) == 2
     assert "PodDisruptionBudget default/web never lets Pod default/web-a leave k8s-node1" in told[0]
-    assert "Pod default/shell on k8s-node1 was made by hand" in told[1]
+    assert "Pod default/shell on k8s-node1 was created by hand" in told[1]
 
 
 @pytest.mark.parametrize(("nodes", "force"), [(["k8s-node2"], False), (["k8s-node1"], True)])

@@ -50,16 +50,16 @@ def armour(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "no public key with armour"),
+        (b"", "not an ASCII-armoured public key"),
         (
             b"-----BEGIN PGP PUBLIC KEY BLOCK-----\nComment: caf\xc3\xa9\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n",
-            "no public key",
+            "public key",
         ),
-        (b"<html>Log in to this network</html>", "no public key with armour"),
+        (b"<html>Log in to this network</html>", "not an ASCII-armoured public key"),
         (armour(b"\x99\x00\x30abc"), "it is cut"),
         (armour(b"\x99\x00\x03\x03ab"), "version 3"),
         (armour(b"\x95\x00\x03\x04ab"), "secret key"),
-        (armour(b"\xb4\x02hi"), "no public key is in it"),
+        (armour(b"\xb4\x02hi"), "there is no public key in it"),
         (armour(b"abc"), "it is damaged"),
     ],
 )

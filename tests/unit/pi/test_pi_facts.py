@@ -363,7 +363,7 @@ JOINED = {
         (
             # The kubelet writes its kubeconfig before the cluster has accepted it; a cut join leaves it behind.
             {"/etc/kubernetes/kubelet.conf": "users:\n- user:\n    client-certificate: /var/lib/kubelet/pki/x.pem\n"},
-            "a certificate that still holds",
+            "a valid certificate",
         ),
     ],
 )
@@ -377,7 +377,7 @@ def test_a_kubelet_lacks_what_it_cannot_work_without(pi, files, lacks):
 def test_a_certificate_that_has_ended_does_not_hold(pi):
     for path, text in JOINED.items():
         pi.put(path, text)
-    assert facts.kubelet_lacks(pi, 1e11) == "a certificate that still holds"
+    assert facts.kubelet_lacks(pi, 1e11) == "a valid certificate"
 
 
 def test_the_end_of_the_first_boot_is_waited_for(pi) -> None:

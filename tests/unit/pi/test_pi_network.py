@@ -84,7 +84,7 @@ def test_dhcpcd_gets_a_block_that_is_replaced(pi) -> None:
 
 def test_another_manager_is_refused(pi) -> None:
     has(pi)
-    with pytest.raises(Stop, match="none of NetworkManager, netplan and dhcpcd"):
+    with pytest.raises(Stop, match="is not managed by NetworkManager, netplan or dhcpcd"):
         address.run(pi, {**_options(), "address": "192.168.13.7/24"}, check_mode=True)
 
 
@@ -105,9 +105,9 @@ def test_what_is_not_given_stays_as_it_is(pi) -> None:
 @pytest.mark.parametrize(
     ("where", "gateway", "servers", "words"),
     [
-        ("192.168.13.7", "", [], "does not tell its network"),
+        ("192.168.13.7", "", [], "does not include the network's length"),
         ("192.168.13.300/24", "", [], "not an IPv4 address"),
-        ("192.168.13.0/24", "", [], "stands for all of the network"),
+        ("192.168.13.0/24", "", [], "is the network 192.168.13.0/24 itself"),
         ("192.168.13.7/24", "192.168.14.1", [], "not in the network 192.168.13.0/24"),
         ("192.168.13.7/24", "192.168.13.7", [], "the Pi's own address"),
         ("192.168.13.7/24", "router", [], "gateway: 'router' is not"),

@@ -39,7 +39,7 @@ def test_without_a_name_server_the_reason_is_not_that_there_is_no_such_package(p
     assert str(stop.value).startswith(
         "curl cannot be installed: E: Unable to locate package curl. Not all package lists"
     )
-    assert "http://deb.debian.org/debian cannot be found: its name is not known to the name server" in str(stop.value)
+    assert "http://deb.debian.org/debian cannot be found: the name server does not know its name" in str(stop.value)
 
 
 def test_one_list_that_cannot_be_read_does_not_matter_when_the_package_is_there(pi, monkeypatch) -> None:

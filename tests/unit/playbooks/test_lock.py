@@ -18,7 +18,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOKS = ROOT / "playbooks"
 HELD = "{{ lookup('bramble.kube.run_lock') }}"
-CHANGING = ["site", "kubeflow", "upgrade", "backup", "restore", "reset"]
+CHANGING = ["site", "kubeflow", "loop", "upgrade", "backup", "restore", "reset"]
 
 
 def plays(playbook: str) -> Iterator[dict]:

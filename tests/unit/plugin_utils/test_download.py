@@ -57,7 +57,7 @@ def test_a_text_with_its_checksum(server) -> None:
 
 
 def test_another_text_is_not_taken(server) -> None:
-    with pytest.raises(AnsibleLookupError, match=f"has the SHA-256 checksum {SUM}, not {'0' * 64}, which is asked for"):
+    with pytest.raises(AnsibleLookupError, match=f"has the SHA-256 checksum {SUM}, not {'0' * 64}, which was expected"):
         text(server, "0" * 64)
 
 
@@ -69,7 +69,7 @@ def test_more_than_it_may_have_is_not_read(server) -> None:
 
 def test_what_is_no_text(server) -> None:
     server.body = b"\xff\xfe"
-    with pytest.raises(AnsibleLookupError, match=r"is no text in UTF-8\."):
+    with pytest.raises(AnsibleLookupError, match=r"is not UTF-8 text\."):
         text(server, hashlib.sha256(server.body).hexdigest())
 
 

@@ -133,7 +133,7 @@ def test_the_lock_is_there_when_the_wait_is_over_and_gone_with_the_run(laptop, p
 def test_a_second_run_is_refused_and_the_first_one_goes_on(laptop):
     anna = laptop("anna")
     assert anna.slate.wait() == ""
-    assert laptop("bert").slate.wait().startswith(f"Another run is at work on this cluster: {anna.run.note}. Wait")
+    assert laptop("bert").slate.wait().startswith(f"Another run is active on this cluster: {anna.run.note}. Wait")
     assert anna.has()
 
 

@@ -150,7 +150,7 @@ BAD = [
         "reachable",
         {"REACHABLE": False, "TROUBLE": SSH + "pi@192.168.13.8: Permission denied (publickey)."},
         MUST_CHANGE,
-        "does not let this laptop's key in",
+        "does not accept this laptop's key",
     ),
     ("sudo", {"TROUBLE": "Missing sudo password"}, MUST_CHANGE, "sudo asks for a password: run with --ask-become-pass"),
     (
@@ -177,7 +177,7 @@ BAD = [
         MUST_CHANGE,
         "its state could not be read: KeyError: 'MemTotal'",
     ),
-    ("first boot", {"first_boot_done": False}, MUST_CHANGE, "its first boot does not end (base_first_boot_timeout)"),
+    ("first boot", {"first_boot_done": False}, MUST_CHANGE, "its first boot does not finish (base_first_boot_timeout)"),
     (
         "architecture",
         {"architecture": "armhf"},
@@ -212,7 +212,7 @@ BAD = [
     ),
     ("OS release", {"os": {"id": "debian", "version_id": "11", "codename": "bullseye"}}, OK, "gets no more updates"),
     ("kernel pages", {"page_size": 16384}, OK, "its kernel has pages of 16 KiB"),
-    ("memory", {"memory_mb": 430}, MUST_CHANGE, "430 MB of memory are too little for a node, which needs 850 MB"),
+    ("memory", {"memory_mb": 430}, MUST_CHANGE, "430 MB of memory is too little for a node, which needs 850 MB"),
     ("disk", {"disk_free_mb": 900}, MUST_CHANGE, "900 MB free"),
     ("disk", {"read_only": ["/", "/var"]}, MUST_CHANGE, "on its disk, / and /var cannot be written to (read-only)"),
     ("disk", {"disk_free_mb": 900, "kubernetes": joined}, MUST_CHANGE, "but 1000 MB are needed"),
@@ -252,7 +252,7 @@ BAD = [
         WILL_CHANGE,
         "it swaps to /var/swap; base switches",
     ),
-    ("hostname", {"hostname": "raspberrypi"}, WILL_CHANGE, "it calls itself raspberrypi; base names it k8s-node1"),
+    ("hostname", {"hostname": "raspberrypi"}, WILL_CHANGE, "its name is raspberrypi; base changes it to k8s-node1"),
     (
         "hostname",
         {"hostname": "old", "kubernetes": joined},
@@ -263,19 +263,19 @@ BAD = [
         "identity",
         {"machine_id_sha256": "9" * 64},
         OK,
-        "it has the machine-id of k8s-node2, as copies of one card have, and keeps it; base makes the others new ones",
+        "it has the machine-id of k8s-node2, as copies of one card have, and keeps it; base gives the others new ones",
     ),
     (
         "identity",
         {"host_key_fingerprints": ["SHA256:x", "SHA256:9"], "machine_id_sha256": "7" * 64},
         WILL_CHANGE,
-        "it has the machine-id and SSH host keys of k8s-master and k8s-node2, as copies of one card have; base makes",
+        "it has the machine-id and SSH host keys of k8s-master and k8s-node2, as copies of one card have; base gives",
     ),
     (
         "identity",
         {"interfaces": [{"name": "eth0", "mac": "dc:a6:32:00:00:18", "addresses": ["192.168.13.9/24"]}]},
         MUST_CHANGE,
-        "it has the address 192.168.13.9, as k8s-node2 has: give each its own",
+        "it has the same address as k8s-node2, 192.168.13.9: give each its own",
     ),
     (
         "identity",
@@ -287,7 +287,7 @@ BAD = [
         "node address",
         {"interfaces": [{"name": "wlan0", "mac": "dc:a6:32:00:00:18", "addresses": ["192.168.14.8/24"]}]},
         MUST_CHANGE,
-        "192.168.13.8 (ansible_host) is none of its addresses (192.168.14.8): set kubeadm_node_ip",
+        "192.168.13.8 (ansible_host) is not one of its addresses (192.168.14.8): set kubeadm_node_ip",
     ),
     (
         "name servers",
@@ -305,7 +305,7 @@ BAD = [
         "name servers",
         {"network": {"nameservers": ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]}},
         OK,
-        "10.0.0.3 and 10.0.0.4, of which a container uses the first three",
+        "10.0.0.3 and 10.0.0.4, of which a container uses only the first three",
     ),
     (
         "networks",
@@ -314,7 +314,7 @@ BAD = [
         "its network 10.99.0.0/24 (wg0) overlaps the service network 10.96.0.0/12 (kubeadm_service_cidr)",
     ),
     ("cluster", {"kubernetes": joined}, MUST_CHANGE, f"it belongs to another cluster, that of {SERVER}"),
-    ("cluster", {"kubernetes": leading}, MUST_CHANGE, "it runs a control plane of its own, but is in group node"),
+    ("cluster", {"kubernetes": leading}, MUST_CHANGE, "it runs its own control plane, but is in group node"),
     (
         "node name",
         {"kubernetes": {**joined, "node_name": "kitchen"}},
@@ -411,15 +411,15 @@ def test_every_outcome_in_the_table_happens_in_a_test():
 def test_what_only_the_master_needs():
     few = {"memory_mb": 906, "listening_tcp": [22, 6443, 2379], "fsync_ms": 25.4}
     state = cluster(k8s_master=few, k8s_node1=few)
-    assert "906 MB of memory are too little for a master, which needs 1700 MB" in said(state, "memory", "k8s-master")[1]
+    assert "906 MB of memory is too little for a master, which needs 1700 MB" in said(state, "memory", "k8s-master")[1]
     assert (
         said(state, "memory") == (OK, "") and said(state, "ports") == (OK, "") and said(state, "disk speed") == (OK, "")
     )
     assert "listens on ports 2379 and 6443" in said(state, "ports", "k8s-master")[1]
     assert said(state, "disk speed", "k8s-master") == (
         OK,
-        "k8s-master: a write reaches its disk after 25.4 ms, etcd wants 10 ms: an SSD at USB makes the cluster "
-        "steadier.",
+        "k8s-master: a write reaches its disk after 25.4 ms, etcd wants 10 ms: an SSD on USB makes the cluster "
+        "more stable.",
     )
 
 
@@ -434,12 +434,14 @@ def test_settings_that_allow_more():
     assert said(cluster({"kubeadm_version": "1.34.4"}, k8s_node1=cgroup_v1), "cgroups") == (OK, "")
     zram = {"swaps": [{"name": "/dev/zram0", "size_kb": 1, "type": "partition"}]}
     assert said(cluster({"base_swap": "zram"}, k8s_node1=zram), "swap")[0] == OK
-    assert said(cluster({"base_swap": "keep"}, k8s_node1=zram), "swap")[1].endswith("keeps doing so (base_swap: keep).")
+    assert said(cluster({"base_swap": "keep"}, k8s_node1=zram), "swap")[1].endswith(
+        "will keep doing so (base_swap: keep)."
+    )
     file = {"swaps": [{"name": "/var/swap", "size_kb": 1, "type": "file"}]}
     assert said(cluster({"base_swap": "zram"}, k8s_node1=file), "swap")[0] == WILL_CHANGE
     assert said(cluster({"base_swap": False}, k8s_node1=file), "swap")[0] == WILL_CHANGE
     other = cluster(values={"k8s_node1": {"kubeadm_node_ip": "10.0.0.9"}})
-    assert "10.0.0.9 (kubeadm_node_ip) is none of its addresses" in said(other, "node address")[1]
+    assert "10.0.0.9 (kubeadm_node_ip) is not one of its addresses" in said(other, "node address")[1]
 
 
 def test_a_fixed_address():
@@ -450,9 +452,9 @@ def test_a_fixed_address():
 
     assert outcome("192.168.13.8/24") == (OK, "")
     assert outcome("192.168.13.88/24")[0] == WILL_CHANGE
-    assert "base gives it 192.168.13.88/24, and takes that back" in outcome("192.168.13.88/24")[1]
+    assert "base gives it 192.168.13.88/24, and undoes that" in outcome("192.168.13.88/24")[1]
     assert outcome("192.168.13.8/24", "")[0] == MUST_CHANGE
-    assert "who manages its network card eth0 is none of" in outcome("192.168.13.8/24", "")[1]
+    assert "its network card eth0 is not managed by" in outcome("192.168.13.8/24", "")[1]
     assert outcome("192.168.13.88/24", kubernetes=joined)[0] == MUST_CHANGE
     assert "it is in the cluster with the address 192.168.13.8/24" in outcome("192.168.13.88/24", kubernetes=joined)[1]
     gone = {"REACHABLE": False, "TROUBLE": SSH + "ssh: connect to host 192.168.13.8 port 22: No route to host"}
@@ -465,7 +467,7 @@ def test_name_servers_of_ones_own():
     wanted = {"k8s_node1": {"base_nameservers": ["192.168.13.1"]}}
     assert said(cluster(values=wanted, k8s_node1=state), "name servers") == (
         WILL_CHANGE,
-        "k8s-node1: its name servers are 127.0.0.1; base makes them 192.168.13.1.",
+        "k8s-node1: its name servers are 127.0.0.1; base changes them to 192.168.13.1.",
     )
 
 
@@ -527,14 +529,14 @@ def test_an_unreachable_host_has_one_row_and_the_user_in_its_sentence():
     state = cluster({"ansible_user": "pi"}, k8s_node2={"REACHABLE": False, "TROUBLE": SSH + "Connection timed out"})
     rows = [row for row in preflight_rows(state) if row["host"] == "k8s-node2"]
     assert [row["check"] for row in rows] == ["reachable"]
-    assert "does 'ssh pi@192.168.13.9' work without a question?" in rows[0]["message"]
+    assert "does 'ssh pi@192.168.13.9' work without asking anything?" in rows[0]["message"]
 
 
 def test_one_sentence_for_several_hosts():
     same = {"pi_memory_mb": 400}
     state = cluster(k8s_node1={"memory_mb": 400}, k8s_node2={"memory_mb": 400})
     assert same and sentences(preflight_rows(state), MUST_CHANGE) == [
-        "k8s-node1 and k8s-node2: 400 MB of memory are too little for a node, which needs 850 MB: use a Pi with more."
+        "k8s-node1 and k8s-node2: 400 MB of memory is too little for a node, which needs 850 MB: use a Pi with more."
     ]
 
 
@@ -547,7 +549,7 @@ def test_the_table_has_one_line_for_each_finding():
     assert any("k8s-node1" in line and "400 MB" in line and line.endswith("YOU MUST CHANGE IT") for line in lines)
     assert lines[-2:] == [
         "You must change:",
-        "- k8s-node1: 400 MB of memory are too little for a node, which needs 850 MB: use a Pi with more.",
+        "- k8s-node1: 400 MB of memory is too little for a node, which needs 850 MB: use a Pi with more.",
     ]
     assert preflight_table([]) == ""
 

@@ -63,29 +63,29 @@ def test_a_good_inventory_has_no_errors():
         ),
         (
             inventory(masters=("k8s-master", "k8s-node3")),
-            ["Group master: it has 2 hosts (k8s-master and k8s-node3), but there is one control plane only; leave one"],
+            ["Group master: it has 2 hosts (k8s-master and k8s-node3), but there can be only one control plane"],
         ),
-        (inventory(nodes=("k8s-node1", "k8s-master")), ["Host k8s-master: it is in both groups master and node"]),
+        (inventory(nodes=("k8s-node1", "k8s-master")), ["Host k8s-master: it is in both groups, master and node"]),
         (
             inventory(groups={"bramble": ["k8s-master"]}),
             ["Group node: it is not part of group bramble; write it under 'children' of bramble."],
         ),
         (
             inventory(groups={"bramble": ["k8s-master", "k8s-node1", "k8s-node2", "pi5"]}),
-            ["Host pi5: it is in group bramble, but neither in master nor in node; put it into one of the two."],
+            ["Host pi5: it is in group bramble, but in neither master nor node; put it in one of them."],
         ),
-        (inventory(groups={"ungrouped": ["pi5", "localhost"]}), ["Host pi5: it is in no group; put it into master"]),
+        (inventory(groups={"ungrouped": ["pi5", "localhost"]}), ["Host pi5: it is in no group; put it in master"]),
         (
             inventory(k8s_node1={"ansible_host": "192.168.13.9"}, k8s_node2={"ansible_host": "192.168.13.9"}),
-            ["Hosts k8s-node1 and k8s-node2: they have one address, 192.168.13.9 (ansible_host)"],
+            ["Hosts k8s-node1 and k8s-node2: they have the same address, 192.168.13.9 (ansible_host)"],
         ),
         (
             inventory(k8s_node1={"ansible_host": "pi.local"}, k8s_node2={"ansible_host": "PI.local."}),
-            ["they have one address, pi.local (ansible_host)"],
+            ["they have the same address, pi.local (ansible_host)"],
         ),
         (
             inventory(k8s_node1={"kubeadm_node_ip": "10.0.0.2"}, k8s_node2={"kubeadm_node_ip": "10.0.0.2"}),
-            ["they have one kubeadm_node_ip, 10.0.0.2; give each its own address"],
+            ["they have the same kubeadm_node_ip, 10.0.0.2; give each its own"],
         ),
         (
             inventory(k8s_node1={"kubeadm_node_ip": "eth0"}),
@@ -93,22 +93,25 @@ def test_a_good_inventory_has_no_errors():
         ),
         (
             inventory(k8s_node1={"base_hostname": "Pi"}, k8s_node2={"base_hostname": "pi"}),
-            ["Hosts k8s-node1 and k8s-node2: they have one name, pi; give each its own name (base_hostname)."],
+            ["Hosts k8s-node1 and k8s-node2: they have the same name, pi; give each its own (base_hostname)."],
         ),
         (
             inventory(nodes=("k8s_node1",)),
             [
                 "Host k8s_node1: its name is 'k8s_node1', but a node's name has small letters",
-                "k8s-node1 would be right",
+                "use k8s-node1.",
             ],
         ),
-        (inventory(k8s_node1={"base_hostname": "Küche"}), ["Host k8s-node1: base_hostname is 'Küche'", "k-che would"]),
-        (inventory(nodes=("a" * 64,)), ["at most 63 long", "a" * 63 + " would be right"]),
+        (inventory(k8s_node1={"base_hostname": "Küche"}), ["Host k8s-node1: base_hostname is 'Küche'", "use k-che."]),
+        (inventory(nodes=("a" * 64,)), ["at most 63 characters long", "use " + "a" * 63]),
         (
             inventory(nodes=("192.168.13.20",)),
             ["its name is the address 192.168.13.20; use a name, such as k8s-node1"],
         ),
-        (inventory(k8s_node1={"base_hostname": "localhost"}), ["base_hostname is localhost, which every machine"]),
+        (
+            inventory(k8s_node1={"base_hostname": "localhost"}),
+            ["base_hostname is localhost, the name that every machine"],
+        ),
         (
             everywhere(kubeadm_version="1.37"),
             ["Every host: kubeadm_version is '1.37'; use an exact release, three numbers with dots such as 1.37.2."],
@@ -165,7 +168,7 @@ def test_a_good_inventory_has_no_errors():
         (everywhere(kubeadm_pod_cidr="fd00::/48"), ["use an IPv4 network, such as 10.244.0.0/16"]),
         (
             everywhere(kubeadm_pod_cidr="10.244.0.0/23"),
-            ["is too small, each of the 3 nodes gets a /24 of it; use a /16"],
+            ["is too small: each of the 3 nodes gets a /24 of it; use a /16"],
         ),
         (
             everywhere(kubeadm_service_cidr="10.0.0.0/8", kubeadm_pod_cidr="172.20.0.0/16"),

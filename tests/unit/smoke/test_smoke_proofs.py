@@ -30,7 +30,7 @@ def test_a_good_training_is_told():
     ("result", "sentence"),
     [
         ({"members": 3, "accuracy": 0.5}, "50.0% of unseen digits; 93% are wanted"),
-        ({"members": 2, "accuracy": 0.96}, "2 members took part in place of 3"),
+        ({"members": 2, "accuracy": 0.96}, "2 members took part instead of 3"),
     ],
 )
 def test_a_bad_training_is_no_proof(result, sentence):
@@ -93,7 +93,7 @@ def test_a_hubs_token_is_in_a_secret_and_nowhere_else():
 
 def test_results_are_found_among_pods_that_tell_nothing():
     assert told([pod(), pod("Traceback", 1), pod('{"accuracy": 1}', 0)], "accuracy") == {"accuracy": 1}
-    with pytest.raises(NotProven, match="no Pod has told its result: there is none"):
+    with pytest.raises(NotProven, match="no Pod has reported its result: there is none"):
         told([], "accuracy")
 
 

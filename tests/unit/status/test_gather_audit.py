@@ -127,7 +127,7 @@ def test_kubelets_tell_their_settings_and_no_others() -> None:
     told = gather_audit.ask(client, ["a", "b", "c", "d"])["kubelets"]
     assert told["a"] == {"config": {"readOnlyPort": 1}}
     assert told["b"] == {"trouble": "no answer in time"}
-    assert told["c"] == {"trouble": "it is no configuration"}
+    assert told["c"] == {"trouble": "it is malformed"}
     assert told["d"] == {"trouble": "dial tcp: no route to host"}
     assert "secret" not in json.dumps(told)
 

@@ -30,7 +30,7 @@ def webhooks(document: dict) -> tuple[dict, list[str]]:
             )
         if effects == "Unknown":
             hook["sideEffects"] = "None"
-            changes.append(f"{name}: sideEffects: None, which v1 wants to be told; check that it holds")
+            changes.append(f"{name}: sideEffects: None, which v1 requires; check that it is true")
         for key, value in _OLD_DEFAULTS.items():
             if hook.get(key) is None:
                 hook[key] = value

@@ -81,7 +81,7 @@ def definition(document: dict) -> tuple[dict, list[str]]:
                 **(metadata.get("annotations") or {}),
                 _APPROVED: "unapproved, kept from apiextensions.k8s.io/v1beta1",
             }
-            changes.append(f"annotation {_APPROVED} added, which v1 wants for groups of Kubernetes")
+            changes.append(f"annotation {_APPROVED} added, which v1 requires for Kubernetes' groups")
     return document, changes
 
 

@@ -59,8 +59,8 @@ def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[st
     plan = network.plan(system, goal)
     if not plan.manager:
         raise Stop(
-            f"address: who manages {goal.interface} is none of NetworkManager, netplan and dhcpcd, which this role "
-            "knows: set the address there by hand, or reserve it in the router."
+            f"address: {goal.interface} is not managed by NetworkManager, netplan or dhcpcd, which this role knows: "
+            "set the address there yourself, or reserve it in the router."
         )
     cloud_init = network.cloud_init_file(system)
     told = cloud_init is not None and system.read(cloud_init[0]) != cloud_init[1]
@@ -77,7 +77,7 @@ def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[st
         if owner:
             raise Stop(
                 f"address: another machine (network card {owner}) has {goal.address.partition('/')[0]} already: choose "
-                "a free one, outside of what the router gives away."
+                "a free one, outside the range that the router gives out."
             )
     if not check_mode:
         if told:

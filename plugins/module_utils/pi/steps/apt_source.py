@@ -96,8 +96,8 @@ def known_key(options: Mapping[str, Any]) -> bytes:
     strangers = sorted(set(found) - {openpgp.plain(entry) for entry in options["key_fingerprints"]})
     if strangers:
         raise Stop(
-            f"{options['key_url']} gives a key that is not trusted: {', '.join(strangers)}. Nothing was changed."
-            f" If those who publish {options['label']} say that it is theirs, add it to"
+            f"{options['key_url']} has a key that is not trusted: {', '.join(strangers)}. Nothing was changed."
+            f" If the publisher of {options['label']} confirms that it is theirs, add it to"
             f" {options['settings']}_key_fingerprints."
         )
     return key
@@ -115,7 +115,7 @@ def refused(system: System, options: Mapping[str, Any], text: str, key_path: str
             break
         time.sleep(_PAUSE_S)
     why = apt_refusals.sentences(system, found) or f"{packages.reason(output)}."
-    return f"This machine's apt does not take {options['label']}: {why}", lasting
+    return f"This machine's apt does not accept {options['label']}: {why}", lasting
 
 
 def verdict(system: System, options: Mapping[str, Any]) -> tuple[str, bool]:
@@ -155,7 +155,7 @@ def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[st
     if why and lasting and is_on(there) and text == there:
         # One repository that apt refuses keeps all others' lists from being read as well.
         files = {source.path: switched_off(there)}
-        warned = [f"{why} It is switched off in {source.path} until it is taken again."]
+        warned = [f"{why} It is switched off in {source.path} until apt accepts it again."]
     elif why and renewing:
         return {"changed": False, "warned": [why]}
     elif not why and not renewing:

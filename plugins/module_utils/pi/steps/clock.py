@@ -74,7 +74,7 @@ class _Reference:
         """The sentence on another time."""
         return (
             f"{what} {_told(other)}, but on the computer that runs Ansible it is {_told(self.now())}: one of the two "
-            "is wrong, and with a wrong time no certificate is valid."
+            "is wrong, and no certificate is valid when the time is wrong."
         )
 
 
@@ -105,7 +105,7 @@ def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[st
             said = ntp.ask(server)
             if said is not None and not reference.agrees(said):
                 raise Stop(
-                    reference.refuse(f"By the time server {server} it is", said) + " base_ntp_servers names others."
+                    reference.refuse(f"By the time server {server} it is", said) + " Set others with base_ntp_servers."
                 )
     diff = [file_diff(system, *file)] if different else []
     result = {"changed": different or start, "service": service, "waited": 0.0, "diff": diff}
@@ -130,15 +130,15 @@ def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[st
     if now["synchronized"]:
         raise Stop(
             reference.refuse("By the clock, which is synchronised, it is", time.time() - (now["offset_s"] or 0.0))
-            + f" 'chronyc sources' or 'timedatectl timesync-status' tells whom {service} asks, base_ntp_servers names "
-            "others.",
+            + f" 'chronyc sources' or 'timedatectl timesync-status' shows whom {service} asks; set others with "
+            "base_ntp_servers.",
             synchronized=True,
             **result,
         )
     asked = f"The servers {', '.join(servers)} do" if servers else f"The servers that {service} knows do"
     raise Stop(
         f"The clock is not synchronised after {options['timeout']} seconds. {asked} not answer (NTP, UDP port 123): is "
-        "the network there? base_ntp_servers takes others, such as the router's address.",
+        "the network there? Set others with base_ntp_servers, such as the router's address.",
         synchronized=False,
         **result,
     )

@@ -38,7 +38,7 @@ def find_file(system: System, path: str | None) -> str:
                 "give that, or no path."
             )
         if not system.exists(path) and not system.exists(bootfile.backup_path(path)):
-            raise Stop(f"path: there is no {path}; without path, the file that the firmware reads is found.")
+            raise Stop(f"path: there is no {path}; leave path out to use the file that the firmware reads.")
         return path
     found = cmdline_file(system)
     if not found:
@@ -95,7 +95,7 @@ def run(
                 f"{file} is {'missing' if content is None else 'empty'} and there is no backup beside it: copy it "
                 "from a fresh image of this OS, and set root= in it to this card's."
             )
-        repairs.append("it was missing, empty or cut off, and was made from its backup")
+        repairs.append("it was missing, empty or cut off, and was rebuilt from its backup")
         before, good = cmdline.parse(backup), None
     change = cmdline.apply(before.tokens, present, absent)
     running = cmdline.tokenize(system.read("/proc/cmdline"))

@@ -191,7 +191,7 @@ class _Work:
             self.fail(
                 "Packages cannot be installed",
                 f"{program} has been doing so for {seconds} seconds",
-                "Look at it with 'ps', and run this again when it has ended.",
+                "Look at it with 'ps', and run this again once it has ended.",
             )
 
     def resume(self) -> None:
@@ -202,7 +202,7 @@ class _Work:
         if left:
             self.fail(
                 f"dpkg cannot finish {', '.join(left)}",
-                trouble or "it says no reason",
+                trouble or "it gives no reason",
                 "'sudo dpkg --configure -a' on the machine shows more.",
             )
 

@@ -116,7 +116,7 @@ def _set_locale(system: System, locale: str, check_mode: bool) -> list[dict[str,
     if not check_mode:
         if generate:
             if not system.run(["sh", "-c", "command -v locale-gen"]):
-                raise Stop(f"locale: {locale} is not there and cannot be made without the package locales.")
+                raise Stop(f"locale: {locale} is not there and cannot be generated without the package locales.")
             content = with_generated(system.read("/etc/locale.gen"), locale)
             place.write(place.Wanted("/etc/locale.gen", content.encode()))
             command(system, "locale-gen")

@@ -104,7 +104,7 @@ def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[st
             if done.code != 0:
                 raise Stop(
                     f"Swap on {name} cannot be switched off ({done.errors.strip()}): too little memory is free for "
-                    "what lies there; stop some programs, or reboot, then run this again."
+                    "its content; stop some programs, or reboot, then run this again."
                 )
         for name in removed:
             os.unlink(name)
