@@ -565,3 +565,28 @@ def test_an_answer_that_is_no_success_is_told_from_no_answer():
     server.server_close()
     with pytest.raises(OSError, match="refused"):
         switch.fetch(f"http://127.0.0.1:{server.server_address[1]}/v2")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "sentence"),
+    [(switch.Answered("it answered 404."), "it answered 404."), (OSError("no route"), "it gave no answer: no route.")],
+)
+def test_a_server_that_is_not_reached_yet_is_asked_again_whoever_answers_in_its_place(monkeypatch, trouble, sentence):
+    """Until a new Service is known on a node, its address leads to the gateway, and something there may answer."""
+    answers = [trouble, {"outputs": [{"data": [3]}]}]
+
+    def fetch(*_ignored):
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    program = object.__new__(switch.Switch)
+    program._unanswered = {}
+    monkeypatch.setattr(program, "_probes", lambda _release: [{"id": "1", "question": {}, "answer": 3}], raising=False)
+    monkeypatch.setattr(switch, "fetch", fetch)
+    assert program._try("digits", "digits-2") is None
+    assert program._try("digits", "digits-2") == ""
+    answers[:] = [trouble]
+    asked = [program._try("digits", "digits-3") for _time in range(switch.UNANSWERED)]
+    assert asked == [None] * (switch.UNANSWERED - 1) + [sentence]

@@ -668,18 +668,18 @@ class Switch:
         """Ask a server held-out cases directly.
 
         :returns: "" when it answers as in the check, else what was wrong; None when there was no answer yet: a Service
-            reaches each node a moment after its Pods are ready.
+            reaches each node a moment after its Pods are ready, and until then whoever is behind the node's gateway
+            may answer in its place.
         """
         url = f"{target(release)['url']}/v2/models/{model}/infer"
         for probe in self._probes(release)[:QUESTIONS]:
             try:
                 answer = fetch(url, probe["question"], 10)
                 [found] = answer["outputs"][0]["data"]
-            except Answered as error:
-                return str(error)
             except OSError as error:
                 self._unanswered[release] = self._unanswered.get(release, 0) + 1
-                return f"it gave no answer: {error}." if self._unanswered[release] >= UNANSWERED else None
+                problem = str(error) if isinstance(error, Answered) else f"it gave no answer: {error}."
+                return problem if self._unanswered[release] >= UNANSWERED else None
             except (ValueError, KeyError, IndexError, TypeError):
                 return "it gave an answer that is none."
             if not _alike(found, probe["answer"]):
