@@ -475,7 +475,9 @@ def decide(
             told = told or h.p(w("bar.decided", by=decision["by"]), cls="error", role="alert")
         body: Any = [
             told,
-            _decision(visit, one, "") if decision else h.ul([h.li(sentence(w, bar)) for bar in any_], cls="bars"),
+            _decision(visit, one, "")
+            if decision
+            else h.ul([h.li(sentence(w, obstacle)) for obstacle in any_], cls="bars"),
             h.blockquote(paragraphs(reason)) if decision and reason else None,
             h.p(h.a(w("decide.back", name=name), href=f"/releases/{name}")),
         ]
@@ -511,7 +513,9 @@ def _decide_form(visit: Visit, one: rules.Object, approve: Sequence[rules.Saying
     w, name = visit.words, rules.name_of(one)
     alone = rules.spec(one).get("askedBy") == visit.person
     why = (
-        h.div(h.p(w("decide.notyet")), h.ul([h.li(sentence(w, bar)) for bar in approve]), id="why", cls="bars")
+        h.div(
+            h.p(w("decide.notyet")), h.ul([h.li(sentence(w, obstacle)) for obstacle in approve]), id="why", cls="bars"
+        )
         if approve
         else None
     )

@@ -259,7 +259,12 @@ def _tested(seen: Examined, prefix: str) -> tuple[float, str]:
     )
     try:
         done = subprocess.run(
-            [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=AGAIN_SECONDS
+            [sys.executable, "-c", program],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=AGAIN_SECONDS,
+            check=False,
         )
         run, failed = map(int, done.stdout.split()[-2:])
     except (subprocess.TimeoutExpired, ValueError):
