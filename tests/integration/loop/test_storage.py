@@ -26,6 +26,7 @@ def checked(folder: Path, kubeconfig: object, *arguments: str) -> subprocess.Com
     play = {
         "hosts": "localhost",
         "gather_facts": False,
+        "connection": "local",
         "vars": {"loop_models": [{"name": "digits"}], "people": PEOPLE, "loop_kubeconfig": str(kubeconfig)},
         "tasks": [{"ansible.builtin.import_role": role}],
     }
