@@ -155,8 +155,25 @@ def test_another_route_counts_from_the_beginning():
 
 def test_the_first_answers_are_not_timed():
     traffic = routing.Traffic(route("shadow"))
-    for _call in range(routing.WARM):
-        traffic.of("candidate").timed(900.0)
-    traffic.of("candidate").timed(9.0)
-    told = traffic.told()["releases"]["digits-2"]
-    assert (told["timed"], told["latencyMs50"]) == (1, 9.0)
+    for _pair in range(routing.WARM):
+        traffic.timed(9.0, 900.0)
+    traffic.timed(8.0, 9.0)
+    told = traffic.told()["releases"]
+    assert [(one["timed"], one["latencyMs50"]) for one in told.values()] == [(1, 8.0), (1, 9.0)]
+    traffic.follow(route("canary"))
+    traffic.timed(8.0, 9.0)
+    assert traffic.told()["releases"]["digits-2"]["timed"] == 1, "both have been asked before"
+
+
+def test_the_usual_latency_shows_a_change_soon_and_the_slow_ones_are_taken_from_many():
+    traffic = routing.Traffic(route("live"))
+    for _pair in range(routing.WARM + routing.KEPT):
+        assert traffic.few_timed() == (len(traffic.of("candidate").latencies) < routing.RECENT)
+        traffic.timed(10.0, 10.0)
+    for pair in range(routing.RECENT // 2 + 1):
+        told = traffic.told()["releases"]["digits-2"]
+        assert (told["latencyMs50"], told["latencyMs95"]) == (10.0, 10.0 if pair <= routing.KEPT * 0.05 else 300.0)
+        traffic.timed(10.0, 300.0)
+    told = traffic.told()["releases"]
+    assert [one["latencyMs50"] for one in told.values()] == [10.0, 300.0]
+    assert [one["timed"] for one in told.values()] == [routing.KEPT, routing.KEPT]

@@ -182,6 +182,14 @@ STEPS = {
         ),
         ("ask", NEXT),
     ),
+    "the time is over, and few could be compared for long": (
+        seen(
+            *(release("digits-1", "Replaced"), release(NEXT, "Live", seconds=660, replaced="digits-1")),
+            route=route("live", candidate=NEXT),
+            stats=stats("live", timed=0, before={"timed": 0}),
+        ),
+        ("route", NEXT),
+    ),
     "the time to keep the replaced one is over": (
         seen(
             *(release("digits-1", "Replaced"), release(NEXT, "Live", seconds=60, replaced="digits-1")),
@@ -285,9 +293,10 @@ def test_the_next_step(name):
         ({"timed": 19, "latencyMs50": 31.0, "before": {"timed": 20, "latencyMs50": 10.0}}, ""),
         ({"timed": 20, "latencyMs50": 30.0, "before": {"timed": 20, "latencyMs50": 10.0}}, ""),
         (
-            {"timed": 40, "latencyMs95": 90.0, "before": {"timed": 40, "latencyMs95": 20.0}},
+            {"timed": 100, "latencyMs95": 90.0, "before": {"timed": 100, "latencyMs95": 20.0}},
             "It took 90 ms, 4.5 times as long as digits-1; at most 3 times is allowed.",
         ),
+        ({"timed": 99, "latencyMs95": 90.0, "before": {"timed": 99, "latencyMs95": 20.0}}, ""),
         ({"compared": 20, "different": 3}, "15.0% of 20 answers differ from those of digits-1, at most 10.0% may."),
         ({"compared": 19, "different": 19}, ""),
         ({"compared": 20, "different": 2}, ""),

@@ -35,7 +35,7 @@ FOR_CANDIDATE = 0.4  # part of the deadline after which the stable one is asked 
 AT_ONCE, QUEUE = 32, 128  # calls at once, and those that may wait for their turn
 COMPARISONS, COMPARERS = 100, 2  # comparisons that may wait, and those at once
 REACHED_WITHIN = 2.0  # seconds in which a new Service becomes known on this node; comparisons wait so long
-COMPARED_LIVE = 3  # of so many calls to a new live release one is compared with the replaced one
+COMPARED_LIVE = 3  # of so many calls to a new live release one is compared, after the first ones, with the replaced one
 LARGEST = 8 << 20  # bytes of a question
 KEPT_ROUTES = Path(os.environ.get("LOOP_ROUTES") or "/tmp/routes.json")
 PASSED_HEADERS = ("content-type", "accept", "inference-header-content-length")
@@ -48,6 +48,7 @@ class Answer:
     :ivar status: HTTP status, 0 when there was none.
     :ivar problem: what was wrong, empty when nothing was.
     :ivar reached: whether there was a connection at all.
+    :ivar took: milliseconds from the question to it.
     """
 
     status: int
@@ -55,6 +56,7 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     problem: str = ""
     reached: bool = True
+    took: float = 0.0
 
     @property
     def refused(self) -> bool:
@@ -144,21 +146,20 @@ class Router:
         route, tried = traffic.route, None
         if traffic.candidates_turn():
             seconds = clock.left() * FOR_CANDIDATE
-            tried = await self._timed(traffic, route, "candidate", target, headers, body, seconds)
+            tried = await self._counted(traffic, route, "candidate", target, headers, body, seconds)
             if tried.status == 200 and not tried.problem:
                 if route is traffic.route:
                     traffic.of("candidate").answered += 1
-                if route["mode"] == "canary" or traffic.calls % COMPARED_LIVE == 0:
+                few = route is traffic.route and traffic.few_timed()
+                if route["mode"] == "canary" or few or traffic.calls % COMPARED_LIVE == 0:
                     self._compare_later(traffic, route, "stable", target, headers, body, tried)
                 return _response(tried, route["candidate"]["release"])
-        begin = time.perf_counter()
         answer = await self._steadily(route["stable"]["url"], "POST", target, headers, body, clock, True)
         mine = traffic.of("stable") if route is traffic.route else None
         if mine:
             mine.calls += 1
             if answer.status == 200:
                 mine.answered += 1
-                mine.timed((time.perf_counter() - begin) * 1000)
             elif not answer.refused:
                 mine.errors += 1
                 mine.last_error = answer.problem
@@ -179,19 +180,16 @@ class Router:
         candidate.errors += 1
         candidate.last_error = answer.problem
 
-    async def _timed(self, traffic, route, place, target, headers, body, seconds, reach=0.0) -> Answer:
-        """Ask one of the two, and count and time it; one that cannot be reached is tried for so many seconds."""
+    async def _counted(self, traffic, route, place, target, headers, body, seconds, reach=0.0) -> Answer:
+        """Ask one of the two, and count it; one that cannot be reached is tried for so many seconds."""
         clock = Clock(reach)
         while True:
-            begin = time.perf_counter()
             answer = await self._ask(route[place]["url"], "POST", target, headers, body, seconds, True)
             if answer.reached or clock.over():
                 break
             await asyncio.sleep(0.2)
         if route is traffic.route:
-            release = traffic.of(place)
-            release.calls += 1
-            release.timed((time.perf_counter() - begin) * 1000)
+            traffic.of(place).calls += 1
         return answer
 
     async def _steadily(self, url, method, target, headers, body, clock: Clock, check: bool) -> Answer:
@@ -203,6 +201,7 @@ class Router:
             await asyncio.sleep(min(0.2, clock.left()))
 
     async def _ask(self, url, method, target, headers, body, seconds: float, check: bool) -> Answer:
+        begin = time.perf_counter()
         try:
             async with asyncio.timeout(seconds):
                 response = await self._client.request(method, url + target, headers=headers, content=body)
@@ -217,7 +216,7 @@ class Router:
         if check and not problem and as_json and rows_of(response.content) is None:
             problem = "an answer that is none"
         status = 502 if problem and response.status_code == 200 else response.status_code
-        return Answer(status, response.content, kept, problem)
+        return Answer(status, response.content, kept, problem, took=(time.perf_counter() - begin) * 1000)
 
     # Comparisons
 
@@ -233,13 +232,15 @@ class Router:
             traffic, route, place, target, headers, body, answer = await self._comparisons.get()
             if route is not traffic.route:
                 continue
-            other = await self._timed(traffic, route, place, target, headers, body, self._deadline, REACHED_WITHIN)
+            other = await self._counted(traffic, route, place, target, headers, body, self._deadline, REACHED_WITHIN)
             if route is not traffic.route:
                 continue
             if other.problem:
                 if place == "candidate":
                     self._count_error(traffic, other)
                 continue
+            stable, tried = (answer, other) if place == "candidate" else (other, answer)
+            traffic.timed(stable.took, tried.took)
             told = compare(answer.body, other.body)
             candidate = traffic.of("candidate")
             if told is None:

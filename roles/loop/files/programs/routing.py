@@ -14,8 +14,9 @@ from typing import Any
 from judge import percentile
 from kube import now
 
-WARM = 10  # first answers of a release that are not timed: a server just started is slow
-KEPT = 50  # latencies kept of each release: the latest, so that a change shows soon
+WARM = 10  # first pairs of answers that are not timed: a server just started is slow
+KEPT = 200  # latencies kept of each release, the latest: a slow tail shows in many only
+RECENT = 40  # of those, what the usual latency is taken from: so a change shows soon
 
 #: mode → what the candidate does
 MODES = {
@@ -51,21 +52,14 @@ class Release:
     :ivar errors: those that failed.
     """
 
-    def __init__(self, warm: bool = False) -> None:
-        """:param warm: it was asked under the route before, too."""
+    def __init__(self) -> None:
         self.latencies: deque[float] = deque(maxlen=KEPT)
         self.last_error = ""
-        self._untimed = 0 if warm else WARM
         self.calls = self.answered = self.errors = self.compared = self.different = 0
-
-    def timed(self, milliseconds: float) -> None:
-        """Keep a latency."""
-        self._untimed -= 1
-        if self._untimed < 0:
-            self.latencies.append(milliseconds)
 
     def told(self) -> dict[str, Any]:
         """As /stats has it."""
+        latest = list(self.latencies)
         return {
             "calls": self.calls,
             "answered": self.answered,
@@ -73,9 +67,9 @@ class Release:
             "lastError": self.last_error,
             "compared": self.compared,
             "different": self.different,
-            "timed": len(self.latencies),
-            "latencyMs50": round(percentile(self.latencies, 0.5), 1),
-            "latencyMs95": round(percentile(self.latencies, 0.95), 1),
+            "timed": len(latest),
+            "latencyMs50": round(percentile(latest[-RECENT:], 0.5), 1),
+            "latencyMs95": round(percentile(latest, 0.95), 1),
         }
 
 
@@ -100,15 +94,28 @@ class Traffic:
         return self.route["mode"]
 
     def follow(self, route: Mapping[str, Any]) -> None:
-        """Take up a route; figures start from the beginning when it is another one.
-
-        So both releases are timed in the same minutes: what else the Pis do slows them both.
-        """
+        """Take up a route; figures start from the beginning when it is another one."""
         if dict(route) == dict(self.route):
             return
         self.route, self.since, self._turn = route, now(), 0.0
         names = [route[place]["release"] for place in ("stable", "candidate") if route.get(place)]
-        self.releases = {name: Release(warm=name in self.releases) for name in names}
+        self._cold = 0 if set(names) <= set(self.releases) else WARM
+        self.releases = {name: Release() for name in names}
+
+    def timed(self, stable: float, candidate: float) -> None:
+        """Keep the milliseconds that each of the two took for the same question, one right after the other.
+
+        So they are as many of each, from the same moments: whatever else a Pi does slows them both.
+        """
+        if self._cold:
+            self._cold -= 1
+            return
+        self.of("stable").latencies.append(stable)
+        self.of("candidate").latencies.append(candidate)
+
+    def few_timed(self) -> bool:
+        """Whether there are not yet as many pairs as the usual latency is taken from."""
+        return len(self.of("candidate").latencies) < RECENT
 
     def candidates_turn(self) -> bool:
         """Whether the candidate answers the next call: evenly, each tenth for a share of 0.1."""

@@ -52,7 +52,8 @@ MANIFEST_NOTE = f"{GROUP}/manifest"
 START_SECONDS = 600  # after which a server that is not ready is given up: a Pi may have to fetch the image
 KEEP_SECONDS, LEAST_COMPARED = 600, 50
 LEAST_CALLS = 5  # answers of a canary before it may answer everything
-LEAST_TIMED = 20  # latencies before they are compared
+LEAST_TIMED, LEAST_FOR_TAIL = 20, 100  # latencies before the usual ones are compared, and before the slow ones are
+FIGURES_SECONDS = 600  # so much longer a replaced one stays up at most, until there are as many
 LEAST_JUDGED = 20  # answers before a share of disagreement means something
 FORWARD = ("Waiting", "Approved", "Shadow", "Canary")
 NO_ROUTE: dict[str, Any] = {"mode": "stable", "stable": None, "candidate": None, "share": 0, "gone": {}}
@@ -182,8 +183,8 @@ def trouble(seen: Seen) -> str:
     if told["calls"] and told["errors"] / told["calls"] > errors:
         return f"{told['errors']} of {told['calls']} answers failed, at most {errors:.0%} may: {last}."
     ratio = most.get("latencyRatio")
-    if ratio and min(told["timed"], before["timed"]) >= LEAST_TIMED:
-        for part, least in (("latencyMs50", LEAST_TIMED), ("latencyMs95", 2 * LEAST_TIMED)):
+    if ratio:
+        for part, least in (("latencyMs50", LEAST_TIMED), ("latencyMs95", LEAST_FOR_TAIL)):
             if min(told["timed"], before["timed"]) >= least and told[part] > ratio * max(before[part], 1.0):
                 times = told[part] / max(before[part], 1.0)
                 words = f"It took {told[part]:g} ms, {times:.1f} times as long as {stable}"
@@ -265,8 +266,10 @@ def _candidate(seen: Seen) -> Step | None:
         if stable in seen.releases and phase_of(seen.releases[stable]) == "Live":
             return Step("status", stable, phase="Replaced", message=f"Replaced by {name}.")
         keep = rules.get("keepSeconds")
-        if since_phase(release, "Live", seen.at) >= (KEEP_SECONDS if keep is None else keep):
-            if follows(seen) and min(one["timed"] for one in seen.stats["releases"].values()) < LEAST_TIMED:
+        over = since_phase(release, "Live", seen.at) - (KEEP_SECONDS if keep is None else keep)
+        if over >= 0:
+            few = follows(seen) and min(one["timed"] for one in seen.stats["releases"].values()) < LEAST_TIMED
+            if few and over < FIGURES_SECONDS:
                 return Step("ask", name)
             return Step("route", name, {**route, "mode": "stable", "stable": target(name), "candidate": None})
         return None
