@@ -342,21 +342,6 @@ def test_a_person_takes_it_back_and_the_earlier_one_answers(loop):
     assert loop.caller.failed == []
 
 
-def test_the_router_answers_without_the_api_server_and_after_its_own_restart(loop):
-    live = loop.settled()
-    loop.server.kill_api()
-    try:
-        calls = loop.caller.calls
-        time.sleep(2)
-        assert loop.caller.calls > calls + 10
-        assert loop.caller.failed == []
-        loop.programs["router"].restart()
-        answered = loop.caller.by[live]
-        loop.until(lambda: loop.caller.by[live] >= answered + 20, 20, "it answers again")
-    finally:
-        loop.server.start_api()
-
-
 def test_a_training_that_fails_says_why(loop):
     loop.first()
     name = loop.next_name()
@@ -384,3 +369,18 @@ def test_corrections_of_people_bring_the_data_loop(loop):
     assert "3 corrections" in found["spec"]["evidence"]["dataVersion"]
     told = json.loads((loop.data / "releases" / name / "train.json").read_text())
     assert told["people"] == ["ben"]
+
+
+def test_the_router_answers_without_the_api_server_and_after_its_own_restart(loop):
+    live = loop.settled()
+    loop.server.kill_api()
+    try:
+        calls = loop.caller.calls
+        time.sleep(2)
+        assert loop.caller.calls > calls + 10
+        assert loop.caller.failed == []
+        loop.programs["router"].restart()
+        answered = loop.caller.by[live]
+        loop.until(lambda: loop.caller.by[live] >= answered + 20, 20, "it answers again")
+    finally:
+        loop.server.start_api()
