@@ -73,7 +73,7 @@ class Loop:
     """All of it."""
 
     def __init__(self, bare, folder: Path) -> None:
-        self.server, self.folder, self.data = bare, folder, folder / "data"
+        self.bare, self.folder, self.data = bare, folder, folder / "data"
         push_rules(bare, rules(models=[MODEL]))
         namespace = "--namespace=loop"
         for account in ("default", "kubelet"):
@@ -95,17 +95,17 @@ class Loop:
 
     def _client(self, account: str) -> kube.Kube:
         token = self.folder / f"{account}-token"
-        token.write_text(self.server.kubectl("create", "token", account, "--namespace=loop"))
-        return kube.Kube(f"https://127.0.0.1:{self.server.port}", token, self.server.path("ca.crt"))
+        token.write_text(self.bare.kubectl("create", "token", account, "--namespace=loop"))
+        return kube.Kube(f"https://127.0.0.1:{self.bare.port}", token, self.bare.path("ca.crt"))
 
     def _program(self, name: str) -> Program:
         self._client(name)
         return Program(
             f"{name}.py",
             log=self.folder / f"{name}.log",
-            LOOP_API=f"https://127.0.0.1:{self.server.port}",
+            LOOP_API=f"https://127.0.0.1:{self.bare.port}",
             LOOP_TOKEN_FILE=str(self.folder / f"{name}-token"),
-            LOOP_CA_FILE=str(self.server.path("ca.crt")),
+            LOOP_CA_FILE=str(self.bare.path("ca.crt")),
             LOOP_DATA=str(self.data),
             LOOP_ROUTER=f"http://127.0.0.1:{self.router_port}",
             LOOP_PORT=str(self.router_port),
@@ -193,7 +193,7 @@ class Loop:
         if share:
             self.kubelet.alike[name] = live
         shutil.copytree(self.data / "releases/digits-1", self.data / "releases" / name)
-        Person(self.server, "ada").release("digits", "ada", name)
+        Person(self.bare, "ada").release("digits", "ada", name)
         self.wait(name, "Waiting")
         return name
 
@@ -204,14 +204,19 @@ class Loop:
             assert time.monotonic() < end, words
             time.sleep(0.1)
 
-    def replicas(self, name: str) -> int | None:
-        """Pods that a release's Deployment wants; None when there is none."""
+    def server(self, name: str) -> dict | None:
+        """A release's Deployment."""
         found = {one["metadata"]["name"]: one for one in self.api.list("Deployment")[0]}
-        return found[f"serve-{name}"]["spec"]["replicas"] if f"serve-{name}" in found else None
+        return found.get(f"serve-{name}")
+
+    def parked(self, name: str) -> bool:
+        """Whether a release's Deployment is there and has no Pods any more."""
+        found = self.server(name)
+        return bool(found) and found["spec"]["replicas"] == 0 and not found["status"].get("readyReplicas")
 
     def approve(self, name: str) -> None:
         """As a reviewer with kubectl does."""
-        Person(self.server, "ben").decide(name, "ben")
+        Person(self.bare, "ben").decide(name, "ben")
 
     def ask(self) -> Caller:
         """Ask from now on."""
@@ -285,7 +290,7 @@ def test_the_next_one_goes_live_with_no_failed_call_though_all_programs_are_kill
         loop.programs["switch"].restart()
         loop.programs["hand"].restart()
     loop.wait(name, "Live")
-    loop.until(lambda: loop.replicas(live) == 0, 60, "the replaced one is parked")
+    loop.until(lambda: loop.parked(live), 60, "the replaced one is parked")
     assert loop.release(live)["status"]["phase"] == "Replaced"
     phases = [entry["phase"] for entry in loop.release(name)["status"]["history"]]
     assert phases[-4:] == ["Approved", "Shadow", "Canary", "Live"]
@@ -310,7 +315,7 @@ def test_a_bad_candidate_comes_back_within_ten_seconds_and_no_call_fails(loop, f
     print(f"{fault} in {stage}: back after {seconds:.1f} s, {calls} calls, {words}")
     assert seconds < 10
     assert ("times as long" in words) == (fault == "slow")
-    loop.until(lambda: loop.replicas(name) is None, 20, "its server goes")
+    loop.until(lambda: loop.server(name) is None, 20, "its server goes")
     loop.wait(live, "Live", seconds=20)
     assert loop.caller.failed == []
 
@@ -332,10 +337,10 @@ def test_a_person_takes_it_back_and_the_earlier_one_answers(loop):
     name = loop.same_again(live)
     loop.approve(name)
     loop.wait(name, "Live")
-    loop.until(lambda: loop.replicas(live) == 0, 60, "the replaced one is parked")
+    loop.until(lambda: loop.parked(live), 60, "the replaced one is parked")
     begin = time.monotonic()
     asked = {"by": "ben", "reason": "it reads eights as threes", "at": kube.now()}
-    Person(loop.server, "ben").change(name, {"rollback": asked})
+    Person(loop.bare, "ben").change(name, {"rollback": asked})
     loop.wait(name, "RolledBack", seconds=60)
     print(f"taken back by a person after {time.monotonic() - begin:.1f} s, the earlier one had to be started")
     loop.wait(live, "Live")
@@ -373,7 +378,7 @@ def test_corrections_of_people_bring_the_data_loop(loop):
 
 def test_the_router_answers_without_the_api_server_and_after_its_own_restart(loop):
     live = loop.settled()
-    loop.server.kill_api()
+    loop.bare.kill_api()
     try:
         calls = loop.caller.calls
         time.sleep(2)
@@ -383,4 +388,4 @@ def test_the_router_answers_without_the_api_server_and_after_its_own_restart(loo
         answered = loop.caller.by[live]
         loop.until(lambda: loop.caller.by[live] >= answered + 20, 20, "it answers again")
     finally:
-        loop.server.start_api()
+        loop.bare.start_api()
