@@ -3,12 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The example on its whole way, with the real programs and a real API server: trained, approved, live, replaced.
 
-Bad candidates come back, and whoever asks at the router's address meanwhile always gets an answer.
+Bad candidates come back, and whoever asks at the router's address meanwhile always gets an answer. It compares latencies,
+and takes five minutes: `make test-all` runs it by itself, with BRAMBLE_WHOLE_WAY=1.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
 import time
@@ -21,6 +23,13 @@ import pytest
 from apiserver import free_port
 from loop_api import Person, push_rules, rules
 from played_loop import ROOT, Front, Kubelet, Program
+
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.skipif(
+        not os.environ.get("BRAMBLE_WHOLE_WAY"), reason="make test-all runs it, with BRAMBLE_WHOLE_WAY=1"
+    ),
+]
 
 EXAMPLE = ROOT / "roles" / "loop" / "files" / "example" / "digits"
 MODEL = {
