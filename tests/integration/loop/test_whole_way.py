@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The example on its whole way, with the real programs and a real API server: trained, approved, live, replaced.
 
-Bad candidates come back, and whoever asks at the router's address meanwhile always gets an answer. It compares latencies,
-and takes five minutes: `make test-all` runs it by itself, with BRAMBLE_WHOLE_WAY=1.
+Bad candidates come back, and whoever asks at the router's address meanwhile always gets an answer. It compares
+latencies, and takes five minutes: `make test-all` runs it by itself, with BRAMBLE_WHOLE_WAY=1.
 """
 
 from __future__ import annotations
