@@ -106,7 +106,7 @@ def test_load_balancers_addresses_are_told_as_soon_as_something_gives_them_out()
     given = {"jupyterhub": ("proxy-public", "192.168.15.8"), "model-server": ("model-server", "192.168.15.9")}
     try:
         output = " ".join(kubeflow(kubeflow_access="load_balancer").split())
-        assert "nothing here gives out load balancers' addresses" in output
+        assert "nothing here gives out addresses for load balancers" in output
         for namespace, (service, address) in given.items():
             patch = json.dumps({"status": {"loadBalancer": {"ingress": [{"ip": address}]}}})
             where = ("--namespace", namespace, "patch", "service", service)

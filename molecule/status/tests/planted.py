@@ -257,9 +257,9 @@ _OBJECTS: tuple[tuple[Violation, list[dict]], ...] = (
             )
         ],
     ),
-    _bound("5.1.8", "escalate", "clusterroles", RBAC, "a role with escalate", "may take powers"),
-    _bound("5.1.8", "bind", "roles", RBAC, "a role with bind", "may take powers"),
-    _bound("5.1.8", "impersonate", "groups", "", "a role with impersonate", "may take powers"),
+    _bound("5.1.8", "escalate", "clusterroles", RBAC, "a role with escalate", "may take permissions"),
+    _bound("5.1.8", "bind", "roles", RBAC, "a role with bind", "may take permissions"),
+    _bound("5.1.8", "impersonate", "groups", "", "a role with impersonate", "may take permissions"),
     _bound("5.1.9", "create", "persistentvolumes", "", "a role that makes volumes", "may create volumes"),
     _bound("5.1.10", "get", "nodes/proxy", "", "a role with nodes/proxy", "may use nodes/proxy"),
     _bound(
@@ -278,7 +278,14 @@ _OBJECTS: tuple[tuple[Violation, list[dict]], ...] = (
         "a role that changes webhooks",
         "may set up webhooks",
     ),
-    _bound("5.1.13", "create", "serviceaccounts/token", "", "a role that makes accounts' tokens", "may make tokens"),
+    _bound(
+        "5.1.13",
+        "create",
+        "serviceaccounts/token",
+        "",
+        "a role that makes accounts' tokens",
+        "may create account tokens",
+    ),
     _pod(
         "5.2.2",
         "a privileged Pod in kube-system",

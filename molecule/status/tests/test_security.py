@@ -124,7 +124,7 @@ END
         lab.kubectl("delete", "csr", "forged")
     assert conditions == ""
     text = " ".join(done.split())
-    assert f"forged was not approved: it is for {lab.addresses[MASTER]}, which is none of that node's" in text
+    assert f"forged was not approved: it is for {lab.addresses[MASTER]}, which is not one of that node's" in text
 
 
 def test_labels_and_taints_are_kept_true(lab: Lab, tmp_path: Path) -> None:

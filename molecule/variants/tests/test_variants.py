@@ -93,7 +93,7 @@ def test_a_pi_of_another_cluster_is_refused_by_name(lone: Path, tmp_path: Path, 
     )
     before = cluster.ready()
     output = " ".join(run_playbook(inventory, "site.yml", ok=False).split())
-    sentence = {"lone": "it runs a control plane of its own", "new-node": "it belongs to another cluster"}[stranger]
+    sentence = {"lone": "it runs its own control plane", "new-node": "it belongs to another cluster"}[stranger]
     assert f"{stranger}: {sentence}" in output
     assert changes(output) == {"0"}
     assert cluster.ready() == before

@@ -31,11 +31,11 @@ SAID = {
     },
     SHA1: dict.fromkeys(BOTH, "signed with SHA-1, which this OS no longer accepts"),
     EXPIRED: dict.fromkeys(BOTH, "signed with a key that has expired"),
-    OTHER_KEY: dict.fromkeys(BOTH, "signed with another key than the one that belongs to it here"),
-    CHANGED: dict.fromkeys(BOTH, "does not fit its signature"),
+    OTHER_KEY: dict.fromkeys(BOTH, "signed with a key other than the one known here"),
+    CHANGED: dict.fromkeys(BOTH, "does not match its signature"),
     UNSIGNED: dict.fromkeys(BOTH, "is not signed"),
     FUTURE: dict.fromkeys(BOTH, "comes from the future. Is the clock of this machine right"),
-    PAST: dict.fromkeys(BOTH, "past their date"),
+    PAST: dict.fromkeys(BOTH, "has expired lists"),
 }
 
 
@@ -103,7 +103,7 @@ def test_addresses_that_lead_nowhere(clean: Machine, key: Key) -> None:
     )
     assert "is not there (404). Check its address" in nothing["msg"]
     assert "cannot be reached" in silent["msg"]
-    assert "its name is not known to the name server" in nameless["msg"]
+    assert "the name server does not know its name" in nameless["msg"]
     assert "the answer is 404" in keyless["msg"]
     assert not clean.read(SOURCE) + clean.read(KEY)
 

@@ -293,7 +293,7 @@ def test_addresses(api, install, parts, how):
         assert result["addresses"][name].endswith("/web/")
     elif how == "load_balancer":
         assert result["addresses"] == {}
-        assert any("nothing here gives out load balancers' addresses" in text for text in result["warnings"])
+        assert any("nothing here gives out addresses for load balancers" in text for text in result["warnings"])
     else:
         assert exists(api, "ingress", name, parts.space)
         assert f"{name} is at your ingress controller's address, below /web/." in result["warnings"]

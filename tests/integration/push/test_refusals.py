@@ -61,8 +61,8 @@ def env(*pairs: tuple[str, Any]) -> dict[str, Any]:
                 {"containers": [{"name": "c", "image": "a", "resources": {"limits": {"cpu": "much", "memory": ""}}}]},
             ),
             [
-                "resources.limits.cpu is the text 'much', and no quantity",
-                "limits.memory is the text '', and no quantity",
+                "resources.limits.cpu is the text 'much', not a quantity",
+                "limits.memory is the text '', not a quantity",
             ],
         ),
         (
