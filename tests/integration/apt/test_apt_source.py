@@ -34,7 +34,7 @@ SAID = {
     OTHER_KEY: dict.fromkeys(BOTH, "signed with a key other than the one known here"),
     CHANGED: dict.fromkeys(BOTH, "does not match its signature"),
     UNSIGNED: dict.fromkeys(BOTH, "is not signed"),
-    FUTURE: dict.fromkeys(BOTH, "comes from the future. Is the clock of this machine right"),
+    FUTURE: dict.fromkeys(BOTH, "is dated in the future"),
     PAST: dict.fromkeys(BOTH, "has expired lists"),
 }
 
