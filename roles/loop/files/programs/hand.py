@@ -32,6 +32,7 @@ from kube import (
     now,
     number,
     phase_change,
+    phase_of,
     seconds_since,
 )
 from volume import ROOT, code_digest, read_corrections, read_json, release_folder
@@ -89,11 +90,6 @@ class Step:
 
 
 WAIT = Step("wait")
-
-
-def phase_of(release: Object) -> str:
-    """Its phase, empty when it has none yet."""
-    return (release.get("status") or {}).get("phase") or ""
 
 
 def next_step(release: Object, seen: Seen) -> Step:

@@ -300,6 +300,11 @@ def number(name: str) -> int:
     return int(name.rpartition("-")[2])
 
 
+def phase_of(release: Object) -> str:
+    """The phase of a release, empty when it has none yet."""
+    return (release.get("status") or {}).get("phase") or ""
+
+
 def now() -> str:
     """This moment as Kubernetes writes it."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

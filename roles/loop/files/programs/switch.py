@@ -40,6 +40,7 @@ from kube import (
     now,
     number,
     phase_change,
+    phase_of,
     seconds_since,
 )
 from volume import ROOT, read_json, release_folder
@@ -117,11 +118,6 @@ WAIT = Step("wait")
 
 
 # Reading a release ---------------------------------------------------------------------------------------------------
-
-
-def phase_of(release: Object) -> str:
-    """Its phase."""
-    return (release.get("status") or {}).get("phase") or ""
 
 
 def approved(release: Object) -> bool:
