@@ -97,7 +97,7 @@ def test_a_host_that_does_not_answer_is_named_and_stops_the_run_for_all(prefligh
         "and does 'ssh pi@127.0.0.1' work without asking anything?" in run.text
     ), run.output
     assert run.code != 0 and not run.changed
-    assert "127.0.13.7 (ansible_host) is none of its addresses" in run.text, (
+    assert "127.0.13.7 (ansible_host) is not one of its addresses" in run.text, (
         "what is wrong with the others is said at once"
     )
 
