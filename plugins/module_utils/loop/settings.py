@@ -84,24 +84,35 @@ def errors(models: Any, people: Any, folder: str = "") -> list[str]:
     return [f"{sentence}." for sentence in dict.fromkeys(found)]
 
 
-def _people(people: Any) -> Found:
-    if not isinstance(people, list):
-        yield f"people is {shown(people)}; use a list, such as [{{name: ada, groups: [reviewer]}}]"
-        return
-    names: list[str] = []
-    for number, person in enumerate(people, 1):
-        if not isinstance(person, Mapping) or not isinstance(person.get("name"), str):
-            yield f"people: entry {number} has no name; write {{name: ada, groups: [reviewer]}}"
+def _named(variable: str, given: Any, example: str, once: str) -> tuple[list[str], list[Mapping[str, Any]]]:
+    """What is wrong with a list of entries that have a name each, and those that can be read further.
+
+    :param example: an entry as it should be.
+    :param once: what to do about a name that is there twice.
+    """
+    if not isinstance(given, list):
+        return [f"{variable} is {shown(given)}; use a list, such as [{example}]"], []
+    faults, read = [], []
+    for number, entry in enumerate(given, 1):
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
+            faults.append(f"{variable}: entry {number} has no name; write {example}")
             continue
+        if any(entry["name"] == other["name"] for other in read):
+            faults.append(f"{variable}: {foreign(entry['name'], 60)} is there twice; {once}")
+        read.append(entry)
+    return faults, read
+
+
+def _people(people: Any) -> Found:
+    faults, read = _named("people", people, "{name: ada, groups: [reviewer]}", "put all groups into one entry")
+    yield from faults
+    for person in read:
         name = person["name"]
         place = f"people: {foreign(name, 60)}"
         if not _PERSON.fullmatch(name):
             yield f"{place} must be small letters, digits and hyphens, begin with a letter and be at most 32 long"
         elif name.startswith(_KUBERNETES):
             yield f"{place} is a name that Kubernetes' own parts may have; choose another one"
-        if name in names:
-            yield f"{place} is there twice; put all groups into one entry"
-        names.append(name)
         yield from _known(place, person, ("name", "groups"))
         groups = person.get("groups")
         if not isinstance(groups, list) or not groups:
@@ -124,14 +135,9 @@ def _members(people: Any) -> dict[str, list[str]]:
 
 
 def _models(models: Any, who: Mapping[str, list[str]], folder: str) -> Found:
-    if not isinstance(models, list):
-        yield f"loop_models is {shown(models)}; use a list, such as [{{name: digits}}]"
-        return
-    names: list[str] = []
-    for number, model in enumerate(models, 1):
-        if not isinstance(model, Mapping) or not isinstance(model.get("name"), str):
-            yield f"loop_models: entry {number} has no name; write {{name: digits}}"
-            continue
+    faults, read = _named("loop_models", models, "{name: digits}", "give each model its own name")
+    yield from faults
+    for model in read:
         name = model["name"]
         place = f"loop_models: {foreign(name, 60)}"
         if not _MODEL.fullmatch(name):
@@ -139,12 +145,9 @@ def _models(models: Any, who: Mapping[str, list[str]], folder: str) -> Found:
                 f"{place} must be small letters, digits and hyphens, begin with a letter, end with a letter or digit "
                 "and be at most 40 long"
             )
-        if name in names:
-            yield f"{place} is there twice; give each model its own name"
-        names.append(name)
         yield from _known(place, model, ("name", "thresholds", *DEFAULTS))
-        faults = [*_values(place, model), *_code(place, model, folder), *_thresholds(place, model)]
-        yield from faults or _four_eyes(place, {**DEFAULTS, **model}, who)
+        found = [*_values(place, model), *_code(place, model, folder), *_thresholds(place, model)]
+        yield from found or _four_eyes(place, {**DEFAULTS, **model}, who)
 
 
 #: For each setting the test that its value passes, and what would be right.

@@ -24,7 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import kube
+import v2
 from apiserver import cache, free_port
+from switch import server_of
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAMS = ROOT / "roles" / "loop" / "files" / "programs"
@@ -96,12 +98,14 @@ class Front:
     """All servers of releases behind one address, http://127.0.0.1:PORT/RELEASE/…, with faults that a test turns on.
 
     :ivar ports: release → port of its real server.
-    :ivar faults: release → "500", "slow", "hang", "nonsense" or "refuse".
+    :ivar faults: release → "500", "slow", "hang", "nonsense", "refuse" or "foreign" (somebody else answers).
+    :ivar digests: release → digest of its model, as its server said.
     """
 
     def __init__(self) -> None:
         self.ports: dict[str, int] = {}
         self.faults: dict[str, str] = {}
+        self.digests: dict[str, str] = {}
         front = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -122,12 +126,16 @@ class Front:
                     time.sleep(20)
                 elif fault == "nonsense":
                     status, answer = 200, b'{"outputs": "none"}'
+                elif fault == "foreign":
+                    status, answer = 404, b"<html>there is no such page</html>"
                 elif fault != "500":
                     status, answer = front.ask(self.command, name, rest, body)
                 if fault == "slow":
                     time.sleep(5 * (time.monotonic() - begin) + 0.2)
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
+                if name in front.digests and fault != "foreign":
+                    self.send_header(v2.MARK, v2.mark(name, front.digests[name]))
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 with contextlib.suppress(OSError):
@@ -149,6 +157,9 @@ class Front:
         request.add_header("Content-Type", "application/json")
         try:
             with urllib.request.urlopen(request, timeout=30) as response:
+                said = (response.headers.get(v2.MARK) or " ").split(" ")[1]
+                if said:
+                    self.digests.setdefault(name, said)
                 return response.status, response.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()
@@ -255,37 +266,40 @@ class Kubelet:
             self._borrowed.discard(name)
             self._front.ports.pop(name.removeprefix("serve-"), None)
             if name in found:
-                self._ready(name, 0)
+                self._ready(found[name], 0)
         for name in set(self.servers) - wanted:
             release = name.removeprefix("serve-")
             self._front.ports.pop(release, None)
             self.servers.pop(name).kill()
             self._api.delete("Pod", name)
             if name in found:
-                self._ready(name, 0)
+                self._ready(found[name], 0)
         for name in sorted(wanted):
             item, release = found[name], name.removeprefix("serve-")
             if release in self.alike:
-                if name not in self._borrowed:
+                if name not in self._borrowed or server_of(item, [], "").state != "ready":
                     self._borrowed.add(name)
+                    self._front.digests[release] = item["spec"]["template"]["spec"]["containers"][0]["command"][4]
                     self._front.ports[release] = self._front.ports[self.alike[release]]
-                    self._ready(name, 1)
+                    self._ready(item, 1)
             elif name not in self.servers:
                 self._borrowed.discard(name)
+                self._front.digests.pop(release, None)
                 port = free_port()
                 self.servers[name] = self._start(name, item["spec"]["template"]["spec"], extra=str(port))
                 self._front.ports[release] = port
             elif (code := self.servers[name].process.poll()) is not None:
-                self._ready(name, 0)
+                self._ready(item, 0)
                 if code == 3:
                     self._pod(name, item["spec"]["template"], {}, code)
                 else:
                     self.servers[name].start()
-            elif not (item.get("status") or {}).get("readyReplicas"):
+            elif server_of(item, [], "").state != "ready":
                 model = item["metadata"]["labels"][kube.MODEL_LABEL]
                 if self._front.ask("GET", release, f"v2/models/{model}/ready", b"")[0] == 200:
-                    self._ready(name, 1)
+                    self._ready(item, 1)
 
-    def _ready(self, name: str, count: int) -> None:
+    def _ready(self, item: dict[str, Any], count: int) -> None:
         status = {"replicas": count, "readyReplicas": count, "availableReplicas": count, "updatedReplicas": count}
-        self._api.patch_status("Deployment", name, status)
+        status["observedGeneration"] = item["metadata"]["generation"]
+        self._api.patch_status("Deployment", item["metadata"]["name"], status)

@@ -324,6 +324,15 @@ def test_a_required_test_passes_or_is_answered(people, ready):
         people["ben"].decide(ready("wine", tests={"model-3": {"points": points}}), "ben")
 
 
+def test_no_answer_makes_up_for_a_required_test_that_failed(people, ready):
+    release = ready("wine", tests={"model-3": {"points": 0, "failed": True}})
+    failed = "It cannot be approved: the required test model-3 has failed in the check."
+    assert told(people["ben"].decide, release, "ben") == failed
+    people["ada"].change(release, {"answers": {"model-3": answer("ada")}})
+    assert told(people["ben"].decide, release, "ben") == failed
+    people["ben"].decide(release, "ben", "refused")
+
+
 def test_enough_reviews_by_others_come_before_an_approval(people, ready):
     release = ready("care", by="cleo")
     people["cleo"].change(release, {"reviews": {"cleo": {"judged": 20}}})

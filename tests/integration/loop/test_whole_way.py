@@ -329,6 +329,23 @@ def test_a_bad_candidate_comes_back_within_ten_seconds_and_no_call_fails(loop, f
     assert loop.caller.failed == []
 
 
+def test_who_answers_in_the_place_of_a_new_server_does_not_count_against_it(loop):
+    live = loop.settled()
+    name = loop.same_again(live, share=True)
+    loop.front.faults[name] = "foreign"
+    loop.approve(name)
+    loop.until(lambda: name in loop.front.ports, 20, "its server is ready")
+    time.sleep(3)
+    assert loop.release(name)["status"]["phase"] == "Approved", "it was not reached yet"
+    loop.front.faults.clear()
+    loop.wait(name, "Shadow", "Canary")
+    loop.front.faults[name] = "foreign"
+    time.sleep(2.5)
+    loop.front.faults.clear()
+    loop.wait(name, "Live", seconds=60)
+    assert loop.caller.failed == []
+
+
 def test_a_file_that_is_not_the_one_that_was_checked_never_answers(loop):
     live = loop.settled()
     name = loop.same_again(live)

@@ -9,6 +9,7 @@ from typing import Any
 
 import board as rules
 import pytest
+import rubric
 from board import Board, Saying
 from frame import sentence
 from words import Words
@@ -139,6 +140,16 @@ def test_a_decision_counts_at_once(phase: str, decision: Any, shown: str) -> Non
             [],
             [],
         ),
+        (
+            "ben",
+            release(
+                evidence={"scores": {"accuracy": 1}, "tests": {"model-3": {"points": 0, "failed": True}}},
+                answers={"model-3": {}},
+            ),
+            {"requiredTests": ["model-3"]},
+            [],
+            ["bar.failed"],
+        ),
         ("ben", release(reviews={"ben": {}}), {"reviews": 2}, [], ["bar.reviews"]),
         ("ben", release(reviews={"ben": {}, "cleo": {}}), {"reviews": 2}, [], []),
         ("ben", release(askedBy="cleo", reviews={"ben": {}, "cleo": {}}), {"reviews": 2}, [], ["bar.reviews"]),
@@ -188,17 +199,13 @@ def test_what_helper_texts_do_not_know_is_shown_as_it_is() -> None:
 
 
 def test_the_test_score_is_the_weakest_group() -> None:
-    tests = {test: {"points": 1} for test in rules.TESTS if test not in ("data-3", "data-5", "model-2")}
+    tests = {test: {"points": 1} for test in rubric.TESTS if test not in ("data-3", "data-5", "model-2")}
     one = release(evidence={"scores": {}, "tests": tests}, answers={"data-5": {"by": "ben"}})
     assert rules.score(one) == (5.5, {"data": 5.5, "model": 6, "infra": 7, "monitor": 7})
-    assert rules.next_half(one) == ["data-3"], "one that a person can answer comes before one to automate"
     answered = release(evidence={"scores": {}, "tests": tests}, answers={"data-5": {}, "data-3": {}, "model-2": {}})
-    assert rules.score(answered)[0] == 6 and rules.next_half(answered) == ["data-3"]
+    assert rules.score(answered)[0] == 6
     nothing = release(evidence={"scores": {}})
-    assert rules.score(nothing)[0] == 0 and rules.next_half(nothing) == ["data-1", "model-1", "infra-1", "monitor-1"]
-    assert (
-        rules.next_half(release(evidence={"scores": {}, "tests": {test: {"points": 1} for test in rules.TESTS}})) == []
-    )
+    assert rules.score(nothing)[0] == 0
 
 
 def test_who_may_take_it_back() -> None:

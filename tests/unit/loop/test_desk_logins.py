@@ -51,6 +51,13 @@ def test_the_folder(tmp_path) -> None:
     assert known.mark("ada") and not known.mark("ben")
 
 
+def test_nobody_has_no_password_at_all(tmp_path, monkeypatch) -> None:
+    """Not even one that would hash to what stands in for a login that is not there."""
+    monkeypatch.setattr(logins, "scrypt", lambda *_given: bytes(32))
+    assert matches("anything", logins._NOBODY)
+    assert not Logins(tmp_path).check("ada", "anything")
+
+
 def test_a_new_password_has_another_mark(tmp_path) -> None:
     (tmp_path / "ada").write_text(HASH)
     before = Logins(tmp_path).mark("ada")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import board
 import pytest
+import rubric
 import store
 import words
 from cases import CasesError
@@ -35,8 +36,8 @@ FAMILIES = {
     "scores": None,
     "tally": None,
     "release": None,
-    "test": set(board.TESTS),
-    "section": set(board.SECTIONS),
+    "test": set(rubric.TESTS),
+    "section": set(rubric.SECTIONS),
     "evidence": None,
     "examples": None,
     "cases": None,

@@ -112,3 +112,31 @@ def test_the_score_is_the_least_of_the_four():
     points = {**{name: 1 for name in rubric.TESTS if not name.startswith("data")}, "data-1": 0.5, "data-2": 1}
     assert rubric.score(points) == (1.5, {"data": 1.5, "model": 7, "infra": 7, "monitor": 7})
     assert rubric.score({})[0] == 0
+
+
+def checked(*broken, **points):
+    """A release's spec whose check found this; the others have a whole point."""
+    tests = {name: {"points": points.get(name.replace("-", "_"), 1)} for name in rubric.TESTS}
+    for name in broken:
+        tests[name] = {"points": 0, "failed": True}
+    return {"evidence": {"tests": tests}}
+
+
+def test_an_answer_is_half_a_point_and_makes_up_for_no_failed_test():
+    spec = {**checked("infra-1", data_3=0, data_4=0.5), "answers": {"data-3": {}, "infra-1": {}, "model-2": {}}}
+    told = rubric.points_of(spec)
+    assert {name: points for name, points in told.items() if points != 1} == {
+        "data-3": 0.5,
+        "data-4": 0.5,
+        "infra-1": 0,
+    }
+    assert rubric.score(told)[0] == 6
+    assert rubric.points_of({}) == dict.fromkeys(rubric.TESTS, 0)
+
+
+def test_what_the_next_half_point_takes():
+    assert rubric.next_half(checked("data-1", data_3=0, data_5=0.5)) == {"data-3": "answer"}
+    assert rubric.next_half(checked("data-1", data_5=0.5)) == {"data-1": "fix"}
+    assert rubric.next_half(checked(data_5=0.5)) == {"data-5": "automate"}
+    assert list(rubric.next_half({})) == ["data-1", "model-1", "infra-1", "monitor-1"], "each of the weakest sections"
+    assert rubric.next_half(checked()) == {}

@@ -13,6 +13,7 @@ import threading
 import kube
 import pytest
 import switch
+import v2
 from loop_memory import FakeKube, Killed, phases
 from switch import Seen, Server, Step
 
@@ -51,8 +52,8 @@ def release(name, phase="Waiting", verdict="approved", seconds=0, rollback=None,
 def route(mode="stable", stable="digits-1", candidate=None, share=0, gone=None):
     return {
         "mode": mode,
-        "stable": switch.target(stable) if stable else None,
-        "candidate": switch.target(candidate) if candidate else None,
+        "stable": switch.target(release(stable)) if stable else None,
+        "candidate": switch.target(release(candidate)) if candidate else None,
         "share": share,
         "gone": gone or {},
     }
@@ -72,6 +73,11 @@ def stats(mode, stable="digits-1", candidate="digits-2", before=None, **told):
 def seen(*releases, **more):
     more.setdefault("servers", {one["metadata"]["name"]: READY for one in releases})
     return Seen({one["metadata"]["name"]: one for one in releases}, RULES, at=AT, **more)
+
+
+def observed(generation):
+    """Status of a Deployment as its controller wrote it when it saw this generation."""
+    return {"readyReplicas": 1, "observedGeneration": generation}
 
 
 LIVE, NEXT = release("digits-1", "Live"), "digits-2"
@@ -346,6 +352,14 @@ def test_a_route_that_cannot_be_read_stops_the_model():
     [
         ({"spec": {"replicas": 0}}, Server("parked", current=False)),
         ({"spec": {"replicas": 1}, "status": {"readyReplicas": 1}}, Server("ready", current=False)),
+        (
+            {"metadata": {"generation": 3}, "spec": {"replicas": 1}, "status": observed(3)},
+            Server("ready", current=False),
+        ),
+        (
+            {"metadata": {"generation": 3}, "spec": {"replicas": 1}, "status": observed(2)},
+            Server("failed", "digest", current=False),
+        ),
         ({"spec": {"replicas": 1}}, Server("failed", "digest", current=False)),
     ],
 )
@@ -383,11 +397,12 @@ class Lab:
 
     # What the network answers
 
-    def fetch(self, url, body=None, seconds=5):
+    def fetch(self, url, body=None, seconds=5, marked=""):
         if url.endswith("/stats"):
             return {"models": {"digits": self.stats()}} if self.router["route"]["stable"] else {"models": {}}
         if url.startswith("http://serve-"):
             name = url.removeprefix("http://serve-").partition("/")[0]
+            assert marked == v2.mark(name, "sha256:" + "1" * 64)
             return {"outputs": [{"data": [2 if self.behaviour[name] == "other answers" else 1]}]}
         way = self.router["route"]
         assert switch.name_of(way, "stable"), "nobody is asked before something is live"
@@ -565,26 +580,43 @@ def test_steps_are_compared_by_value():
     assert Step("wait") == switch.WAIT
 
 
-def test_an_answer_that_is_no_success_is_told_from_no_answer():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+class Server404(http.server.BaseHTTPRequestHandler):
+    """Answers 404; as a release when the path names its mark."""
+
+    def do_GET(self):
+        self.send_response(404)
+        if self.path != "/v2":
+            self.send_header(v2.MARK, self.path.removeprefix("/").replace("_", " "))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_arguments):
+        pass
+
+
+def test_an_answer_that_is_no_success_is_told_from_that_of_another_server_and_from_none():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server404)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    with pytest.raises(switch.Answered, match="it answered 501"):
-        switch.fetch(f"http://127.0.0.1:{server.server_address[1]}/v2")
+    address = f"http://127.0.0.1:{server.server_address[1]}"
+    with pytest.raises(switch.Answered, match="it answered 404"):
+        switch.fetch(f"{address}/v2")
+    with pytest.raises(switch.Answered, match="it answered 404"):
+        switch.fetch(f"{address}/digits-2_sha256:1", marked="digits-2 sha256:1")
+    for path in ("v2", "digits-1_sha256:1", "digits-2_sha256:2"):
+        with pytest.raises(OSError, match="another server answered in its place") as found:
+            switch.fetch(f"{address}/{path}", marked="digits-2 sha256:1")
+        assert not isinstance(found.value, switch.Answered)
     server.shutdown()
     server.server_close()
     with pytest.raises(OSError, match="refused"):
-        switch.fetch(f"http://127.0.0.1:{server.server_address[1]}/v2")
+        switch.fetch(f"{address}/v2")
 
 
-@pytest.mark.parametrize(
-    ("trouble", "sentence"),
-    [(switch.Answered("it answered 404."), "it answered 404."), (OSError("no route"), "it gave no answer: no route.")],
-)
-def test_a_server_that_is_not_reached_yet_is_asked_again_whoever_answers_in_its_place(monkeypatch, trouble, sentence):
-    """Until a new Service is known on a node, its address leads to the gateway, and something there may answer."""
-    answers = [trouble, {"outputs": [{"data": [3]}]}]
+def trying(monkeypatch, answers):
+    """A switch whose servers give these answers, the last one for ever."""
 
-    def fetch(*_ignored):
+    def fetch(_url, _question, _seconds, marked):
+        assert marked.startswith("digits-2 sha256:111")
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, OSError):
             raise answer
@@ -594,8 +626,18 @@ def test_a_server_that_is_not_reached_yet_is_asked_again_whoever_answers_in_its_
     program._unanswered = {}
     monkeypatch.setattr(program, "_probes", lambda _release: [{"id": "1", "question": {}, "answer": 3}], raising=False)
     monkeypatch.setattr(switch, "fetch", fetch)
-    assert program._try("digits", "digits-2") is None
-    assert program._try("digits", "digits-2") == ""
-    answers[:] = [trouble]
-    asked = [program._try("digits", "digits-3") for _time in range(switch.UNANSWERED)]
-    assert asked == [None] * (switch.UNANSWERED - 1) + [sentence]
+    return lambda: program._try("digits", release("digits-2"))
+
+
+def test_a_server_that_is_not_reached_yet_is_asked_again(monkeypatch):
+    away = OSError("no route")
+    ask = trying(monkeypatch, [away, {"outputs": [{"data": [3]}]}])
+    assert [ask(), ask()] == [None, ""]
+    ask = trying(monkeypatch, [away])
+    asked = [ask() for _time in range(switch.UNANSWERED)]
+    assert asked == [None] * (switch.UNANSWERED - 1) + ["it gave no answer: no route."]
+
+
+def test_a_servers_own_failure_counts_at_once(monkeypatch):
+    assert trying(monkeypatch, [switch.Answered("it answered 500.")])() == "it answered 500."
+    assert trying(monkeypatch, [{"outputs": [{"data": [8]}]}])() == "case 1 is 8, in the check it was 3."

@@ -17,13 +17,14 @@ import board as rules
 import pages
 import pages_release
 import pages_review
+import rubric
 from cases import Cases, correct
 from frame import Visit
-from kube import Away, KubeError
+from kube import Away, KubeError, now
 from live import Change
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from state import Desk, trimmed
-from store import Judgement, now
+from store import Judgement
 
 LOG = logging.getLogger("desk")
 COOKIE, DOOR, TONGUE = "desk", "desk-door", "desk-language"  # a session; a visit to the login page; its language
@@ -232,7 +233,7 @@ def roll_back(desk: Desk, asked: Asked) -> Response:
 def answer(desk: Desk, asked: Asked) -> Response:
     """POST /releases/NAME/answer: a person's answer to one of the 28 tests."""
     name, test, text = rules.name_of(_release(asked)), asked.form.get("test", ""), asked.form.get("text", "").strip()
-    if test not in rules.TESTS or len(text) < 10:
+    if test not in rubric.TESTS or len(text) < 10:
         raise Problem(422, "incomplete")
     desk.patch(asked.person, name, {"answers": {test: {"by": asked.person, "text": text, "at": now()}}})
     return go(f"/releases/{name}#test-{test}", "answered")

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import kube
+import rubric
+
 Object = Mapping[str, Any]
 
 ROLES = ("trainer", "reviewer", "operator", "viewer")
-SECTIONS = ("data", "model", "infra", "monitor")
-TESTS = tuple(f"{section}-{number}" for section in SECTIONS for number in range(1, 8))
 SERVES = ("Shadow", "Canary", "Live")
 
 
@@ -35,8 +36,7 @@ def evidence(release: Object) -> Object:
 
 def number(release: Object) -> int:
     """Its number: 7 of digits-7."""
-    tail = name_of(release).rpartition("-")[2]
-    return int(tail) if tail.isdigit() else 0
+    return kube.number(name_of(release))
 
 
 def phase(release: Object) -> str:
@@ -131,28 +131,13 @@ def missed(scores: Mapping[str, float], thresholds: Mapping[str, Object]) -> lis
 
 
 def points(release: Object, test: str) -> float:
-    """Points of one of the 28 tests: what the check found, or half a one for a person's answer."""
-    measured = ((evidence(release).get("tests") or {}).get(test) or {}).get("points") or 0
-    answered = 0.5 if test in (spec(release).get("answers") or {}) else 0
-    return max(float(measured), answered)
+    """Points of one of the 28 tests."""
+    return rubric.points_of(spec(release))[test]
 
 
 def score(release: Object) -> tuple[float, dict[str, float]]:
     """The ML Test Score: the least of the four sections' sums, and these."""
-    sums = {section: sum(points(release, test) for test in TESTS if test.startswith(section)) for section in SECTIONS}
-    return min(sums.values()), sums
-
-
-def next_half(release: Object) -> list[str]:
-    """What the next half point takes: in the weakest sections, a test that a person can answer, or one to automate."""
-    least, sums = score(release)
-    chosen = []
-    for section in (section for section in SECTIONS if sums[section] == least):
-        tests = [test for test in TESTS if test.startswith(section)]
-        unanswered = [test for test in tests if points(release, test) == 0]
-        halves = [test for test in tests if points(release, test) == 0.5]
-        chosen += (unanswered or halves)[:1]
-    return chosen
+    return rubric.score(rubric.points_of(spec(release)))
 
 
 def bars(release: Object, board: Board, person: str) -> tuple[list[Saying], list[Saying]]:
@@ -176,7 +161,9 @@ def bars(release: Object, board: Board, person: str) -> tuple[list[Saying], list
         return any_, []
     approve = missed(evidence(release).get("scores") or {}, rules.get("thresholds") or {})
     approve += [
-        Saying("bar.test", {"test": test}) for test in rules.get("requiredTests") or [] if points(release, test) <= 0
+        Saying("bar.failed" if test in rubric.failed(spec(release)) else "bar.test", {"test": test})
+        for test in rules.get("requiredTests") or []
+        if points(release, test) <= 0
     ]
     counted = [
         name

@@ -13,6 +13,7 @@ from typing import Any
 
 import board as rules
 import pictures
+import rubric
 from cases import Cases, CasesError
 from element import Markup, h, join, paragraphs, said
 from frame import Visit, form, frame, half, head, label, measure, moment, score_name, sentence, show, state_of, talk
@@ -321,23 +322,26 @@ def _own_questions(visit: Visit, known: Known) -> Markup | None:
     return join(found) if found else None
 
 
+WAYS = {"answer": "tests.answer", "fix": "tests.fix", "automate": "tests.automate"}
+
+
 def _tests(visit: Visit, one: rules.Object) -> Markup:
     """The 28 tests, and what the next half point takes."""
     w = visit.words
     least, sums = rules.score(one)
     required = visit.board.rules(rules.spec(one)["model"]).get("requiredTests") or []
-    going = rules.next_half(one)
+    going = rubric.next_half(rules.spec(one))
     steps = [
         h.li(
             h.a(w(f"test.{test}"), href=f"#test-{test}"),
             " ",
-            w("tests.answer" if rules.points(one, test) == 0 else "tests.automate"),
+            w(WAYS[way]),
         )
-        for test in going
+        for test, way in going.items()
     ]
     groups = []
-    for section in rules.SECTIONS:
-        tests = [test for test in rules.TESTS if test.startswith(section)]
+    for section in rubric.SECTIONS:
+        tests = [test for test in rubric.TESTS if test.startswith(section)]
         rows = [_test(visit, one, test, test in required) for test in tests]
         groups.append(
             h.details(
@@ -362,7 +366,8 @@ def _test(visit: Visit, one: rules.Object, test: str, required: bool) -> Markup:
     note = ((rules.evidence(one).get("tests") or {}).get(test) or {}).get("note")
     answer = (rules.spec(one).get("answers") or {}).get(test)
     field = None
-    if points == 0 and not rules.spec(one).get("decision") and {"reviewer", "trainer", "operator"} & visit.roles:
+    answerable = points == 0 and test not in rubric.failed(rules.spec(one))
+    if answerable and not rules.spec(one).get("decision") and {"reviewer", "trainer", "operator"} & visit.roles:
         field = h.details(
             h.summary(w("tests.do"), h.span(": ", w(f"test.{test}"), cls="unseen")),
             form(

@@ -17,9 +17,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+
+from kube import now
 
 IDLE = 12 * 3600  # seconds after which an unused session ends
 TOUCH = 60  # a session's last use is written down at most once in so many seconds
@@ -39,11 +40,6 @@ CREATE TABLE mentions (person TEXT, comment INTEGER REFERENCES comments (id), se
   PRIMARY KEY (person, comment));
 """
 MENTION = re.compile(r"(?<![\w@])@([a-z][a-z0-9-]{0,31})")
-
-
-def now() -> str:
-    """This moment, as RFC 3339 writes it."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True)

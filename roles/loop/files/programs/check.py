@@ -147,6 +147,9 @@ class Likeness:
         return abs(float(one) - float(other)) <= self._width
 
 
+Judged = tuple[float | None, str]
+
+
 class Examined(NamedTuple):
     """What the tests of the rubric may look at."""
 
@@ -168,13 +171,13 @@ class Examined(NamedTuple):
     same: Likeness
 
 
-# The tests of the rubric: each returns points and a note -------------------------------------------------------------
+# The tests of the rubric: points and a note; 0 when it does not hold, None when that cannot be told ----------------
 
 
-def data_1(seen: Examined) -> tuple[float, str]:
+def data_1(seen: Examined) -> Judged:
     schema = getattr(seen.code, "SCHEMA", None)
     if not schema:
-        return 0, "model.py declares no SCHEMA."
+        return None, "model.py declares no SCHEMA."
     for cases in (seen.training, seen.held_out):
         if cases is not None and (broken := against_schema(schema, cases.X)):
             return 0, broken
@@ -213,17 +216,17 @@ def against_schema(schema: Mapping[str, Any], X: Any) -> str:
     return ""
 
 
-def data_2(seen: Examined) -> tuple[float, str]:
+def data_2(seen: Examined) -> Judged:
     X = seen.held_out.X
     if isinstance(X, list) or (not hasattr(X, "iloc") and numpy.asarray(X).ndim != 2):
-        return 0, "The features are not columns; a person must judge this."
+        return None, "The features are not columns; a person must judge this."
     values = X.copy()
     dice = numpy.random.default_rng(1)
     useless, end = [], time.monotonic() + SIMPLE_SECONDS
     columns = list(X.columns) if hasattr(X, "iloc") else list(range(X.shape[1]))
     for column in columns:
         if time.monotonic() > end:
-            return 0, f"There was no time for all {len(columns)} features."
+            return None, f"There was no time for all {len(columns)} features."
         kept = (values[column] if hasattr(X, "iloc") else values[:, column]).copy()
         mixed = dice.permutation(kept)
         if hasattr(X, "iloc"):
@@ -242,10 +245,10 @@ def data_2(seen: Examined) -> tuple[float, str]:
     return 1, f"Shuffling any of the {len(columns)} features changes answers."
 
 
-def _tested(seen: Examined, prefix: str) -> tuple[float, str]:
+def _tested(seen: Examined, prefix: str) -> Judged:
     folder = release_folder(seen.release) / "code"
     if not list(folder.glob("test_*.py")):
-        return 0, "The model's folder has no test_*.py."
+        return None, "The model's folder has no test_*.py."
     program = (
         "import sys, unittest\n"
         "sys.dont_write_bytecode = True\n"
@@ -269,44 +272,46 @@ def _tested(seen: Examined, prefix: str) -> tuple[float, str]:
         run, failed = map(int, done.stdout.split()[-2:])
     except (subprocess.TimeoutExpired, ValueError):
         return 0, f"The tests {prefix}… did not come to an end."
-    if failed or not run:
-        return 0, f"{failed} of {run} tests {prefix}… failed." if run else f"There is no test {prefix}…"
+    if not run:
+        return None, f"There is no test {prefix}…"
+    if failed:
+        return 0, f"{failed} of {run} tests {prefix}… failed."
     return 1, f"{run} tests {prefix}… passed."
 
 
-def data_7(seen: Examined) -> tuple[float, str]:
+def data_7(seen: Examined) -> Judged:
     return _tested(seen, "TestData")
 
 
-def model_3(seen: Examined) -> tuple[float, str]:
+def model_3(seen: Examined) -> Judged:
     for found in [seen.estimator, *(step for _name, step in getattr(seen.estimator, "steps", []))]:
         tried = len(getattr(found, "cv_results_", {}).get("params", []))
         if tried > 1:
             return 1, f"The best of {tried} settings was taken: {found.best_params_}."
-    return 0, "The model does not come from a search."
+    return None, "The model does not come from a search."
 
 
-def model_4(seen: Examined) -> tuple[float, str]:
+def model_4(seen: Examined) -> Judged:
     compared = [row for row in seen.rows if "old" in row]
     if not compared:
-        return 0, "Nothing is live yet."
+        return None, "Nothing is live yet."
     if seen.live_told.get("digests", {}).get("data") == seen.told["digests"]["data"]:
-        return 0, f"{seen.live} was trained on the same data, so age cannot be told."
+        return None, f"{seen.live} was trained on the same data, so age cannot be told."
     before = judge.share(sum(row["wasRight"] for row in compared), len(compared))
     after = judge.share(sum(row["right"] for row in compared), len(compared))
     return 1, f"On today's cases {seen.live} has {before}, the new one {after}."
 
 
-def model_5(seen: Examined) -> tuple[float, str]:
+def model_5(seen: Examined) -> Judged:
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     if seen.training is None:
-        return 0, "The data has changed since the training."
+        return None, "The data has changed since the training."
     X = seen.training.X
     if isinstance(X, list) or numpy.asarray(X).dtype.kind not in "fiub" or numpy.asarray(X).ndim != 2:
-        return 0, "There is no plain linear model for such inputs; a person must judge this."
+        return None, "There is no plain linear model for such inputs; a person must judge this."
     simple = LogisticRegression(max_iter=100) if len(seen.code.LABELS) else Ridge()
     simple = make_pipeline(StandardScaler(), simple).fit(X, seen.training.y)
     answers = [text(value) for value in simple.predict(seen.held_out.X)]
@@ -317,21 +322,21 @@ def model_5(seen: Examined) -> tuple[float, str]:
     return 0, f"A linear model is as good: {score}, this one {seen.scores['accuracy']}."
 
 
-def model_6(seen: Examined) -> tuple[float, str]:
+def model_6(seen: Examined) -> Judged:
     large = [one for one in seen.slices if one["cases"] >= judge.LEAST_SLICE]
     if len(large) < 2:
-        return 0, f"There are not two slices with at least {judge.LEAST_SLICE} held-out cases."
+        return None, f"There are not two slices with at least {judge.LEAST_SLICE} held-out cases."
     weak = [one for one in large if one["score"] < seen.scores["accuracy"] - 0.1]
     if weak:
         return 0, f"The slice {weak[0]['name']} has {weak[0]['score']}, the whole {seen.scores['accuracy']}."
     return 1, f"The worst of {len(large)} slices, {large[0]['name']}, has {large[0]['score']}."
 
 
-def infra_1(seen: Examined) -> tuple[float, str]:
+def infra_1(seen: Examined) -> Judged:
     if seen.training is None:
-        return 0, "The data has changed since the training."
+        return None, "The data has changed since the training."
     if seen.told["seconds"] > AGAIN_SECONDS:
-        return 0, f"The training took {seen.told['seconds']} s, too long for a second one."
+        return None, f"The training took {seen.told['seconds']} s, too long for a second one."
     again = seen.code.train(seen.training.X, seen.training.y)
     answers = [text(value) for value in again.predict(seen.held_out.X)]
     different = sum(one != other for one, other in zip(answers, seen.in_memory))
@@ -340,29 +345,31 @@ def infra_1(seen: Examined) -> tuple[float, str]:
     return 1, f"Trained again, all {len(answers)} answers are the same."
 
 
-def infra_2(seen: Examined) -> tuple[float, str]:
+def infra_2(seen: Examined) -> Judged:
     return _tested(seen, "TestModel")
 
 
-def infra_3(seen: Examined) -> tuple[float, str]:
+def infra_3(seen: Examined) -> Judged:
     different = sum(row["new"] != answer for row, answer in zip(seen.rows, seen.in_memory))
     if different:
         return 0, f"The server gives {different} of {len(seen.rows)} answers that the model itself does not give."
     return 1, f"From the data to the server's {len(seen.rows)} answers, in one go."
 
 
-def infra_4(seen: Examined) -> tuple[float, str]:
+def infra_4(seen: Examined) -> Judged:
     thresholds = seen.rules.get("thresholds") or {}
     missing = sorted(set(thresholds) - set(seen.scores))
-    if not thresholds or missing:
-        return 0, f"No score {', '.join(missing)} was measured." if missing else "The gate has no threshold."
+    if not thresholds:
+        return None, "The gate has no threshold."
+    if missing:
+        return 0, f"No score {', '.join(missing)} was measured."
     return 1, f"The gate compares {', '.join(sorted(thresholds))}."
 
 
-def infra_5(seen: Examined) -> tuple[float, str]:
+def infra_5(seen: Examined) -> Judged:
     pipeline = getattr(seen.estimator, "best_estimator_", seen.estimator)
     if not hasattr(pipeline, "steps"):
-        return 0, f"A {type(pipeline).__name__} has no steps to follow."
+        return None, f"A {type(pipeline).__name__} has no steps to follow."
     value = part(seen.held_out, [0]).X
     told = []
     for name, step in pipeline.steps[:-1]:
@@ -372,44 +379,44 @@ def infra_5(seen: Examined) -> tuple[float, str]:
     return 1, f"Case {seen.held_out.ids[0]}: {', '.join(told)}."
 
 
-def infra_6(seen: Examined) -> tuple[float, str]:
+def infra_6(seen: Examined) -> Judged:
     share, seconds = seen.rules.get("canaryShare") or 0, seen.rules.get("canarySeconds") or 0
     if not seen.live:
-        return 0, "Nothing is live yet, so the first one answers everything at once."
+        return None, "Nothing is live yet, so the first one answers everything at once."
     if not 0 < share < 1 or not seconds:
         return 0, "The gate gives this model no time as a canary."
     return 1, f"It answers {share:.0%} for {seconds:g} s first."
 
 
-def infra_7(seen: Examined) -> tuple[float, str]:
+def infra_7(seen: Examined) -> Judged:
     if not seen.live:
-        return 0, "Nothing is live yet that could be brought back."
+        return None, "Nothing is live yet that could be brought back."
     return 1, f"{seen.live} was started from its file and answered."
 
 
-def monitor_1(seen: Examined) -> tuple[float, str]:
+def monitor_1(seen: Examined) -> Judged:
     before, after = seen.live_told.get("versions"), seen.told["versions"]
     if not before:
-        return 0, "Nothing is live yet to compare with."
+        return None, "Nothing is live yet to compare with."
     moved = [f"{name} {before.get(name)} → {after.get(name)}" for name in after if before.get(name) != after.get(name)]
     return 1, f"Since {seen.live}: {', '.join(moved) or 'no library has changed'}."
 
 
-def monitor_3(seen: Examined) -> tuple[float, str]:
+def monitor_3(seen: Examined) -> Judged:
     return infra_3(seen)
 
 
-def monitor_4(seen: Examined) -> tuple[float, str]:
+def monitor_4(seen: Examined) -> Judged:
     rules = {name: value for name, value in (seen.rules.get("data") or {}).items() if value}
     if not {"everySeconds", "corrections", "drift"} & set(rules):
-        return 0, "The gate never trains this model again by itself."
+        return None, "The gate never trains this model again by itself."
     return 1, f"Trained again by rule: {', '.join(f'{name} {value:g}' for name, value in sorted(rules.items()))}."
 
 
-def monitor_5(seen: Examined) -> tuple[float, str]:
+def monitor_5(seen: Examined) -> Judged:
     X = seen.held_out.X
     if isinstance(X, list) or numpy.asarray(X).dtype.kind not in "fiu":
-        return 0, "The inputs are not numbers; a person must judge this."
+        return None, "The inputs are not numbers; a person must judge this."
     values = numpy.asarray(X, dtype=float)
     near = values + 1e-6 * numpy.std(values)
     answers = [
@@ -425,10 +432,10 @@ def monitor_5(seen: Examined) -> tuple[float, str]:
     return 1, f"All {len(answers)} answers are finite, and a change of a millionth changes none."
 
 
-def monitor_6(seen: Examined) -> tuple[float, str]:
+def monitor_6(seen: Examined) -> Judged:
     before = seen.live_result.get("evidence", {}).get("scores", {})
     if not before:
-        return 0, "Nothing is live yet to compare with."
+        return None, "Nothing is live yet to compare with."
     pairs = {
         "training": (seen.live_told["seconds"] + 1, seen.told["seconds"], "s"),
         "latency": (before["latencyMs95"] + 1, seen.scores["latencyMs95"], "ms"),
@@ -441,7 +448,10 @@ def monitor_6(seen: Examined) -> tuple[float, str]:
 
 
 def run_tests(seen: Examined) -> dict[str, dict[str, Any]]:
-    """Points and note of each of the 28; what a person must answer has none."""
+    """Points and note of each of the 28; those that the check found not to hold have "failed" as well.
+
+    What a person must answer, or cannot be told, has no points, and nothing against it.
+    """
     told = {}
     for name, test in TESTS.items():
         if not test.automated:
@@ -450,8 +460,8 @@ def run_tests(seen: Examined) -> dict[str, dict[str, Any]]:
         try:
             points, note = globals()[name.replace("-", "_")](seen)
         except Exception as error:  # a test that fails is no point, and no reason to lose the others
-            points, note = 0, f"The test itself failed: {type(error).__name__}: {error}"
-        told[name] = {"points": points, "note": note[:300]}
+            points, note = None, f"The test itself failed: {type(error).__name__}: {error}"
+        told[name] = {"points": points or 0, "note": note[:300], **({"failed": True} if points == 0 else {})}
     return told
 
 

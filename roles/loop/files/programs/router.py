@@ -27,14 +27,14 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from v2 import READ, compare, model_of, passes, rows_of
+from v2 import MARK, READ, compare, mark, model_of, passes, rows_of
 from volume import read_json, write_json
 
 DEADLINE = float(os.environ.get("LOOP_DEADLINE") or 10)  # seconds for a call, with all that is tried
 FOR_CANDIDATE = 0.4  # part of the deadline after which the stable one is asked instead
 AT_ONCE, QUEUE = 32, 128  # calls at once, and those that may wait for their turn
 COMPARISONS, COMPARERS = 100, 2  # comparisons that may wait, and those at once
-REACHED_WITHIN = 2.0  # seconds in which a new Service becomes known on this node; comparisons wait so long
+REACHED_WITHIN = 5.0  # seconds in which a new Service becomes known on this node; comparisons wait so long
 COMPARED_LIVE = 3  # of so many calls to a new live release one is compared, after the first ones, with the replaced one
 LARGEST = 8 << 20  # bytes of a question
 KEPT_ROUTES = Path(os.environ.get("LOOP_ROUTES") or "/tmp/routes.json")
@@ -47,7 +47,7 @@ class Answer:
 
     :ivar status: HTTP status, 0 when there was none.
     :ivar problem: what was wrong, empty when nothing was.
-    :ivar reached: whether there was a connection at all.
+    :ivar reached: whether it was this release's server at all.
     :ivar took: milliseconds from the question to it.
     """
 
@@ -135,10 +135,10 @@ class Router:
     async def _read(self, traffic: Traffic, method: str, target: str, headers: dict, clock: Clock) -> Response:
         route = traffic.route
         if traffic.mode == "live":
-            answer = await self._ask(route["candidate"]["url"], method, target, headers, b"", clock.left() / 2, False)
+            answer = await self._ask(route["candidate"], method, target, headers, b"", clock.left() / 2, False)
             if not answer.problem:
                 return _response(answer, route["candidate"]["release"])
-        answer = await self._steadily(route["stable"]["url"], method, target, headers, b"", clock, False)
+        answer = await self._steadily(route["stable"], method, target, headers, b"", clock, False)
         return _response(answer, route["stable"]["release"])
 
     async def _infer(self, traffic: Traffic, target: str, headers: dict, body: bytes, clock: Clock) -> Response:
@@ -154,7 +154,7 @@ class Router:
                 if route["mode"] == "canary" or few or traffic.calls % COMPARED_LIVE == 0:
                     self._compare_later(traffic, route, "stable", target, headers, body, tried)
                 return _response(tried, route["candidate"]["release"])
-        answer = await self._steadily(route["stable"]["url"], "POST", target, headers, body, clock, True)
+        answer = await self._steadily(route["stable"], "POST", target, headers, body, clock, True)
         mine = traffic.of("stable") if route is traffic.route else None
         if mine:
             mine.calls += 1
@@ -184,7 +184,7 @@ class Router:
         """Ask one of the two, and count it; one that cannot be reached is tried for so many seconds."""
         clock = Clock(reach)
         while True:
-            answer = await self._ask(route[place]["url"], "POST", target, headers, body, seconds, True)
+            answer = await self._ask(route[place], "POST", target, headers, body, seconds, True)
             if answer.reached or clock.over():
                 break
             await asyncio.sleep(0.2)
@@ -192,24 +192,27 @@ class Router:
             traffic.of(place).calls += 1
         return answer
 
-    async def _steadily(self, url, method, target, headers, body, clock: Clock, check: bool) -> Answer:
+    async def _steadily(self, server, method, target, headers, body, clock: Clock, check: bool) -> Answer:
         """Ask again until there is an answer or the time is over: an inference changes nothing."""
         while True:
-            answer = await self._ask(url, method, target, headers, body, clock.left(), check)
+            answer = await self._ask(server, method, target, headers, body, clock.left(), check)
             if not answer.problem or answer.refused or clock.over():
                 return answer
             await asyncio.sleep(min(0.2, clock.left()))
 
-    async def _ask(self, url, method, target, headers, body, seconds: float, check: bool) -> Answer:
+    async def _ask(self, server, method, target, headers, body, seconds: float, check: bool) -> Answer:
+        """Ask a server of the route. Until its Service is known on this node, others may answer in its place."""
         begin = time.perf_counter()
         try:
             async with asyncio.timeout(seconds):
-                response = await self._client.request(method, url + target, headers=headers, content=body)
+                response = await self._client.request(method, server["url"] + target, headers=headers, content=body)
         except TimeoutError:
             return Answer(0, problem=f"no answer within {seconds:.1f} s")
         except httpx.HTTPError as error:
             reached = not isinstance(error, httpx.ConnectError)
             return Answer(0, problem=f"{type(error).__name__}: {error}", reached=reached)
+        if server.get("digest") and response.headers.get(MARK) != mark(server["release"], server["digest"]):
+            return Answer(0, problem="another server answered in its place", reached=False)
         kept = tuple((name, response.headers[name]) for name in PASSED_HEADERS if name in response.headers)
         problem = "" if response.status_code == 200 else f"HTTP {response.status_code}"
         as_json = "inference-header-content-length" not in response.headers

@@ -11,7 +11,7 @@ point; each of the four sections is summed up, and the score is the least of the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 SECTIONS = ("data", "model", "infra", "monitor")
 
@@ -144,6 +144,48 @@ TESTS: dict[str, Test] = {
         False,
     ),
 }
+
+
+def points_of(spec: Mapping[str, Any]) -> dict[str, float]:
+    """Points of each test of a release: what the check found, or half a one for a person's answer.
+
+    No answer makes up for a test that the check found not to hold.
+
+    :param spec: the release's.
+    """
+    checked, answers = (spec.get("evidence") or {}).get("tests") or {}, spec.get("answers") or {}
+    told = {}
+    for name in TESTS:
+        one = checked.get(name) or {}
+        told[name] = max(float(one.get("points") or 0), 0.5 if name in answers and not one.get("failed") else 0.0)
+    return told
+
+
+def failed(spec: Mapping[str, Any]) -> frozenset[str]:
+    """Tests that the check found not to hold."""
+    checked = (spec.get("evidence") or {}).get("tests") or {}
+    return frozenset(name for name in TESTS if (checked.get(name) or {}).get("failed"))
+
+
+def next_half(spec: Mapping[str, Any]) -> dict[str, str]:
+    """What the next half point takes: a test of each of the weakest sections, and what to do about it.
+
+    :returns: id → "answer" (a person can), "fix" (the check found that it does not hold) or "automate".
+    """
+    points, broken = points_of(spec), failed(spec)
+    least, sums = score(points)
+    chosen = {}
+    for section in (section for section in SECTIONS if sums[section] == least):
+        tests = [name for name in TESTS if name.startswith(f"{section}-")]
+        ways = {
+            "answer": [name for name in tests if not points[name] and name not in broken],
+            "fix": [name for name in tests if name in broken],
+            "automate": [name for name in tests if points[name] == 0.5],
+        }
+        way, named = next(((way, names) for way, names in ways.items() if names), ("", []))
+        if named:
+            chosen[named[0]] = way
+    return chosen
 
 
 def score(points: Mapping[str, float]) -> tuple[float, dict[str, float]]:

@@ -20,7 +20,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from v2 import passes
+from v2 import MARK, mark, passes
 from volume import Stop, code_digest, file_digest, last_words, read_code, release_folder
 
 
@@ -38,6 +38,21 @@ class ReadsAndInference:
             headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
             await send({"type": "http.response.start", "status": 403, "headers": headers})
             await send({"type": "http.response.body", "body": body})
+
+
+class Marked:
+    """ASGI middleware that says on each answer, errors too, which release gave it, and from which file."""
+
+    def __init__(self, app, said: str) -> None:
+        self.app, self.header = app, (MARK.encode(), said.encode())
+
+    async def __call__(self, scope, receive, send) -> None:
+        async def send_marked(message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), self.header]}
+            await send(message)
+
+        await self.app(scope, receive, send_marked if scope["type"] == "http" else send)
 
 
 def take_copy(release: str, wanted: str, wanted_code: str, folder: Path) -> None:
@@ -97,6 +112,8 @@ def main(model: str, release: str, wanted: str, wanted_code: str, port: str = "8
     from kserve.model_server import app
 
     app.add_middleware(ReadsAndInference)
+    build = app.build_middleware_stack  # around all of it: what answers an exception is outside of any middleware
+    app.build_middleware_stack = lambda: Marked(build(), mark(release, wanted))
     runpy.run_module("sklearnserver", run_name="__main__", alter_sys=True)
     return 0
 

@@ -43,6 +43,7 @@ from kube import (
     phase_of,
     seconds_since,
 )
+from v2 import MARK, mark
 from volume import ROOT, read_json, release_folder
 
 Object = dict[str, Any]
@@ -58,7 +59,7 @@ FIGURES_SECONDS = 600  # so much longer a replaced one stays up at most, until t
 LEAST_JUDGED = 20  # answers before a share of disagreement means something
 FORWARD = ("Waiting", "Approved", "Shadow", "Canary")
 NO_ROUTE: dict[str, Any] = {"mode": "stable", "stable": None, "candidate": None, "share": 0, "gone": {}}
-UNANSWERED = 20  # tries of a server that is ready and gives no answer
+UNANSWERED = 60  # tries of a server that is ready and cannot be reached: its Service becomes known a moment later
 QUESTIONS = 10  # asked in one tick when nobody else asks
 EVERY_BUSY, EVERY_IDLE = 0.5, 5.0
 
@@ -143,9 +144,11 @@ def name_of(route: Mapping[str, Any], place: str) -> str:
     return (route.get(place) or {}).get("release") or ""
 
 
-def target(name: str) -> dict[str, str]:
+def target(release: Object) -> dict[str, str]:
     """A release as a route has it."""
-    return {"release": name, "url": SERVER_URL.format(release=name)}
+    name = release["metadata"]["name"]
+    digest = release["spec"]["evidence"]["digests"]["model"]
+    return {"release": name, "url": SERVER_URL.format(release=name), "digest": digest}
 
 
 def follows(seen: Seen) -> bool:
@@ -267,7 +270,7 @@ def _candidate(seen: Seen) -> Step | None:
             few = follows(seen) and min(one["timed"] for one in seen.stats["releases"].values()) < LEAST_TIMED
             if few and over < FIGURES_SECONDS:
                 return Step("ask", name)
-            return Step("route", name, {**route, "mode": "stable", "stable": target(name), "candidate": None})
+            return Step("route", name, {**route, "mode": "stable", "stable": route["candidate"], "candidate": None})
         return None
     if stable in seen.releases and taken_back(seen.releases[stable]):
         step = _replace_by_earlier(seen, seen.releases[stable], taken_back(seen.releases[stable]))
@@ -337,7 +340,7 @@ def _replace_by_earlier(seen: Seen, release: Object, reason: str) -> Step | None
     if server.state != "ready":
         return WAIT
     gone = {**(seen.route.get("gone") or {}), name: reason}
-    return Step("route", name, {**seen.route, "stable": target(earlier), "gone": gone}, message=reason)
+    return Step("route", name, {**seen.route, "stable": target(seen.releases[earlier]), "gone": gone}, message=reason)
 
 
 def earlier_release(seen: Seen, release: Object) -> str:
@@ -401,8 +404,8 @@ def _next_one(seen: Seen) -> Step | None:
         gone = {**(seen.route.get("gone") or {}), first: problem}
         return Step("route", first, {**seen.route, "gone": gone}, message=problem)
     if not name_of(seen.route, "stable"):
-        return Step("route", first, {**seen.route, "mode": "stable", "stable": target(first)})
-    return Step("route", first, {**seen.route, "mode": "shadow", "candidate": target(first), "share": 0})
+        return Step("route", first, {**seen.route, "mode": "stable", "stable": target(coming[0])})
+    return Step("route", first, {**seen.route, "mode": "shadow", "candidate": target(coming[0]), "share": 0})
 
 
 def _cleanup(seen: Seen) -> Step | None:
@@ -480,7 +483,8 @@ def server_of(deployment: Object, its_pods: list[Object], wanted: str) -> Server
     current = (deployment["metadata"].get("annotations") or {}).get(MANIFEST_NOTE) == wanted
     if spec.get("replicas") == 0:
         return Server("parked", current=current)
-    if status.get("readyReplicas"):
+    observed = (status.get("observedGeneration") or 0) >= (deployment["metadata"].get("generation") or 0)
+    if status.get("readyReplicas") and observed:  # else it is the state of what was wanted before
         return Server("ready", current=current)
     for pod in its_pods:
         for container in (pod.get("status") or {}).get("containerStatuses") or []:
@@ -520,9 +524,10 @@ class Answered(OSError):
     """An answer that is no success."""
 
 
-def fetch(url: str, body: Any = None, seconds: float = 5) -> Any:
+def fetch(url: str, body: Any = None, seconds: float = 5, marked: str = "") -> Any:
     """JSON from an address.
 
+    :param marked: what the header MARK of the answer must say; one that does not say it is no answer.
     :raises Answered: when the answer is no success.
     :raises OSError: when there is no answer.
     """
@@ -538,6 +543,8 @@ def fetch(url: str, body: Any = None, seconds: float = 5) -> Any:
         raise OSError(f"{type(error).__name__}: {error}") from error
     finally:
         connection.close()
+    if marked and response.headers.get(MARK) != marked:
+        raise OSError("another server answered in its place")
     if response.status != 200:
         raise Answered(f"it answered {response.status}.")
     return json.loads(answer)
@@ -620,7 +627,7 @@ class Switch:
             self._kube.delete("Deployment", f"serve-{step.release}")
             self._kube.delete("Service", f"serve-{step.release}")
         elif step.do == "try":
-            told = self._try(model, step.release)
+            told = self._try(model, seen.releases[step.release])
             if told is not None:
                 self._trials.setdefault(model, {})[step.release] = told
         elif step.do == "ask":
@@ -663,22 +670,24 @@ class Switch:
     def _probes(self, release: str) -> list[Object]:
         return read_json(release_folder(release, self._root) / "probe.json") or []
 
-    def _try(self, model: str, release: str) -> str | None:
+    def _try(self, model: str, release: Object) -> str | None:
         """Ask a server held-out cases directly.
 
-        :returns: "" when it answers as in the check, else what was wrong; None when there was no answer yet: a Service
-            reaches each node a moment after its Pods are ready, and until then whoever is behind the node's gateway
-            may answer in its place.
+        :returns: "" when it answers as in the check, else what was wrong; None when it has not answered yet: a Service
+            reaches each node a moment after its Pods are ready.
         """
-        url = f"{target(release)['url']}/v2/models/{model}/infer"
-        for probe in self._probes(release)[:QUESTIONS]:
+        name, server = release["metadata"]["name"], target(release)
+        for probe in self._probes(name)[:QUESTIONS]:
             try:
-                answer = fetch(url, probe["question"], 10)
+                answer = fetch(
+                    f"{server['url']}/v2/models/{model}/infer", probe["question"], 10, mark(name, server["digest"])
+                )
                 [found] = answer["outputs"][0]["data"]
+            except Answered as error:
+                return str(error)
             except OSError as error:
-                self._unanswered[release] = self._unanswered.get(release, 0) + 1
-                problem = str(error) if isinstance(error, Answered) else f"it gave no answer: {error}."
-                return problem if self._unanswered[release] >= UNANSWERED else None
+                self._unanswered[name] = self._unanswered.get(name, 0) + 1
+                return f"it gave no answer: {error}." if self._unanswered[name] >= UNANSWERED else None
             except (ValueError, KeyError, IndexError, TypeError):
                 return "it gave an answer that is none."
             if not _alike(found, probe["answer"]):
@@ -730,10 +739,11 @@ def trim_release(release: Object) -> Object:
 
 def trim_deployment(deployment: Object) -> Object:
     """Marks and state of a Deployment."""
+    spec, status = deployment.get("spec") or {}, deployment.get("status") or {}
     return {
-        "metadata": {key: deployment["metadata"].get(key) for key in ("name", "labels", "annotations")},
-        "spec": {"replicas": (deployment.get("spec") or {}).get("replicas")},
-        "status": {"readyReplicas": (deployment.get("status") or {}).get("readyReplicas") or 0},
+        "metadata": {key: deployment["metadata"].get(key) for key in ("name", "labels", "annotations", "generation")},
+        "spec": {"replicas": spec.get("replicas")},
+        "status": {key: status.get(key) or 0 for key in ("readyReplicas", "observedGeneration")},
     }
 
 

@@ -15,7 +15,13 @@ from typing import Any
 READ = ("GET", "HEAD")
 INFERENCE = re.compile(r"/v1/models/[^/]+:(predict|explain)|/v2/models/[^/]+(/versions/[^/]+)?/infer")
 MODEL = re.compile(r"/v[12]/models/([^/:]+)")
+MARK = "x-loop-served-by"  # header of each answer of serve.py
 CLOSE = 0.01  # numbers this near, relatively, are the same answer
+
+
+def mark(release: str, digest: str) -> str:
+    """What the header MARK says: whose answer it is. Whoever else may answer at a server's address does not say it."""
+    return f"{release} {digest}"
 
 
 def passes(method: str, path: str) -> bool:
