@@ -27,6 +27,10 @@ options:
     description: The folder on this computer from which relative paths of models' code start.
     type: str
     default: ""
+  notify:
+    description: Where people are told, as in the variable C(loop_notify).
+    type: raw
+    default: []
 seealso:
   - plugin: bramble.kube.loop_gate
     plugin_type: filter
@@ -48,12 +52,13 @@ _value:
   elements: str
 """
 
+from ansible_collections.bramble.kube.plugins.module_utils.loop.notify import errors as notify_errors
 from ansible_collections.bramble.kube.plugins.module_utils.loop.settings import errors
 
 
-def loop_errors(value, people, folder=""):
+def loop_errors(value, people, folder="", notify=()):
     """See DOCUMENTATION."""
-    return errors(value, people, folder)
+    return [*errors(value, people, folder), *notify_errors(notify or [])]
 
 
 class FilterModule:

@@ -12,16 +12,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import threading
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import kube
 import pytest
 from apiserver import free_port
 from loop_api import Person, push_rules, rules
+from loop_caller import Caller
 from played_loop import ROOT, Front, Kubelet, Program
 
 pytestmark = [
@@ -40,42 +38,6 @@ MODEL = {
     "keep_seconds": 10,
     "canary_share": 0.3,
 }
-
-
-class Caller:
-    """Somebody who asks the router all the time.
-
-    :ivar failed: what went wrong, as (seconds, words).
-    """
-
-    def __init__(self, url: str, question: dict) -> None:
-        self._url, self._content = url, json.dumps(question).encode()
-        self.calls, self.failed, self.by = 0, [], {}
-        self.slowest = 0.0
-        self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, daemon=True) for _number in range(2)]
-        for thread in self._threads:
-            thread.start()
-
-    def _ask(self) -> None:
-        while not self._over.wait(0.05):
-            begin = time.monotonic()
-            try:
-                request = urllib.request.Request(self._url, self._content, {"Content-Type": "application/json"})
-                with urllib.request.urlopen(request, timeout=15) as response:
-                    json.loads(response.read())["outputs"]
-                    release = response.headers["x-loop-release"]
-                    self.by[release] = self.by.get(release, 0) + 1
-            except (OSError, ValueError, KeyError) as error:
-                words = error.read() if isinstance(error, urllib.error.HTTPError) else error
-                self.failed.append((time.time(), str(words)))
-            self.calls += 1
-            self.slowest = max(self.slowest, time.monotonic() - begin)
-
-    def stop(self) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join(20)
 
 
 class Loop:

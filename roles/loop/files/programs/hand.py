@@ -35,6 +35,7 @@ from kube import (
     phase_of,
     seconds_since,
 )
+from notify import Notifier
 from volume import ROOT, code_digest, read_corrections, read_json, release_folder
 
 Object = dict[str, Any]
@@ -468,13 +469,14 @@ def main() -> int:
     gates = Mirror(kube, "Gate", changed=woken.set).start()
     jobs = Mirror(kube, "Job", MODEL_LABEL, trim_job, woken.set).start()
     code = Mirror(kube, "ConfigMap", MODEL_LABEL, changed=woken.set).start()
-    hand = Hand(kube)
+    hand, notifier = Hand(kube), Notifier(kube).start()
     print(f"hand: at work since {now()}", flush=True)
     while True:
         woken.wait(EVERY)
         woken.clear()
         if all(mirror.fresh for mirror in (releases, gates, jobs, code)):
             hand.tick(World(releases.objects(), gates.objects().get("gate"), jobs.objects(), code.objects()))
+            notifier.look(releases.objects())
         time.sleep(0.2)
 
 
