@@ -169,7 +169,7 @@ class Notifier:
             time.sleep(1)
 
     def tell(self, names: Sequence[str]) -> None:
-        """Tell each target of each of these releases, if it has not been told and is not to be left alone for a while."""
+        """Tell each target of these releases that has not been told, unless it failed just now."""
         known = read_json(self._file) or {}
         for name in names:
             for target in known.get("targets") or []:
