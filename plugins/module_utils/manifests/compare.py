@@ -48,6 +48,17 @@ _DEFAULTS_INSIDE = frozenset(
         ("spec", "volumeMode", '"Filesystem"'),
     ]
 )
+# Fields whose structs are owned as a whole (`x-kubernetes-map-type: atomic`, also in CRDs that embed them). Any other
+# struct that managedFields name without its fields was empty when it was applied.
+_ATOMIC = frozenset(
+    [
+        *["claimRef", "configMapKeyRef", "dataSource", "fieldRef", "fileKeyRef", "involvedObject", "labelSelector"],
+        *["matchConstraints", "matchResources", "namespaceSelector", "nodeSelector", "nodeTopology", "objectSelector"],
+        *["paramKind", "paramRef", "podSelector", "port", "preference", "regarding", "related", "required"],
+        *["requiredDuringSchedulingIgnoredDuringExecution", "resourceFieldRef", "roleRef", "scaleTargetRef"],
+        *["scopeSelector", "secretKeyRef", "selector", "targetRef"],
+    ]
+)
 # Keys of list items that may be left out, and what the server then takes (`+default` beside the list's map keys).
 _KEY_DEFAULTS = {"protocol": "TCP"}
 
@@ -141,6 +152,8 @@ def _map(desired: dict, fields: dict, live: Any, path: tuple, builtin: bool) -> 
         found = live.get(key, _MISSING)
         if _is_whole(owned):
             result = _whole(value, found, (*path, key), builtin)
+            if result == EQUAL and value and isinstance(value, dict) and key not in _ATOMIC:
+                result = UNSURE
         elif isinstance(value, dict):
             result = _map(value, owned, found, (*path, key), builtin)
         elif isinstance(value, list):
@@ -264,12 +277,18 @@ def _whole(desired: Any, live: Any, path: tuple, builtin: bool) -> int:
 
 
 def _struct_inside(desired: dict, live: dict, path: tuple, builtin: bool) -> int:
-    """A struct inside a value that is owned as a whole: what is more on the server must be a known default."""
+    """A struct inside a value that is owned as a whole: what is more on the server must be a known default.
+
+    Whether an empty value that the server does not have was sent before, nobody noted.
+    """
     verdict = EQUAL
     for key, value in desired.items():
-        verdict = max(verdict, _whole(value, live.get(key, _MISSING), (*path, key), builtin))
+        found = live.get(key, _MISSING)
+        verdict = max(verdict, _whole(value, found, (*path, key), builtin))
         if verdict == DIFFERENT:
             return DIFFERENT
+        if found is _MISSING:
+            verdict = UNSURE
     around = next((name for name in reversed(path) if name is not None), "")
     for key, value in live.items():
         if key not in desired:

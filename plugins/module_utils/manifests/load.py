@@ -118,7 +118,7 @@ def load(
     elif if_wanted and not sources:
         with slips.noted():
             raise ManifestError(f"src {nothing}")
-    _refuse_duplicates(items, slips)
+    refuse_duplicates(items, slips)
     slips.tell()
     return items
 
@@ -294,7 +294,8 @@ def what(value: Any) -> str:
     return "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else type(value).__name__
 
 
-def _refuse_duplicates(items: list[Item], slips: Slips) -> None:
+def refuse_duplicates(items: list[Item], slips: Slips) -> None:
+    """Note each object that is there for the second time."""
     seen: dict[tuple, Item] = {}
     for item in items:
         first = seen.setdefault(item.identity, item)

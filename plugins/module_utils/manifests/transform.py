@@ -14,7 +14,7 @@ from typing import Any
 
 from .compare import LAST_APPLIED, is_builtin
 from .errors import ManifestError, Slips
-from .load import Item, what
+from .load import Item, refuse_duplicates, what
 
 # kind → where its Pod template is
 _TEMPLATES: dict[str, tuple[str, ...]] = {
@@ -91,13 +91,16 @@ def refuse_wrong_scopes(items: Iterable[Item], namespaced: Callable[[Item], bool
 def set_namespaces(items: Iterable[Item], namespaced: Callable[[Item], bool | None], default: str) -> None:
     """Put namespaced objects without a namespace into `default`.
 
-    :raises ManifestError: for an object with a namespace whose kind has none.
+    :raises ManifestError: for an object with a namespace whose kind has none, and for two that are one in `default`.
     """
     items = list(items)
     refuse_wrong_scopes(items, namespaced)
     for item in items:
         if not item.namespace and namespaced(item):
             item.object["metadata"] = dict(item.object["metadata"], namespace=default)
+    slips = Slips()
+    refuse_duplicates(items, slips)
+    slips.tell()
 
 
 def pod_specs(document: dict) -> Iterator[dict]:

@@ -157,6 +157,15 @@ DOUBTS = {
     "an unknown default in an atomic value": lambda _wanted, found: container_of(found)["env"][1]["valueFrom"][
         "fieldRef"
     ].update(new=1),
+    "an empty value in an atomic one that may not have been sent": lambda wanted, _found: container_of(wanted)["env"][
+        1
+    ]["valueFrom"]["fieldRef"].update(new={}),
+    "a map that was empty when it was applied": lambda wanted, found: (
+        [container_of(side).update(securityContext={"privileged": False}) for side in (wanted, found)]
+        and found["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:template"]["f:spec"]["f:containers"][
+            'k:{"name":"c"}'
+        ].update({"f:securityContext": {}})
+    ),
     "items in another order": lambda _wanted, found: container_of(found)["env"].reverse(),
     "one item twice": lambda wanted, found: (
         [container_of(side)["env"].append(container_of(side)["env"][0]) for side in (wanted, found)]

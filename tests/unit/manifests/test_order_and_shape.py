@@ -71,6 +71,13 @@ def test_a_namespace_is_filled_in_and_a_wrong_one_refused():
         )
 
 
+def test_two_that_are_one_object_in_the_default_namespace_are_refused():
+    scope = lambda entry: order.known_scope(entry.group, entry.kind, {})  # noqa: E731
+    shape.set_namespaces([item("ConfigMap"), item("ConfigMap", namespace="other")], scope, "team")
+    with pytest.raises(ManifestError, match=r"ConfigMap team/x is in the set twice: at f\.yaml:3 and at f\.yaml:3"):
+        shape.set_namespaces([item("ConfigMap"), item("ConfigMap", namespace="team")], scope, "team")
+
+
 def test_images_by_reference_repository_or_prefix():
     images = {"nginx:1.27": "mirror/web:stable", "quay.io/org/app": "registry.local/app", "docker.io/": "hub.local/x"}
     names = ["nginx:1.27", "docker.io/library/nginx:1.27", "quay.io/org/app:1.0", "busybox", "localhost:5000/app"]
