@@ -158,6 +158,14 @@ def dump(data: Any) -> str:
     return yaml.dump(data, Dumper=_dumper(), default_flow_style=False, allow_unicode=True, width=1 << 20)
 
 
+class _Plain(dict):
+    """Text of plain scalars → value; most come many times."""
+
+    def __missing__(self, text: str) -> Any:
+        value = self[text] = plain(text)
+        return value
+
+
 class _Builder:
     """Turns the events of one stream into values."""
 
@@ -166,7 +174,7 @@ class _Builder:
         self._source = source
         self._anchors: dict[str, Any] = {}
         self._copied = 0
-        self._scalars: dict[str, Any] = {}
+        self._plain = _Plain()
 
     def documents(self) -> Iterator[tuple[int, Any]]:
         while True:
@@ -182,13 +190,20 @@ class _Builder:
     def _value(self, event: Any) -> Any:
         kind = type(event)
         if kind is yaml.ScalarEvent:
-            value = self._scalar(event)
+            if event.tag is not None:
+                value = self._tagged(event)
+            elif event.implicit[0]:
+                value = self._plain[event.value]
+                if type(value) is float:
+                    self._refuse_no_number(value, event)
+            else:
+                value = event.value
         elif kind is yaml.MappingStartEvent:
             value = self._mapping(event)
         elif kind is yaml.SequenceStartEvent:
             value = []
             step = self._next()
-            while not isinstance(step, yaml.SequenceEndEvent):
+            while type(step) is not yaml.SequenceEndEvent:
                 value.append(self._value(step))
                 step = self._next()
         else:
@@ -218,9 +233,13 @@ class _Builder:
         value: dict[str, Any] = {}
         written = value  # the keys that stand here themselves, as soon as there are others
         event = self._next()
-        while not isinstance(event, yaml.MappingEndEvent):
-            key = self._value(event)
-            if key == "<<" and isinstance(event, yaml.ScalarEvent) and event.implicit[0]:
+        while type(event) is not yaml.MappingEndEvent:
+            # Most keys are plain text, without an anchor; a call for each would be a tenth of the whole reading.
+            simple = type(event) is yaml.ScalarEvent and event.implicit[0] and event.tag is None and not event.anchor
+            key = self._plain[event.value] if simple else None
+            if type(key) is not str:
+                key = self._value(event)
+            if key == "<<" and type(event) is yaml.ScalarEvent and event.implicit[0]:
                 # What stands above is overwritten, what stands below overwrites.
                 merged = self._merged(self._value(self._next()), start)
                 if written is value:
@@ -256,16 +275,12 @@ class _Builder:
             return repr(key)
         raise ManifestError(f"{self._at(event)} has a key that is not text; put it in quotes.")
 
-    def _scalar(self, event: Any) -> Any:
-        text = event.value
-        tag = event.tag
-        if (tag is None and event.implicit[0]) or tag in _RESOLVED:
-            if text not in self._scalars:
-                self._scalars[text] = plain(text)
-            value = self._scalars[text]
-            if isinstance(value, float) and not math.isfinite(value):
-                raise ManifestError(f"{self._at(event)} has the number {text}, which no Kubernetes object can hold.")
-            if tag in _RESOLVED and type(value) not in _RESOLVED[tag]:
+    def _tagged(self, event: Any) -> Any:
+        text, tag = event.value, event.tag
+        if tag in _RESOLVED:
+            value = self._plain[text]
+            self._refuse_no_number(value, event)
+            if type(value) not in _RESOLVED[tag]:
                 raise ManifestError(
                     f"{self._at(event)} has {text!r} with the tag !!{tag[len(_TAG) :]}, which it is not."
                 )
@@ -279,6 +294,10 @@ class _Builder:
                     "binaryData as base64, without the tag."
                 ) from None
         return text
+
+    def _refuse_no_number(self, value: Any, event: Any) -> None:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ManifestError(f"{self._at(event)} has the number {event.value}, which no Kubernetes object can hold.")
 
     def _at(self, event: Any) -> str:
         return f"{self._source}:{event.start_mark.line + 1}"
