@@ -38,8 +38,21 @@ class ReadsAndInference:
             await send({"type": "http.response.body", "body": body})
 
 
+def answer_text() -> None:
+    """Let models answer with text. KServe 0.21.0 writes text of object arrays alone, and scikit-learn gives others."""
+    from kserve.protocol.infer_type import InferOutput
+
+    write = InferOutput.set_data_from_numpy
+
+    def set_data_from_numpy(self, tensor, binary_data=True):
+        return write(self, tensor.astype(object) if tensor.dtype.kind == "U" else tensor, binary_data)
+
+    InferOutput.set_data_from_numpy = set_data_from_numpy
+
+
 if __name__ == "__main__":
     from kserve.model_server import app
 
+    answer_text()
     app.add_middleware(ReadsAndInference)
     runpy.run_module("sklearnserver", run_name="__main__", alter_sys=True)

@@ -95,6 +95,18 @@ def try_load(release: str, folder: Path) -> None:
         raise Stop(f"the model of {release} cannot be loaded here: {type(error).__name__}: {error}") from error
 
 
+def answer_text() -> None:
+    """Let models answer with text. KServe 0.21.0 writes text of object arrays alone, and scikit-learn gives others."""
+    from kserve.protocol.infer_type import InferOutput
+
+    write = InferOutput.set_data_from_numpy
+
+    def set_data_from_numpy(self, tensor, binary_data=True):
+        return write(self, tensor.astype(object) if tensor.dtype.kind == "U" else tensor, binary_data)
+
+    InferOutput.set_data_from_numpy = set_data_from_numpy
+
+
 def main(model: str, release: str, wanted: str, wanted_code: str, port: str = "8080") -> int:
     """Serve; returns when the server ends."""
     folder = Path(tempfile.mkdtemp(prefix="serve-"))
@@ -111,6 +123,7 @@ def main(model: str, release: str, wanted: str, wanted_code: str, port: str = "8
     sys.argv = ["sklearnserver", *options]
     from kserve.model_server import app
 
+    answer_text()
     app.add_middleware(ReadsAndInference)
     build = app.build_middleware_stack  # around all of it: what answers an exception is outside of any middleware
     app.build_middleware_stack = lambda: Marked(build(), mark(release, wanted))
