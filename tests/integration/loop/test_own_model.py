@@ -33,7 +33,7 @@ POISONED = EXAMPLE.read_text(encoding="utf-8").replace(
     "    y[::10] = (y[::10] + 1) % 10\n    return Data(digits.data, y,",
 )
 
-MACHINES = '''
+MACHINES = """
 from collections import namedtuple
 
 import numpy
@@ -65,11 +65,11 @@ def show(x):
         "age": 7,
         "note": "<b>hums</b>",
     }
-'''
+"""
 
 
 #: Coloured pictures: pieces of the two photographs that scikit-learn ships.
-PIECES = '''
+PIECES = """
 from collections import namedtuple
 
 import numpy
@@ -103,7 +103,7 @@ def train(X, y):
 
 def show(x):
     return {"width": SIDE, "height": SIDE, "pixels": [round(float(value), 3) for value in x]}
-'''
+"""
 
 
 class Checked(NamedTuple):
@@ -187,7 +187,7 @@ def test_coloured_pictures(checked: Callable[..., Checked]) -> None:
 
 
 def test_a_tenth_of_the_labels_wrong_misses_the_example_s_threshold(checked: Callable[..., Checked]) -> None:
-    assert POISONED != EXAMPLE.read_text(encoding="utf-8")
+    assert EXAMPLE.read_text(encoding="utf-8") != POISONED
     sound = checked({"model.py": EXAMPLE.read_text(encoding="utf-8")}).evidence
     evidence, cases = checked({"model.py": POISONED}, release="own-2")
     threshold = 0.93  # docs/gate.md: the example's own

@@ -110,6 +110,7 @@ def test_modules(build: Builder) -> None:
     assert "components.front;" in build.text("components/shop/front.jsonnet")
     names = [o["metadata"]["name"] for o in build.render(components=["shop.front"]).objects]
     assert names == ["front"]
+    assert 'zone: "x"' in build.text("components/shop/params.libsonnet")
     build.apply(modules=[{"name": "shop", "state": "absent"}])
     assert not (build.root / "components/shop").exists()
 

@@ -161,8 +161,11 @@ def test_json_that_would_not_arrive_as_written_is_refused(content, sentence):
 
 
 def test_numbers_of_json_are_those_of_go():
-    (item,) = load.parse(ONE[:-1] + ', "data": [1.0, 1e3, 99999999999999999999, 9223372036854775807, 0.5]}', "f.json")
-    assert repr(item.object["data"]) == "[1, 1000, 1e+20, 9223372036854775807, 0.5]"
+    (item,) = load.parse(
+        ONE[:-1] + ', "data": [1.0, 1e3, 99999999999999999999, 9223372036854775807, -9223372036854775808, 0.5]}',
+        "f.json",
+    )
+    assert repr(item.object["data"]) == "[1, 1000, 1e+20, 9223372036854775807, -9223372036854775808, 0.5]"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

@@ -238,6 +238,15 @@ def test_structural_schemas(old, new, reported):
     assert reported in "".join(dropped) and bool(dropped) is bool(reported)
 
 
+def test_of_metadata_a_schema_keeps_what_it_says_of_the_name():
+    named = {"type": "object", "properties": {"name": {"type": "string", "maxLength": 5, "description": "d"}}}
+    found = definitions.structural({"properties": {"metadata": named}}, True, [])
+    assert found["properties"]["metadata"] == {
+        "type": "object",
+        "properties": {"name": {"type": "string", "maxLength": 5}},
+    }
+
+
 def test_a_slip_does_not_take_a_definitions_validation_away():
     spec = {"group": "x.org", "version": "v1", "names": {}, "validation": {"openAPIV3schema": {"type": "object"}}}
     with pytest.raises(ValueError, match="openAPIV3schema, where openAPIV3Schema alone belongs"):

@@ -50,6 +50,14 @@ def test_webhooks_and_policies_are_known_to_deny(message):
     assert not refusal.is_denied(ApiError(403, {"message": 'services "s" is forbidden: User "u" cannot create'}))
 
 
+def test_a_copy_without_a_field_at_the_servers_path():
+    document = {"spec": {"containers": [{"name": "a", "x": 1}, {"name": "b", "x": 2}], "list": [{"y": 3}, {"y": 4}]}}
+    found = refusal.without(document, '.spec.containers[name="b"].x')
+    assert found["spec"]["containers"] == [{"name": "a", "x": 1}, {"name": "b"}]
+    assert refusal.without(document, ".spec.list[1].y")["spec"]["list"] == [{"y": 3}, {}]
+    assert refusal.without(document, ".spec.absent.x") is None
+
+
 def test_what_does_not_fit_into_gos_own_types_is_told_at_once_with_its_place():
     said = "failed to convert new object (n/x; apps/v1, Kind=X) to proper version: unable to convert unstructured "
     error = ApiError(

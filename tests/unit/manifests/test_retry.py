@@ -110,6 +110,17 @@ def test_what_is_forbidden_by_a_ready_api_server_stays_so():
     assert server.asked == 2
 
 
+def test_a_wave_tries_once_what_never_changes():
+    tries = []
+
+    def attempt(task: int) -> None:
+        tries.append(task)
+        raise answer(422)
+
+    outcomes = retry.Wave(attempt, workers=2, timeout=10).run([1, 2])
+    assert sorted(tries) == [1, 2] and [outcome.tries for outcome in outcomes] == [1, 1]
+
+
 def test_a_wave_does_everything_and_goes_on_around_what_fails_for_now():
     order: list[int] = []
     failures = {3: 2}

@@ -86,6 +86,15 @@ def test_a_server_with_another_time_is_refused_before_it_is_set(pi, monkeypatch)
     assert pi.read(clock.CHRONY_FILE) == ""
 
 
+def test_servers_that_are_set_already_are_neither_asked_nor_set_again(pi, monkeypatch) -> None:
+    put_chrony(pi, 0)
+    monkeypatch.setattr(ntp, "ask", lambda server: pytest.fail("a server was asked"))
+    wanted = {**OPTIONS, "servers": ["10.0.0.1"]}
+    file, text = clock.wanted_file("chrony", wanted["servers"])
+    pi.put(file, text)
+    assert clock.run(pi, wanted, True)["diff"] == []
+
+
 @pytest.mark.parametrize(("offset", "behind"), [(TEN_YEARS, 0), (0, TEN_YEARS)])
 def test_a_clock_that_is_synchronised_to_another_time_is_no_right_clock(pi, monkeypatch, offset, behind) -> None:
     """Behind: the computer that runs Ansible."""

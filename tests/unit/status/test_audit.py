@@ -428,6 +428,12 @@ def test_what_could_not_be_read_is_unknown(harm: Harm, items: str) -> None:
     assert unread(harm) == set(items.split())
 
 
+def test_why_the_levels_of_namespaces_are_unknown_is_said() -> None:
+    sketch = Audited()
+    sketch.audit[MASTER]["admission"].update(path="/a", trouble="Permission denied")
+    assert "/a could not be read (Permission denied)" in sketch.results()["5.2.2"].found
+
+
 KUBELETS = {f"4.2.{n}" for n in range(1, 15)}
 
 

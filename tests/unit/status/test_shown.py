@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 from scenes import NAMES, Sketch, pod, trouble
 
-from ansible_collections.bramble.kube.plugins.module_utils.status import audit, audit_items
+from ansible_collections.bramble.kube.plugins.module_utils.status import audit, audit_items, drawing, summary
 from ansible_collections.bramble.kube.plugins.module_utils.status.diagnosis import diagnose
 from ansible_collections.bramble.kube.plugins.module_utils.status.report import page
 from ansible_collections.bramble.kube.plugins.module_utils.status.screen import audit_screen, screen
@@ -73,6 +73,13 @@ def test_a_healthy_cluster_fits_on_one_screen() -> None:
     assert len(drawn.splitlines()) <= 24
     assert "3 of 3 Pis Ready, all is well" in drawn
     assert "last drill with a backup: 2026-05-27 with kept-1, 1234 objects in 35 s" in " ".join(drawn.split())
+
+
+def test_the_drawing_is_as_wide_as_its_pis() -> None:
+    scene = Sketch().scene()
+    rows = [summary.pi_row(scene, pi) for pi in scene.pis]
+    widths = [int(re.search(r'viewBox="0 0 (\d+)', drawing.cluster(rows[:number], True))[1]) for number in (1, 2, 3)]
+    assert widths[0] == widths[1] < widths[2], "a master alone, with one node, and with two beside each other"
 
 
 def test_the_page_is_whole_and_needs_nothing_else() -> None:
