@@ -436,3 +436,21 @@ def test_the_run_shows_the_score_and_takes_a_release_back(loop: Loop, caller: Ca
     loop.until(name, "RolledBack", seconds=120)
     wait("the earlier one is live", lambda: live(loop) not in ("", name), 60)
     assert caller.failed == []
+
+
+def test_a_restore_brings_the_record_back(loop: Loop, caller: Caller, tmp_path: Path) -> None:
+    caller.stop()  # the whole control plane goes and comes
+    (tmp_path / "password").write_text("quiet as a mouse\n")
+    (tmp_path / "password").chmod(0o600)
+    vault = ("--vault-password-file", f"{tmp_path}/password", "-e", f"backup_dest={tmp_path}/kept")
+    done = loop.play("playbooks/backup.yml", *vault)
+    assert done.returncode == 0, done.stdout[-3000:]
+    kept = {one["metadata"]["name"]: one["spec"] for one in loop.objects("releases", "-n", "loop")}
+    later = following(newest(loop))
+    loop.ask("ada", later)
+    done = loop.play("playbooks/restore.yml", *vault)
+    assert done.returncode == 0, done.stdout[-3000:]
+    found = {one["metadata"]["name"]: one["spec"] for one in loop.objects("releases", "-n", "loop")}
+    assert found == kept
+    assert sum("decision" in spec for spec in found.values()) >= 6
+    assert told(loop.decide, "ben", next(name for name, spec in found.items() if "decision" in spec))

@@ -83,7 +83,17 @@ def decide(who: Visitor, name: str, verdict: str = "approved", reason: str = "I 
 
 def test_nobody_without_a_login_sees_anything(desk: Desk, seen) -> None:
     name = seen()
-    places = ["/", "/models/digits", "/record", "/record.json", "/me", "/events", "/nowhere", "/releases/nothing-1"]
+    places = [
+        "/",
+        "/models/digits",
+        "/record",
+        "/record.json",
+        "/record/digits.json",
+        "/me",
+        "/events",
+        "/nowhere",
+        "/releases/nothing-1",
+    ]
     places += [
         f"/releases/{name}{rest}" for rest in ("", "/decide", "/record.json", "/review", "/review/1", "/review/end")
     ]
@@ -597,6 +607,10 @@ def test_the_record(desk: Desk, seen) -> None:
     assert "Kept for the record." in ben.get("/record").body
     (entry,) = [entry for entry in json.loads(ben.get("/record.json").body) if entry["release"] == name]
     assert entry["decision"]["by"] == "ben" and entry["evidence"]["digests"]["model"].startswith("sha256:")
+    assert entry in json.loads(ben.get("/record/digits.json").body)
+    assert all(one["model"] == "wine" for one in json.loads(ben.get("/record/wine.json").body))
+    assert ben.get("/record/digitz.json").status == 404
+    assert 'href="/record/digits.json"' in ben.get("/models/digits").body
 
 
 # At once, and in spite of faults -------------------------------------------------------------------------------------

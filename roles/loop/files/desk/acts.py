@@ -365,8 +365,12 @@ def _record_of(desk: Desk, one: rules.Object) -> dict[str, Any]:
 
 
 def record_json(desk: Desk, asked: Asked) -> Response:
-    """GET /record.json"""
-    decided = [one for one in asked.visit.board.releases.values() if rules.spec(one).get("decision")]
+    """GET /record.json, GET /record/MODEL.json"""
+    model = asked.place.get("model", "")
+    if model and model not in asked.visit.board.models():
+        raise Problem(404, "notfound")
+    known = asked.visit.board.of(model) if model else asked.visit.board.releases.values()
+    decided = [one for one in known if rules.spec(one).get("decision")]
     decided.sort(key=lambda one: (rules.spec(one)["decision"].get("at", ""), rules.name_of(one)))
     return JSONResponse([_record_of(desk, one) for one in decided])
 
@@ -413,6 +417,7 @@ PAGES: tuple[tuple[str, Page | None, Page | None], ...] = (  # address, what GET
     ("/releases/{name}/review/{place:int}", case_page, judge),
     ("/record", record, None),
     ("/record.json", record_json, None),
+    ("/record/{model}.json", record_json, None),
     ("/me", me, set_me),
     ("/me/language", None, set_language),
 )

@@ -177,6 +177,7 @@ def model(visit: Visit, name: str, error: str = "", reason: str = "") -> bytes:
         head(said(name), back=("/", w("nav.models"))),
         h.section(now, score_history(visit, releases, ""), id="now", data_live=True),
         h.section(h.h2(w("model.releases")), table if rows else h.p(w("model.none")), id="releases", data_live=True),
+        h.p(h.a(w("record.of"), href=f"/record/{name}.json")),
         _ask(visit, name, error, reason) if "trainer" in visit.roles and board.rules(name) else None,
         refresh="*",
     )
