@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -187,11 +188,8 @@ class Client:
     def _target(self, path: str, query: dict[str, Any] | None) -> str:
         target = self._prefix + path
         if query:
-            target += "?" + "&".join(
-                "{}={}".format(key, quote(str(value), safe=""))
-                for key, value in query.items()
-                if value not in (None, "")
-            )
+            pairs = ((key, str(value)) for key, value in query.items() if value not in (None, ""))
+            target += "?" + _query_text(tuple(pairs))
         return target
 
     def _head(self, method: str, target: str, accept: str = JSON, content_type: str = "") -> bytes:
@@ -273,6 +271,11 @@ class Client:
                 connection.close()
             raise Fault(_fault_sentence(error, self.endpoint.server)) from None
         return connection
+
+
+@functools.lru_cache(maxsize=16)  # hundreds of requests have the same
+def _query_text(pairs: tuple[tuple[str, str], ...]) -> str:
+    return "&".join(f"{key}={quote(value, safe='')}" for key, value in pairs)
 
 
 def encoded(body: Any) -> bytes:

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import base64
+import operator
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -252,12 +253,19 @@ _NULL_COUNTS = frozenset(["CustomResourceDefinition", "ControllerRevision"])
 def _without_nulls(value: Any) -> Any:
     """The value without keys that are null; itself where there are none."""
     if isinstance(value, dict):
-        result = {key: _without_nulls(entry) for key, entry in value.items() if entry is not None}
-        same = len(result) == len(value) and all(result[key] is value[key] for key in result)
-        return value if same else result
+        result = value
+        for key, entry in value.items():
+            kept = _without_nulls(entry) if isinstance(entry, (dict, list)) else entry
+            if kept is None or kept is not entry:
+                result = dict(value) if result is value else result
+                if kept is None:
+                    del result[key]
+                else:
+                    result[key] = kept
+        return result
     if isinstance(value, list):
-        entries = [_without_nulls(entry) for entry in value]
-        return value if all(one is other for one, other in zip(entries, value)) else entries
+        entries = [_without_nulls(entry) if isinstance(entry, (dict, list)) else entry for entry in value]
+        return value if all(map(operator.is_, entries, value)) else entries
     return value
 
 

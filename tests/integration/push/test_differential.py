@@ -344,7 +344,7 @@ INTENDED: list[tuple[str, Callable[[Case], bool]]] = [
         lambda case: (
             case.verdicts[OURS][1]
             and not case.verdicts[SERVER_SIDE][1]
-            and (case.verdicts[CLIENT_SIDE][1] or case.family == "unions")
+            and (case.verdicts[CLIENT_SIDE][1] or "only allowed for" in case.told[SERVER_SIDE])
         ),
     ),
     ("what is being deleted is waited for", being_deleted),
