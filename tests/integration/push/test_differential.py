@@ -318,12 +318,16 @@ def twice(case: Case) -> bool:
 
 
 def taken_over_at_once(case: Case) -> bool:
-    """kubectl applies before it takes over, so that what leaves the manifest is missed by its next push alone."""
-    return (
-        case.made_by == "kubectl apply"
-        and case.verdicts[OURS] == [True, False, False]
-        and case.verdicts[SERVER_SIDE] == [True, True, False]
-    )
+    """kubectl applies before it takes over: it conflicts with itself, or misses what left the manifest until next time.
+
+    Here it is as with another client-side apply.
+    """
+    if case.made_by != "kubectl apply":
+        return False
+    ours, theirs = case.verdicts[OURS], case.verdicts[SERVER_SIDE]
+    if (ours, theirs) == ([True, True, True], [True, False, False]):
+        return case.verdicts[CLIENT_SIDE][1] and case.stored[OURS][1] == case.stored[CLIENT_SIDE][1]
+    return (ours, theirs) == ([True, False, False], [True, True, False])
 
 
 def not_sent(case: Case) -> bool:
