@@ -13,9 +13,13 @@ from typing import Any
 import pytest
 from damage import damages
 from hypothesis import HealthCheck, given, settings
+from options import DEFAULTS
 from test_objects_pushed import CRD, config
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import checksum_file
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import auth, load, plan
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import push as pushing
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client
 
 APPLYSET = "applyset.kubernetes.io"
 
@@ -235,3 +239,16 @@ def test_a_set_with_another_id_is_refused(push, api, space):
     result = push([config("b", space)], namespace=space, **TAKE)
     assert result["failed"] and "is applyset-wrong-v1, but an object of this name has the id applyset-" in result["msg"]
     assert seen(api, space, "secrets") == before
+
+
+def test_a_definition_that_is_named_to_stay_is_never_pruned(push, api, space):
+    group = "named-to-stay.example.org"
+    options = {"namespace": space, "apply_set": "set", "prune": True}
+    assert not push([config("a", space), of_group(group)], **options)["failed"]
+    client = Client(auth.endpoint({**DEFAULTS, "kubeconfig": api.kubeconfig}))
+    for again in range(2):
+        wanted = plan.Options(namespace=space, apply_set="set", prune=True, keep=[f"widgets.{group}"])
+        report = pushing.push(client, load.load([], [config("a", space)]), wanted)
+        assert not report.failures and report.counts["pruned"] == 0
+        assert any(f"widgets.{group} stays" in warning for warning in report.warnings), (again, report.warnings)
+    assert push([config("a", space)], **options)["counts"]["pruned"] == 1, "without its name it goes"
