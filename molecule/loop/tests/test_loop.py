@@ -365,6 +365,15 @@ def test_killed_between_all_steps_the_end_is_the_same(loop: Loop, caller: Caller
     caller.failed.clear()
 
 
+def test_a_new_router_fails_no_call(loop: Loop, caller: Caller) -> None:
+    calls = caller.calls
+    loop.kubectl("-n", "loop", "rollout", "restart", "deployment/router")
+    loop.kubectl("-n", "loop", "rollout", "status", "deployment/router", "--timeout=150s")
+    time.sleep(20)  # the old one is gone, and a call that hung has failed
+    print(f"{caller.calls - calls} calls beside a new router, {len(caller.failed)} failed")
+    assert caller.failed == []
+
+
 @pytest.mark.parametrize("fault", ["fails", "slow"])
 def test_a_bad_candidate_is_taken_back_within_ten_seconds(loop: Loop, caller: Caller, moody: Path, fault: str) -> None:
     before, name = live(loop), following(newest(loop))

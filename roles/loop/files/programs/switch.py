@@ -440,6 +440,7 @@ def serving(release: Object, rules: Mapping[str, Any]) -> tuple[Object, Object]:
     ready = {"httpGet": {"path": f"/v2/models/{model}/ready", "port": "http"}, "timeoutSeconds": 5}
     spec["containers"][0].update(
         ports=[{"name": "http", "containerPort": 8080}],
+        lifecycle={"preStop": {"sleep": {"seconds": 5}}},  # until no node sends it calls any more
         readinessProbe={**ready, "periodSeconds": 2},
         startupProbe={**ready, "periodSeconds": 2, "failureThreshold": 150},
         livenessProbe={**ready, "periodSeconds": 15, "timeoutSeconds": 15, "failureThreshold": 4},
