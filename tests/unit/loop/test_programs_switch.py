@@ -641,3 +641,9 @@ def test_a_server_that_is_not_reached_yet_is_asked_again(monkeypatch):
 def test_a_servers_own_failure_counts_at_once(monkeypatch):
     assert trying(monkeypatch, [switch.Answered("it answered 500.")])() == "it answered 500."
     assert trying(monkeypatch, [{"outputs": [{"data": [8]}]}])() == "case 1 is 8, in the check it was 3."
+
+
+def test_a_server_that_ends_answers_until_no_node_sends_it_calls_any_more():
+    deployment, _service = switch.serving(release("digits-1"), RULES)
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["lifecycle"]["preStop"]["sleep"]["seconds"] >= 5
