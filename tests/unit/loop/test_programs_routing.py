@@ -177,3 +177,23 @@ def test_the_usual_latency_shows_a_change_soon_and_the_slow_ones_are_taken_from_
     told = traffic.told()["releases"]
     assert [one["latencyMs50"] for one in told.values()] == [10.0, 300.0]
     assert [one["timed"] for one in told.values()] == [routing.KEPT, routing.KEPT]
+
+
+def test_a_live_one_that_gets_slow_is_looked_at_closely():
+    traffic = routing.Traffic(route("live"))
+
+    def compared(took, calls):
+        found = 0
+        for _call in range(calls):
+            traffic.calls += 1
+            found += traffic.to_compare(took)
+        return found
+
+    assert compared(10.0, 30) == 30, "the first ones are all compared"
+    for _pair in range(routing.WARM + routing.RECENT):
+        traffic.timed(10.0, 10.0)
+    assert compared(10.0, 30) == 10
+    assert compared(10.0 * routing.SLOW, 30) == 10
+    assert compared(30.0, 30) == 30
+    assert compared(10.0, routing.RECENT - 1) == routing.RECENT - 1, "for a while the next ones, too"
+    assert compared(10.0, 30) == 10

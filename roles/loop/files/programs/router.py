@@ -35,7 +35,6 @@ FOR_CANDIDATE = 0.4  # part of the deadline after which the stable one is asked 
 AT_ONCE, QUEUE = 32, 128  # calls at once, and those that may wait for their turn
 COMPARISONS, COMPARERS = 100, 2  # comparisons that may wait, and those at once
 REACHED_WITHIN = 5.0  # seconds in which a new Service becomes known on this node; comparisons wait so long
-COMPARED_LIVE = 3  # of so many calls to a new live release one is compared, after the first ones, with the replaced one
 LARGEST = 8 << 20  # bytes of a question
 KEPT_ROUTES = Path(os.environ.get("LOOP_ROUTES") or "/tmp/routes.json")
 PASSED_HEADERS = ("content-type", "accept", "inference-header-content-length")
@@ -150,8 +149,7 @@ class Router:
             if tried.status == 200 and not tried.problem:
                 if route is traffic.route:
                     traffic.of("candidate").answered += 1
-                few = route is traffic.route and traffic.few_timed()
-                if route["mode"] == "canary" or few or traffic.calls % COMPARED_LIVE == 0:
+                if route is traffic.route and traffic.to_compare(tried.took):
                     self._compare_later(traffic, route, "stable", target, headers, body, tried)
                 return _response(tried, route["candidate"]["release"])
         answer = await self._steadily(route["stable"], "POST", target, headers, body, clock, True)

@@ -16,6 +16,8 @@ from kube import now
 
 WARM = 10  # first pairs of answers that are not timed: a server just started is slow
 KEPT = 200  # latencies kept of each release, the latest: a slow tail shows in many only
+SLOW = 2  # so many times the usual latency is a reason to look closely for a while
+COMPARED_LIVE = 3  # of so many calls to a new live release one is compared, after the first ones, with the replaced one
 RECENT = 40  # of those, what the usual latency is taken from: so a change shows soon
 
 #: mode → what the candidate does
@@ -85,7 +87,7 @@ class Traffic:
         self.route: Mapping[str, Any] = {}
         self.releases: dict[str, Release] = {}
         self.calls = self.failed = self.rescued = self.dropped = 0
-        self._turn = 0.0
+        self._turn, self._closely = 0.0, 0
         self.follow(route)
 
     @property
@@ -97,7 +99,7 @@ class Traffic:
         """Take up a route; figures start from the beginning when it is another one."""
         if dict(route) == dict(self.route):
             return
-        self.route, self.since, self._turn = route, now(), 0.0
+        self.route, self.since, self._turn, self._closely = route, now(), 0.0, 0
         names = [route[place]["release"] for place in ("stable", "candidate") if route.get(place)]
         self._cold = 0 if set(names) <= set(self.releases) else WARM
         self.releases = {name: Release() for name in names}
@@ -116,6 +118,20 @@ class Traffic:
     def few_timed(self) -> bool:
         """Whether there are not yet as many pairs as the usual latency is taken from."""
         return len(self.of("candidate").latencies) < RECENT
+
+    def to_compare(self, took: float) -> bool:
+        """Whether an answer of the candidate is compared: in a canary each one; of a live one the first ones and some.
+
+        One that took long makes the next ones be compared as well, so that a live one that gets slow is noticed soon.
+
+        :param took: its milliseconds.
+        """
+        usual = percentile(list(self.of("stable").latencies)[-RECENT:], 0.5)
+        if usual and took > SLOW * usual:
+            self._closely = RECENT
+        else:
+            self._closely = max(0, self._closely - 1)
+        return self.mode == "canary" or self.few_timed() or self._closely > 0 or self.calls % COMPARED_LIVE == 0
 
     def candidates_turn(self) -> bool:
         """Whether the candidate answers the next call: evenly, each tenth for a share of 0.1."""
