@@ -18,12 +18,17 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import DEFAULT, NETWORKS
+
 ROOT = Path(__file__).resolve().parents[2]
 STATE = ROOT / ".lab"
 CACHE = Path(
     os.environ.get("BRAMBLE_LAB_CACHE")
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bramble.kube-lab"
 )
+
+#: The Pod network of the scenarios; BRAMBLE_POD_NETWORK plays one of them with another.
+NETWORK = NETWORKS[os.environ.get("BRAMBLE_POD_NETWORK") or DEFAULT]
 
 
 def environment(**extra: str) -> dict[str, str]:

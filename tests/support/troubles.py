@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from lab_cluster import ROOT, Cluster, environment, network_test_image, playbook_command
+from lab_cluster import NETWORK, ROOT, Cluster, environment, network_test_image, playbook_command
 
 MASTER, NODE, OTHER = "k8s-master", "k8s-node1", "k8s-node2"
 NAMESPACE = "troubles"
 KUBELET_CONFIG = "/var/lib/kubelet/config.yaml"
 MANIFESTS = "/etc/kubernetes/manifests"
-CNI_CONFIGURATION = "/etc/cni/net.d/10-flannel.conflist"
 
 
 class Lab(Cluster):
@@ -102,9 +101,12 @@ class Lab(Cluster):
         path = "{.status.containerStatuses[0].state.waiting.reason}"
         return self.kubectl("-n", NAMESPACE, "get", "pod", pod, f"--output=jsonpath={path}", check=False)
 
-    def restart_flannel(self, node: str) -> None:
-        """Delete flannel's Pod on a node, so that it starts anew."""
-        self.kubectl("-n", "kube-flannel", "delete", "pods", f"--field-selector=spec.nodeName={node}", "--wait=false")
+    def restart_network(self, node: str) -> None:
+        """Delete the Pod network's Pod on a node, so that another one starts."""
+        namespace = ("--namespace", NETWORK.namespace)
+        pods = self.kubectl(*namespace, "get", "pods", f"--field-selector=spec.nodeName={node}", "--output=name")
+        own = [pod for pod in pods.split() if pod.startswith(f"pod/{NETWORK.daemonset}-")]
+        self.kubectl(*namespace, "delete", "--wait=false", *own)
 
     def remove_pod(self, name: str) -> None:
         """Take a Pod away."""
@@ -227,19 +229,19 @@ def cgroup_missing(lab: Lab) -> Iterator[None]:
     wait("SSH", lambda: lab.on(OTHER, "systemctl is-active ssh", check=False) == "active\n")
 
 
-@trouble(f"{OTHER}: it has no CNI configuration (/etc/cni/net.d is empty)", "kube-flannel")
+@trouble(f"{OTHER}: it has no CNI configuration (/etc/cni/net.d is empty)", NETWORK.namespace)
 def cni_missing(lab: Lab) -> Iterator[None]:
     """Nobody has set up the Pod network; flannel's Pod writes it when it starts anew."""
-    lab.on(OTHER, f"rm {CNI_CONFIGURATION}")
+    lab.on(OTHER, f"rm {NETWORK.configuration}")
     yield
-    lab.restart_flannel(OTHER)
-    wait("the CNI configuration", lambda: lab.on(OTHER, f"ls {CNI_CONFIGURATION}", check=False))
+    lab.restart_network(OTHER)
+    wait("the CNI configuration", lambda: lab.on(OTHER, f"ls {NETWORK.configuration}", check=False))
 
 
 @trouble(f"{OTHER}: containerd has not read its CNI configuration", "sudo systemctl restart containerd")
 def cni_not_read(lab: Lab) -> Iterator[None]:
     """Somebody has moved the Pod network's configuration away and back."""
-    with away(lab, OTHER, CNI_CONFIGURATION):
+    with away(lab, OTHER, NETWORK.configuration):
         wait("the node to notice", lambda: lab.node_condition(OTHER, "Ready") == "False")
     yield
     lab.on(OTHER, "systemctl restart containerd")
@@ -248,7 +250,7 @@ def cni_not_read(lab: Lab) -> Iterator[None]:
 @trouble(f"{OTHER}: flannel has no subnet for its Pods")
 def no_subnet(lab: Lab) -> Iterator[None]:
     """flannel has no subnet."""
-    with away(lab, OTHER, "/run/flannel/subnet.env"):
+    with away(lab, OTHER, NETWORK.subnet_file):
         yield
 
 
@@ -489,10 +491,10 @@ def named(*names: str) -> list[Trouble]:
 def healed(lab: Lab) -> Iterator[None]:
     """Every trouble leaves a cluster behind in which all nodes are Ready and have a Pod network."""
     yield
-    subnet = "test -e /run/flannel/subnet.env && echo there"
+    subnet = f"test -e {NETWORK.subnet_file} && echo there"
     wait("the API server", lab.answers, 300)
     for name in lab.addresses:
         wait(f"{name} to be Ready", lambda name=name: lab.node_condition(name, "Ready") == "True", 300)
-        if not lab.on(name, subnet, check=False):  # flannel may wait five minutes before it tries again
-            lab.restart_flannel(name)
+        if not lab.on(name, subnet, check=False):  # the network may wait five minutes before it tries again
+            lab.restart_network(name)
         wait(f"{name}'s subnet", lambda name=name: lab.on(name, subnet, check=False), 300)

@@ -5,17 +5,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
 import pytest
-from lab_cluster import Cluster, condition, run_playbook
-
-from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import DEFAULT, NETWORKS
+from lab_cluster import NETWORK, Cluster, condition, run_playbook
 
 NODES = {"k8s-master": "192.168.15.7", "k8s-node1": "192.168.15.8", "k8s-node2": "192.168.15.9"}
-NETWORK = NETWORKS[os.environ.get("BRAMBLE_POD_NETWORK") or DEFAULT]
 CLUSTER = Cluster("cluster")
 INVENTORY = Path(__file__).resolve().parents[1] / "inventory"
 

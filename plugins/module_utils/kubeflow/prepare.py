@@ -23,7 +23,7 @@ from ..images.pinning import pin
 from ..images.reference import is_reference, parse
 from ..images.replacement import Replacements
 from ..manifests.load import Item
-from .catalogue import POD_SECURITY, Access, CatalogueError, Component, Password, Tuning, Workload
+from .catalogue import POD_SECURITY, Access, CatalogueError, Component, Password, Tuning
 from .choice import Chosen
 
 NODE_PORT, LOAD_BALANCER, INGRESS = "node_port", "load_balancer", "ingress"
@@ -106,9 +106,7 @@ def prepare(chosen: Chosen, items: Iterable[Item], settings: Settings) -> Prepar
         made.by_tag = _pin(made, replaced)
     if component.access is not None:
         _make_reachable(made, component.access, settings)
-    for workload in component.workloads:
-        if workload.private:
-            made.items.append(_wall(made, workload))
+    made.items.extend(_walls(made))
     _need_namespaces(made)
     return made
 
@@ -235,25 +233,63 @@ def _ingress(name: str, namespace: str, access: Access, ingress_class: str) -> I
     return Item(document, "access", 1)
 
 
-def _wall(made: Prepared, workload: Workload) -> Item:
-    """The NetworkPolicy by which only Pods of its own namespace reach a workload."""
-    found = next((item for item in made.items if (item.kind, item.name) == (workload.kind, workload.name)), None)
-    if found is None:
+def _walls(made: Prepared) -> list[Item]:
+    """NetworkPolicies: Pods of other namespaces reach the ports of a workload's Services, and none of a private one.
+
+    Workloads whose manifests bring NetworkPolicies keep to those: two are allowed what either allows.
+    """
+    workloads = [item for item in made.items if item.kind in ("Deployment", "StatefulSet")]
+    private = {(workload.kind, workload.name) for workload in made.component.workloads if workload.private}
+    for kind, name in sorted(private - {(item.kind, item.name) for item in workloads}):
         raise CatalogueError(
-            f"catalogue entry {made.name}: workloads names {workload.kind} {workload.name}, which is to be private and"
+            f"catalogue entry {made.name}: workloads names {kind} {name}, which is to be private and"
             " which its manifests do not have."
         )
+    own = any(item.kind == "NetworkPolicy" for item in made.items)
+    return [
+        _wall(made, item, (item.kind, item.name) in private)
+        for item in workloads
+        if (item.kind, item.name) in private or not (own or _pod(item)[1].get("hostNetwork"))
+    ]
+
+
+def _pod(workload: Item) -> tuple[dict, dict]:
+    """A workload's Pod template: its labels, and what it does."""
+    template = (workload.object.get("spec") or {}).get("template") or {}
+    return (template.get("metadata") or {}).get("labels") or {}, template.get("spec") or {}
+
+
+def _wall(made: Prepared, workload: Item, private: bool) -> Item:
+    namespace = workload.namespace or made.component.namespace
+    ingress: list[dict] = [{"from": [{"podSelector": {}}]}]
+    ports = [] if private else _served_ports(made, workload, namespace)
+    if ports:
+        ingress.append({"ports": ports})
+    # Deployments of extensions/v1beta1 need no selector.
+    selector = (workload.object.get("spec") or {}).get("selector") or {"matchLabels": _pod(workload)[0]}
     document = {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": {"name": f"{workload.name}-private", "namespace": found.namespace or made.component.namespace},
-        "spec": {
-            "podSelector": found.object["spec"]["selector"],
-            "policyTypes": ["Ingress"],
-            "ingress": [{"from": [{"podSelector": {}}]}],
-        },
+        "metadata": {"name": f"{workload.name}-{'private' if private else 'services'}", "namespace": namespace},
+        "spec": {"podSelector": selector, "policyTypes": ["Ingress"], "ingress": ingress},
     }
-    return Item(document, "private workloads", 1)
+    return Item(document, "access between namespaces", 1)
+
+
+def _served_ports(made: Prepared, workload: Item, namespace: str) -> list[dict]:
+    """The ports of its Pods that Services lead to, for the API server's webhooks, metrics and people."""
+    labels = _pod(workload)[0]
+    ports: list[dict] = []
+    for service in made.items:
+        spec = service.object.get("spec") or {}
+        selector = spec.get("selector") or {}
+        same = service.kind == "Service" and (service.namespace or made.component.namespace) == namespace
+        if same and selector and selector.items() <= labels.items():
+            for port in spec.get("ports") or []:
+                entry = {"port": port.get("targetPort", port["port"]), "protocol": port.get("protocol", "TCP")}
+                if entry not in ports:
+                    ports.append(entry)
+    return ports
 
 
 def address(access: Access, how: str, node: str, service: Mapping[str, Any], ingress_port: int = 0) -> str:

@@ -250,6 +250,66 @@ def test_only_pods_of_its_own_namespace_reach_a_private_workload():
         made(entry, [])
 
 
+def workload(name: str, **pod) -> dict:
+    labels = {"app": name, "tier": "web"}
+    spec = {"selector": {"matchLabels": {"app": name}}, "template": {"metadata": {"labels": labels}, "spec": pod}}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+
+
+def service(name: str, selector: dict | None, *ports: dict, namespace: str = "hub") -> dict:
+    spec = {"ports": list(ports), **({"selector": selector} if selector is not None else {})}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+def walls(objects: list[dict]) -> dict[str, dict]:
+    component, _found = made(dict(HUB, access=None, small=None, passwords=None), objects)
+    found = [item.object for item in component.items if item.kind == "NetworkPolicy"]
+    return {wall["metadata"]["name"]: wall["spec"] for wall in found}
+
+
+def test_pods_of_other_namespaces_reach_the_ports_of_a_workloads_services_alone():
+    found = walls(
+        [
+            workload("operator"),
+            service("hook", {"app": "operator"}, {"port": 443, "targetPort": "webhook"}, {"port": 8080}),
+            service("again", {"tier": "web"}, {"port": 1, "targetPort": 8080}, {"port": 53, "protocol": "UDP"}),
+            service("anothers", {"app": "other"}, {"port": 1111}),
+            service("elsewhere", {"app": "operator"}, {"port": 2222}, namespace="elsewhere"),
+            service("by-hand", None, {"port": 3333}),
+        ]
+    )
+    assert found["operator-services"] == {
+        "podSelector": {"matchLabels": {"app": "operator"}},
+        "policyTypes": ["Ingress"],
+        "ingress": [
+            {"from": [{"podSelector": {}}]},
+            {
+                "ports": [
+                    {"port": "webhook", "protocol": "TCP"},
+                    {"port": 8080, "protocol": "TCP"},
+                    {"port": 53, "protocol": "UDP"},
+                ]
+            },
+        ],
+    }
+
+
+def test_a_workload_that_no_service_leads_to_is_reached_from_its_namespace_alone():
+    assert walls([workload("operator")])["operator-services"]["ingress"] == [{"from": [{"podSelector": {}}]}]
+
+
+def test_a_component_with_policies_of_its_own_and_pods_in_the_machines_network_get_none():
+    assert walls([workload("agent", hostNetwork=True)]) == {}
+    own = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "own"}, "spec": {}}
+    assert set(walls([workload("operator"), own])) == {"own"}
+
+
+def test_a_deployment_of_2018_without_a_selector_is_selected_by_its_labels():
+    old = workload("old")
+    del old["spec"]["selector"]
+    assert walls([old])["old-services"]["podSelector"] == {"matchLabels": {"app": "old", "tier": "web"}}
+
+
 def test_two_components_that_bring_one_object():
     one, _found = made()
     other, _found = made(dict(HUB, name="other"))
