@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
+from ansible_collections.bramble.kube.plugins.module_utils.common.cluster_nodes import cluster_nodes
 from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import DEFAULT
 from ansible_collections.bramble.kube.plugins.module_utils.loop import settings
 from ansible_collections.bramble.kube.plugins.module_utils.status import (
@@ -70,6 +71,7 @@ class ActionModule(ActionBase):
             drill_days=options["drill_days"],
             network=str(first.get("kubeadm_cni") or DEFAULT),
             gate=_gate(first) if options["audit"] else None,
+            left_out=[cluster_nodes([host], hostvars)[host]["name"] for host in listed if host not in hosts],
         )
         return self._audit(scene) if options["audit"] else self._status(scene, options["dest"])
 

@@ -323,7 +323,7 @@ def nodes(scene: Scene) -> Iterator[Found]:
         if node["kubelet"] and node["kubelet"] != wanted:
             yield Found("version", pi.name, {"found": node["kubelet"], "wanted": wanted})
     for node in scene.cluster["nodes"]:
-        if scene.pi_of(node["name"]) is None:
+        if scene.pi_of(node["name"]) is None and node["name"] not in scene.left_out:
             yield Found("stranger", node["name"])
 
 
@@ -444,7 +444,7 @@ def _core(said: str) -> str:
     leaving=(
         NOTE,
         "it is being deleted, but its node {node} does not answer",
-        "repair the node; or, if it never comes back, 'kubectl delete node {node}'",
+        "repair the node; or, if it never comes back, take it out of the inventory and 'kubectl delete node {node}'",
     ),
 )
 def pods(scene: Scene) -> Iterator[Found]:

@@ -73,6 +73,7 @@ class Scene:
     :ivar drill_days: a drill with a backup that is longer ago is told; 0: never.
     :ivar network: the Pod network that the inventory wants (kubeadm_cni).
     :ivar gate: the Gate that loop_models and people make; None where there are no models.
+    :ivar left_out: names of the nodes of those Pis of the inventory that --limit leaves out.
     """
 
     pis: Sequence[Pi]
@@ -82,6 +83,7 @@ class Scene:
     drill_days: int = 30
     network: str = DEFAULT
     gate: Mapping[str, Any] | None = None
+    left_out: Sequence[str] = ()
     now: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
     @property

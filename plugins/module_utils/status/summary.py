@@ -251,6 +251,7 @@ def headline(scene: Scene, troubles: int) -> str:
     if scene.answered:
         text = (
             f"Kubernetes {scene.cluster['version']} at {scene.cluster['server']}: {well} of {len(scene.pis)} Pis Ready"
+            + (f" (--limit leaves out {len(scene.left_out)})" if scene.left_out else "")
         )
     else:
         text = f"The API server does not answer: {scene.cluster.get('said') or 'no reason is known'}"

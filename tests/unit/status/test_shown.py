@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 from scenes import NAMES, Sketch, pod, trouble
@@ -80,6 +81,13 @@ def test_the_drawing_is_as_wide_as_its_pis() -> None:
     rows = [summary.pi_row(scene, pi) for pi in scene.pis]
     widths = [int(re.search(r'viewBox="0 0 (\d+)', drawing.cluster(rows[:number], True))[1]) for number in (1, 2, 3)]
     assert widths[0] == widths[1] < widths[2], "a master alone, with one node, and with two beside each other"
+
+
+def test_limit_looks_at_fewer_pis_and_never_advises_against_the_others() -> None:
+    whole = Sketch().scene()
+    scene = replace(whole, pis=whole.pis[1:2], left_out=[pi.node_name for pi in whole.pis if pi is not whole.pis[1]])
+    assert diagnose(scene) == []
+    assert "1 of 1 Pis Ready (--limit leaves out 2), all is well" in screen(scene, [], width=120)
 
 
 def test_the_page_is_whole_and_needs_nothing_else() -> None:
