@@ -436,7 +436,7 @@ def test_the_run_shows_the_score_and_takes_a_release_back(loop: Loop, caller: Ca
         "-e",
         "loop_rollback_by=olga",
         "-e",
-        "loop_rollback_reason=it reads eights badly",
+        "loop_rollback_reason='it reads eights badly'",
     )
     done = loop.play("playbooks/loop.yml", "--tags", "rollback", "--check", *named)
     assert done.returncode == 0 and loop.phase(name) == "Live", done.stdout[-2000:]

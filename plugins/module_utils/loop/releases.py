@@ -92,7 +92,7 @@ def rollback(releases: Sequence[Object], gate: Object, wanted: str, by: str, rea
     if by not in may:
         return stop(f"{foreign(by, 60)} may not take {name} back; {listing(may, 'or') or 'nobody of people'} may.")
     if not done and len(reason.strip()) < 10:
-        return stop(f"Say why {name} is taken back, in at least 10 characters: -e 'loop_rollback_reason=…'.")
+        return stop(f"Say why {name} is taken back, in at least 10 characters: -e \"loop_rollback_reason='…'\".")
     return {"error": "", "release": name, "by": by, "back_to": back_to, "done": done}
 
 

@@ -66,7 +66,7 @@ def test_what_goes_back_to_what(wanted, by, plan):
             "digits",
             "ben",
             "so",
-            "Say why digits-10 is taken back, in at least 10 characters: -e 'loop_rollback_reason=…'.",
+            "Say why digits-10 is taken back, in at least 10 characters: -e \"loop_rollback_reason='…'\".",
         ),
     ],
 )
