@@ -7,7 +7,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote
 
@@ -28,6 +30,8 @@ OPTIONS = {
 }
 #: Seconds without a sign of life; a Pi under load may think for a while.
 REQUEST_TIMEOUT = 15
+#: A container that has run for less than so many seconds after it had failed is looked at again, so many seconds later.
+JUST, A_LITTLE = 20, 3
 #: Kinds of which a component's health is read: path, and where its counts are (wanted, ready).
 WORKLOADS = {
     "Deployment": ("deployments", ("spec", "replicas"), ("status", "readyReplicas")),
@@ -64,6 +68,26 @@ def _trouble(entry: dict) -> dict[str, Any] | None:
         "exit_code": last.get("exitCode"),
         "ended_by": last.get("reason", ""),
     }
+
+
+def _has_just_restarted(item: dict) -> bool:
+    """Whether one of a Pod's containers runs for a moment only, after it has failed: it may well fail again."""
+    begun = (
+        _at(entry, ("state", "running", "startedAt"))
+        for entry in (item.get("status") or {}).get("containerStatuses") or []
+        if _at(entry, ("lastState", "terminated", "exitCode"))
+    )
+    now = datetime.now(timezone.utc)
+    return any((now - parse_time(at)).total_seconds() < JUST for at in begun if at)
+
+
+def _pods(client: Client) -> list[dict]:
+    """All Pods; between two failures a container runs, so then they are looked at again a little later."""
+    found = _items(client, "/api/v1/pods")
+    if any(map(_has_just_restarted, found)):
+        time.sleep(A_LITTLE)
+        found = _items(client, "/api/v1/pods")
+    return found
 
 
 def pod(item: dict) -> dict[str, Any]:
@@ -178,7 +202,7 @@ def ask(client: Client, audit: bool = False) -> dict[str, Any]:
         return _unreachable(_ODD, "failed")
     answer: dict[str, Any] = {"reachable": True, "outcome": "ok", "said": "", "version": version, "nodes": nodes}
     try:
-        answer["pods"] = [pod(item) for item in _items(client, "/api/v1/pods")]
+        answer["pods"] = [pod(item) for item in _pods(client)]
         answer["workloads"] = [
             workload(kind, item)
             for kind, (plural, _wanted, _ready) in WORKLOADS.items()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -105,6 +107,35 @@ def test_a_crashing_container_is_quoted_by_its_error_and_not_by_the_help_below()
     (trouble,) = pod["troubles"]
     assert trouble["said"] == 'Error: unknown command "nonsense" for "app"'
     assert (trouble["exit_code"], trouble["restarts"]) == (1, 4)
+
+
+class BetweenTwoFailures(Answers):
+    """The crashing container runs when it is looked at first."""
+
+    def __init__(self, begun: datetime) -> None:
+        super().__init__()
+        self.begun, self.looked = begun, 0
+
+    def get(self, path: str, query: dict | None = None) -> dict:
+        if path != "/api/v1/pods":
+            return super().get(path, query)
+        self.looked += 1
+        if self.looked > 1:
+            return {"items": [CRASHING]}
+        running = copy.deepcopy(CRASHING)
+        begun = self.begun.strftime("%Y-%m-%dT%H:%M:%SZ")
+        running["status"]["containerStatuses"][0]["state"] = {"running": {"startedAt": begun}}
+        return {"items": [running]}
+
+
+@pytest.mark.parametrize(("seconds", "looked", "troubles"), [(2, 2, 1), (600, 1, 0)])
+def test_a_container_that_runs_between_two_failures_is_no_healthy_one(monkeypatch, seconds, looked, troubles) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(cluster.time, "sleep", slept.append)
+    client = BetweenTwoFailures(datetime.now(timezone.utc) - timedelta(seconds=seconds))
+    (pod,) = cluster.ask(client)["pods"]
+    assert (client.looked, len(pod["troubles"])) == (looked, troubles)
+    assert slept == [cluster.A_LITTLE] * (looked - 1)
 
 
 def test_why_it_cannot_be_asked() -> None:
