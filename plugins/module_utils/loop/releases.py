@@ -120,7 +120,8 @@ def rubric() -> ModuleType:
     """The 28 tests, as the programs on the cluster know them."""
     path = os.path.join(os.path.dirname(__file__), "..", "..", "..", "roles", "loop", "files", "programs", "rubric.py")
     spec = importlib.util.spec_from_file_location("bramble_kube_rubric", path)
-    assert spec is not None and spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise ImportError(path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -194,7 +194,7 @@ class _Builder:
                 value = self._tagged(event)
             elif event.implicit[0]:
                 value = self._plain[event.value]
-                if type(value) is float:
+                if isinstance(value, float):
                     self._refuse_no_number(value, event)
             else:
                 value = event.value
@@ -203,7 +203,7 @@ class _Builder:
         elif kind is yaml.SequenceStartEvent:
             value = []
             step = self._next()
-            while type(step) is not yaml.SequenceEndEvent:
+            while not isinstance(step, yaml.SequenceEndEvent):
                 value.append(self._value(step))
                 step = self._next()
         else:
@@ -233,13 +233,14 @@ class _Builder:
         value: dict[str, Any] = {}
         written = value  # the keys that stand here themselves, as soon as there are others
         event = self._next()
-        while type(event) is not yaml.MappingEndEvent:
+        while not isinstance(event, yaml.MappingEndEvent):
             # Most keys are plain text, without an anchor; a call for each would be a tenth of the whole reading.
-            simple = type(event) is yaml.ScalarEvent and event.implicit[0] and event.tag is None and not event.anchor
+            scalar = isinstance(event, yaml.ScalarEvent)
+            simple = scalar and event.implicit[0] and event.tag is None and not event.anchor
             key = self._plain[event.value] if simple else None
-            if type(key) is not str:
+            if not isinstance(key, str):
                 key = self._value(event)
-            if key == "<<" and type(event) is yaml.ScalarEvent and event.implicit[0]:
+            if key == "<<" and scalar and event.implicit[0]:
                 # What stands above is overwritten, what stands below overwrites.
                 merged = self._merged(self._value(self._next()), start)
                 if written is value:
