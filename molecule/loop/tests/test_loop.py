@@ -32,9 +32,12 @@ from troubles import Lab, wait
 
 EXAMPLE = ROOT / "roles" / "loop" / "files" / "example" / "digits"
 PROGRAMS = ("hand", "switch", "router", "desk")
-QUESTION = {
-    "inputs": [{"name": "pixels", "shape": [1, 64], "datatype": "FP64", "data": [place % 17 for place in range(64)]}]
-}
+#: A plain zero, the first picture of scikit-learn's digits: every sound model says the same of it.
+ZERO = (
+    *(0, 0, 5, 13, 9, 1, 0, 0, 0, 0, 13, 15, 10, 15, 5, 0, 0, 3, 15, 2, 0, 11, 8, 0, 0, 4, 12, 0, 0, 8, 8, 0),
+    *(0, 5, 8, 0, 0, 9, 8, 0, 0, 4, 11, 0, 1, 12, 7, 0, 0, 2, 14, 5, 10, 12, 0, 0, 0, 0, 6, 13, 10, 0, 0, 0),
+)
+QUESTION = {"inputs": [{"name": "pixels", "shape": [1, 64], "datatype": "FP64", "data": list(ZERO)}]}
 REASON = "I have looked at all of the cases."
 
 #: A model that fails once somebody makes a file in its container: only in use, never in the check.
