@@ -23,7 +23,7 @@ from ..images.pinning import pin
 from ..images.reference import is_reference, parse
 from ..images.replacement import Replacements
 from ..manifests.load import Item
-from .catalogue import POD_SECURITY, Access, CatalogueError, Component, Password, Tuning
+from .catalogue import KSONNET, POD_SECURITY, Access, CatalogueError, Component, Password, Tuning
 from .choice import Chosen
 
 NODE_PORT, LOAD_BALANCER, INGRESS = "node_port", "load_balancer", "ingress"
@@ -236,7 +236,8 @@ def _ingress(name: str, namespace: str, access: Access, ingress_class: str) -> I
 def _walls(made: Prepared) -> list[Item]:
     """NetworkPolicies: Pods of other namespaces reach the ports of a workload's Services, and none of a private one.
 
-    Workloads whose manifests bring NetworkPolicies keep to those: two are allowed what either allows.
+    Workloads whose manifests bring NetworkPolicies keep to those: two are allowed what either allows. Components of 2018
+    stay as they were.
     """
     workloads = [item for item in made.items if item.kind in ("Deployment", "StatefulSet")]
     private = {(workload.kind, workload.name) for workload in made.component.workloads if workload.private}
@@ -245,7 +246,7 @@ def _walls(made: Prepared) -> list[Item]:
             f"catalogue entry {made.name}: workloads names {kind} {name}, which is to be private and"
             " which its manifests do not have."
         )
-    own = any(item.kind == "NetworkPolicy" for item in made.items)
+    own = made.component.engine == KSONNET or any(item.kind == "NetworkPolicy" for item in made.items)
     return [
         _wall(made, item, (item.kind, item.name) in private)
         for item in workloads

@@ -19,7 +19,7 @@ from typing import Any
 import desk_samples
 import pytest
 from apiserver import ApiServer
-from conftest import PEOPLE, Person
+from loop_api import PEOPLE, Person
 from desk_rig import Desk, Visitor, hashed, password
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"

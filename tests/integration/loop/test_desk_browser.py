@@ -18,7 +18,7 @@ from pathlib import Path
 import desk_samples
 import pytest
 from apiserver import ApiServer
-from conftest import PEOPLE, Person
+from loop_api import PEOPLE, Person
 from desk_rig import ROOT, Desk
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
