@@ -236,8 +236,8 @@ def _ingress(name: str, namespace: str, access: Access, ingress_class: str) -> I
 def _walls(made: Prepared) -> list[Item]:
     """NetworkPolicies: Pods of other namespaces reach the ports of a workload's Services, and none of a private one.
 
-    Workloads whose manifests bring NetworkPolicies keep to those: two are allowed what either allows. Components of 2018
-    stay as they were.
+    Workloads whose manifests bring NetworkPolicies keep to those: two are allowed what either allows.
+    Components of 2018 stay as they were.
     """
     workloads = [item for item in made.items if item.kind in ("Deployment", "StatefulSet")]
     private = {(workload.kind, workload.name) for workload in made.component.workloads if workload.private}

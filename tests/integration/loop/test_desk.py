@@ -19,8 +19,8 @@ from typing import Any
 import desk_samples
 import pytest
 from apiserver import ApiServer
-from loop_api import PEOPLE, Person
 from desk_rig import Desk, Visitor, hashed, password
+from loop_api import PEOPLE, Person
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 

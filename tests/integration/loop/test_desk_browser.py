@@ -18,8 +18,8 @@ from pathlib import Path
 import desk_samples
 import pytest
 from apiserver import ApiServer
-from loop_api import PEOPLE, Person
 from desk_rig import ROOT, Desk
+from loop_api import PEOPLE, Person
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 MODULES = ROOT / ".lab/browser"
