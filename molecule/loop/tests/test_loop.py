@@ -9,7 +9,6 @@ People act with their own kubeconfigs and at the desk; somebody asks the model's
 from __future__ import annotations
 
 import base64
-import http.client
 import json
 import re
 import subprocess
@@ -25,7 +24,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tests" / "integration" / "loop")]
 
-from desk_rig import Answer, Visitor
+from desk_rig import Answer, Visitor, send
 from lab_cluster import CACHE, STATE
 from loop_caller import Caller
 from troubles import Lab, wait
@@ -206,13 +205,7 @@ class Door:
 
     def ask(self, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None) -> Answer:
         """One request, as it is."""
-        connection = http.client.HTTPConnection(self._address, 30086, timeout=30)
-        try:
-            connection.request(method, path, body, headers or {})
-            answer = connection.getresponse()
-            return Answer(answer.status, answer.read().decode(), answer.headers)
-        finally:
-            connection.close()
+        return send(self._address, 30086, method, path, body, headers)
 
 
 @pytest.fixture(scope="module")

@@ -126,13 +126,7 @@ class Desk:
 
     def ask(self, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None) -> Answer:
         """One request, as it is."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            connection.request(method, path, body, headers or {})
-            answer = connection.getresponse()
-            return Answer(answer.status, answer.read().decode(), answer.headers)
-        finally:
-            connection.close()
+        return send("127.0.0.1", self.port, method, path, body, headers)
 
 
 @dataclass
@@ -142,6 +136,19 @@ class Answer:
     status: int
     body: str
     headers: Any
+
+
+def send(
+    host: str, port: int, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None
+) -> Answer:
+    """One request, as it is."""
+    connection = http.client.HTTPConnection(host, port, timeout=30)
+    try:
+        connection.request(method, path, body, headers or {})
+        answer = connection.getresponse()
+        return Answer(answer.status, answer.read().decode(), answer.headers)
+    finally:
+        connection.close()
 
 
 def password(name: str) -> str:
