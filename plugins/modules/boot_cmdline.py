@@ -49,7 +49,7 @@ notes:
 EXAMPLES = r"""
 - name: Let the kernel count memory, as Kubernetes needs it
   bramble.kube.boot_cmdline:
-    present: [cgroup_enable=cpuset, cgroup_enable=memory, cgroup_memory=1]
+    present: [cgroup_enable=cpuset, cgroup_enable=memory]
     absent: [cgroup_disable=memory]
   register: cmdline
 

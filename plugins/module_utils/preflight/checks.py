@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ PORTS = {"master": (2379, 2380, 6443, 10250, 10257, 10259), "node": (10250,)}
 FSYNC_MS = 10
 #: From this release on the kubelet refuses cgroup v1 unless it is told not to (KEP-4569).
 CGROUP_V2_FROM = Version(1, 35, 0)
+#: What Ansible's SSH connection says when sudo does not ask for the password in Ansible's own words.
+_UNANSWERED = "waiting for privilege escalation prompt"
 #: Interfaces that engine and cluster make themselves; their addresses and MACs say nothing about the host.
 _OWN_INTERFACES = re.compile(
     "|".join(
@@ -66,6 +69,11 @@ class Host:
         """A fact, without its prefix."""
         value = self.facts.get("pi_" + name, default)
         return default if value is None else value
+
+    @property
+    def answers(self) -> bool:
+        """Whether SSH answered; to Ansible a host whose sudo it cannot answer is unreachable, too."""
+        return self.reachable or _UNANSWERED in self.trouble
 
     @property
     def in_cluster(self) -> bool:
@@ -141,15 +149,22 @@ def _check(name: str, wants: str, **outcomes: tuple[str, str]) -> Callable[[Call
         "{host} at {address} does not accept this laptop's key: is ansible_user the user made with Raspberry Pi "
         "Imager, and was your public key given there (ssh-copy-id {user}{address} adds it)?",
     ),
+    wrong_password=(
+        MUST_CHANGE,
+        "{host} at {address}: the SSH password that was given (--ask-pass or ansible_password) is wrong: give the one "
+        "of ansible_user, or use a key (ssh-copy-id {user}{address}).",
+    ),
 )
 def _reachable(host: Host, cluster: Cluster) -> Found | None:
-    if host.reachable:
+    if host.answers:
         return _result("yes", "yes")
     trouble = host.trouble
     user = cluster.inventory.values.get(host.name, {}).get("ansible_user")
     values = {"address": host.address, "user": f"{user}@" if user else "", "reason": short_reason(trouble)}
     if "Host key verification failed" in trouble or "REMOTE HOST IDENTIFICATION HAS CHANGED" in trouble:
         return _result("host key", "yes", "unknown_key", values)
+    if "Invalid/incorrect" in trouble:
+        return _result("wrong password", "yes", "wrong_password", values)
     if "Permission denied" in trouble:
         return _result("no access", "yes", "refused", values)
     fixed = str(cluster.setting(host, "base_static_address") or "").partition("/")[0]
@@ -163,26 +178,54 @@ def _reachable(host: Host, cluster: Cluster) -> Found | None:
     "the user can become root with sudo",
     password=(
         MUST_CHANGE,
-        "{host}: sudo asks for a password: run with --ask-become-pass, or allow the user sudo without one, as "
-        "Raspberry Pi OS does for its first user.",
+        "{host}: sudo asks for a password: run with --ask-become-pass, or allow the user sudo without one.",
+    ),
+    wrong_password=(
+        MUST_CHANGE,
+        "{host}: sudo says that the password which was given is wrong: run again with the right one; where Pis have "
+        "different ones, give each its own (ansible_become_password, in an encrypted file).",
+    ),
+    other_words=(
+        MUST_CHANGE,
+        "{host}: a password was given, but sudo asks for it in words that Ansible does not know, as sudo-rs does on "
+        "Ubuntu 25.10 and later: write 'ansible_become_exe: sudo.ws' in the inventory.",
+    ),
+    silent=(
+        MUST_CHANGE,
+        "{host}: a password was given, but {program} does not ask for it in time: is the Pi busy, or does 'sudo true' "
+        "hang there? 'ansible_timeout: 60' in the inventory waits longer.",
     ),
     denied=(
         MUST_CHANGE,
         "{host}: the user may not use sudo ({reason}): add it to the group sudo, or set ansible_user.",
     ),
+    absent=(
+        MUST_CHANGE,
+        "{host}: it has no {program}: install the package sudo there as root, or correct ansible_become_exe.",
+    ),
 )
 def _sudo(host: Host, cluster: Cluster) -> Found | None:
-    if not host.reachable:
+    if not host.answers:
         return None
     if not host.trouble:
         return _result("yes", "yes")
-    if re.search(
-        r"Missing sudo password|Incorrect sudo password|password is required|Timeout.*privilege escalation",
-        host.trouble,
-    ):
+    values = {
+        "program": str(cluster.setting(host, "ansible_become_exe") or "sudo"),
+        "reason": short_reason(host.trouble),
+    }
+    # Ansible waits for a prompt only when it has a password.
+    if _UNANSWERED in host.trouble:
+        known = os.path.basename(values["program"]) not in ("sudo", "sudo-rs")
+        outcome = "silent" if known else "other_words"
+        return _result("asks for a password", "yes", outcome, values)
+    if re.search(r"Incorrect sudo password|incorrect (password|authentication) attempt", host.trouble):
+        return _result("wrong password", "yes", "wrong_password")
+    if re.search(r"Missing sudo password|password is required|interactive authentication is required", host.trouble):
         return _result("asks for a password", "yes", "password")
-    if re.search(r"not in the sudoers|not allowed to|may not run sudo|sudo: (command )?not found", host.trouble):
-        return _result("no", "yes", "denied", {"reason": short_reason(host.trouble)})
+    if re.search(rf"\b{re.escape(values['program'])}: (command )?not found", host.trouble):
+        return _result("absent", "yes", "absent", values)
+    if re.search(r"not in the sudoers|not allowed to|may not run sudo", host.trouble):
+        return _result("no", "yes", "denied", values)
     return None
 
 
@@ -199,7 +242,7 @@ def _sudo(host: Host, cluster: Cluster) -> Found | None:
     trouble=(MUST_CHANGE, "{host}: its state could not be read: {reason}"),
 )
 def _facts(host: Host, cluster: Cluster) -> Found | None:
-    if not host.reachable or (_sudo(host, cluster) is None and not host.trouble):
+    if not host.answers or (_sudo(host, cluster) is None and not host.trouble):
         return None
     if not host.trouble:
         return _result("read", "read")
@@ -410,7 +453,7 @@ def _clock(host: Host, cluster: Cluster) -> Found | None:
     no_file=(
         MUST_CHANGE,
         "{host}: its kernel has no {missing} cgroup, and this OS has no cmdline.txt to switch it on: add "
-        "'cgroup_enable=cpuset cgroup_enable=memory cgroup_memory=1' to the kernel's parameters and reboot.",
+        "'cgroup_enable=cpuset cgroup_enable=memory' to the kernel's parameters and reboot.",
     ),
     version_1=(
         MUST_CHANGE,

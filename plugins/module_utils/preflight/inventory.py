@@ -33,6 +33,7 @@ CLUSTER_WIDE = (
 )
 #: Every variable that is looked at here besides the roles' own options.
 LOOKED_AT = (
+    "ansible_become_exe",
     "ansible_host",
     "ansible_port",
     "ansible_user",

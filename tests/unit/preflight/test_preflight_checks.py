@@ -132,6 +132,7 @@ def test_a_damaged_control_plane_is_no_other_program_and_no_worker():
 
 
 SSH = "Failed to connect to the host via ssh: "
+NO_PROMPT = "Task failed: Timeout (12s) waiting for privilege escalation prompt: "
 BAD = [
     (
         "reachable",
@@ -153,6 +154,16 @@ BAD = [
         "does not accept this laptop's key",
     ),
     ("sudo", {"TROUBLE": "Missing sudo password"}, MUST_CHANGE, "sudo asks for a password: run with --ask-become-pass"),
+    (
+        "reachable",
+        {"REACHABLE": False, "TROUBLE": "Invalid/incorrect password: pi@192.168.13.8: Permission denied (password)."},
+        MUST_CHANGE,
+        "the SSH password that was given (--ask-pass or ansible_password) is wrong",
+    ),
+    ("sudo", {"TROUBLE": "sudo: interactive authentication is required"}, MUST_CHANGE, "run with --ask-become-pass"),
+    ("sudo", {"TROUBLE": "Task failed: Incorrect sudo password"}, MUST_CHANGE, "the password which was given is wrong"),
+    ("sudo", {"TROUBLE": "/bin/sh: 1: sudo: not found"}, MUST_CHANGE, "it has no sudo: install the package sudo"),
+    ("sudo", {"REACHABLE": False, "TROUBLE": NO_PROMPT}, MUST_CHANGE, "write 'ansible_become_exe: sudo.ws'"),
     (
         "sudo",
         {"TROUBLE": "pi is not in the sudoers file."},
@@ -238,7 +249,7 @@ BAD = [
         "cgroups",
         {"cgroup": {"version": 2, "memory": False, "cpuset": False}, "cmdline_file": ""},
         MUST_CHANGE,
-        "its kernel has no memory and cpuset cgroup, and this OS has no cmdline.txt",
+        "this OS has no cmdline.txt to switch it on: add 'cgroup_enable=cpuset cgroup_enable=memory' to",
     ),
     (
         "cgroups",
@@ -406,6 +417,22 @@ def test_every_outcome_in_the_table_happens_in_a_test():
         ("fixed address", WILL_CHANGE),
         ("name servers", WILL_CHANGE),  # with base_nameservers, see below
     }
+
+
+def test_a_password_that_was_given_is_not_asked_for_again():
+    """Advice that the user has followed already is no help."""
+    unanswered = {"REACHABLE": False, "TROUBLE": NO_PROMPT}
+    state = cluster(k8s_node1=unanswered)
+    assert said(state, "reachable") == (OK, "")
+    assert [row["check"] for row in preflight_rows(state) if row["host"] == "k8s-node1"] == ["reachable", "sudo"]
+    state = cluster(values={"k8s_node1": {"ansible_become_exe": "sudo.ws"}}, k8s_node1=unanswered)
+    message = said(state, "sudo")[1]
+    assert "sudo.ws does not ask for it in time" in message and "ansible_become_exe" not in message
+    absent = {"TROUBLE": "/bin/sh: 1: sudo.ws: not found"}
+    state = cluster(values={"k8s_node1": {"ansible_become_exe": "sudo.ws"}}, k8s_node1=absent)
+    assert "it has no sudo.ws" in said(state, "sudo")[1]
+    for trouble in ("Incorrect sudo password", "sudo: 3 incorrect password attempts"):
+        assert "--ask-become-pass" not in said(cluster(k8s_node1={"TROUBLE": trouble}), "sudo")[1]
 
 
 def test_what_only_the_master_needs():
