@@ -66,6 +66,15 @@ def nameservers(system: System) -> list[str]:
     return re.findall(r"^\s*nameserver\s+(\S+)", text, re.MULTILINE)
 
 
+def is_own(server: str) -> bool:
+    """Whether a name server is the machine that asks: a container asks itself there, and CoreDNS stops with "Loop"."""
+    try:
+        address = ipaddress.ip_address(server.partition("%")[0])
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
 def manager(system: System, interface: str) -> str:
     """Who gives an interface its address: NetworkManager, netplan, dhcpcd, or "" for somebody else."""
     if nm_connection(system, interface):

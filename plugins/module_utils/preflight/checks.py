@@ -20,6 +20,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks i
 from ansible_collections.bramble.kube.plugins.module_utils.common.wording import listing, short_reason
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import Version, parse_version
 from ansible_collections.bramble.kube.plugins.module_utils.pi.clones import cloned
+from ansible_collections.bramble.kube.plugins.module_utils.pi.network import is_own
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.inventory import Inventory, spare_network
 
 OK, WILL_CHANGE, MUST_CHANGE = "ok", "will_change", "must_change"
@@ -662,8 +663,8 @@ def _fixed_address(host: Host, cluster: Cluster) -> Found | None:
     none=(MUST_CHANGE, "{host}: it has no name server: is it in the network? set base_nameservers."),
     itself=(
         MUST_CHANGE,
-        "{host}: its name server is itself ({found}), which no container can reach (CoreDNS stops with 'Loop'): set "
-        "base_nameservers, for example to the router's address.",
+        "{host}: one of its name servers is itself ({own}), which no container can reach (CoreDNS stops with "
+        "'Loop'): set base_nameservers, for example to the router's address.",
     ),
     many=(OK, "{host}: it has the name servers {found}, of which a container uses only the first three."),
     other=(WILL_CHANGE, "{host}: its name servers are {found}; base changes them to {wanted}."),
@@ -678,8 +679,9 @@ def _name_servers(host: Host, cluster: Cluster) -> Found | None:
         return _result(listing(found) or "none", listing(wanted), "" if found == wanted else "other")
     if not found:
         return _result("none", "one at least", "none")
-    if all(server.startswith("127.") or server == "::1" for server in found):
-        return _result(listing(found), "another machine", "itself")
+    own = [server for server in found if is_own(server)]
+    if own:
+        return _result(listing(found), "other machines", "itself", {"own": listing(own)})
     return _result(listing(found), "one to three", "many" if len(found) > 3 else "")
 
 

@@ -220,3 +220,14 @@ def test_the_next_boot_goes_back_after_a_power_cut(tmp_path: Path) -> None:
     assert one.called() == ["restore old"]
     assert one.file.read_text() == "old"
     assert "ExecStart=/bin/sh " + trial.FOLDER + "/back.sh" in trial._UNIT_TEXT
+
+
+@pytest.mark.parametrize("server", ["127.0.0.1", "127.0.0.53", "::1", "0.0.0.0", "::"])
+def test_a_name_server_that_is_the_machine_itself(server: str) -> None:
+    assert network.is_own(server)
+    assert "is the Pi itself, which containers cannot reach" in (resolver.problem(["192.168.13.1", server]) or "")
+
+
+@pytest.mark.parametrize("server", ["192.168.13.1", "fe80::1%eth0", "2001:db8::53", "router"])
+def test_a_name_server_that_is_another_machine(server: str) -> None:
+    assert not network.is_own(server)

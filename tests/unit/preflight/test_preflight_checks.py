@@ -310,7 +310,19 @@ BAD = [
         "name servers",
         {"network": {"nameservers": ["127.0.0.1"]}},
         MUST_CHANGE,
-        "its name server is itself (127.0.0.1), which no container can reach",
+        "one of its name servers is itself (127.0.0.1), which no container can reach",
+    ),
+    (
+        "name servers",
+        {"network": {"nameservers": ["127.0.0.1", "192.168.13.1"]}},
+        MUST_CHANGE,
+        "itself (127.0.0.1), which no container can reach (CoreDNS stops with 'Loop'): set base_nameservers",
+    ),
+    (
+        "name servers",
+        {"network": {"nameservers": ["10.0.0.1", "10.0.0.2", "10.0.0.3", "::1"]}},
+        MUST_CHANGE,
+        "itself (::1), which",
     ),
     (
         "name servers",

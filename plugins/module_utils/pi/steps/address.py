@@ -38,7 +38,7 @@ def wanted(system: System, options: Mapping[str, Any]) -> network.Wanted:
         names = ", ".join(name for name in system.names("/sys/class/net") if name != "lo")
         raise Stop(f"interface: {interface or 'the one of the default route'} is not there; the machine has {names}.")
     gateway = options["gateway"] or (route.gateway if route.interface == interface else "")
-    servers = options["nameservers"] or [one for one in network.nameservers(system) if not one.startswith("127.")]
+    servers = options["nameservers"] or [one for one in network.nameservers(system) if not network.is_own(one)]
     trouble = network.problem(options["address"], gateway, servers)
     if trouble:
         raise Stop(trouble)

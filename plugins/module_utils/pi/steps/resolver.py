@@ -29,10 +29,10 @@ def problem(servers: list[str]) -> str | None:
     """Say what is wrong with the name servers, None when nothing is."""
     for server in servers:
         try:
-            address = ipaddress.ip_address(server)
+            ipaddress.ip_address(server)
         except ValueError:
             return f"nameservers: {server!r} is not an IP address, such as 192.168.13.1."
-        if address.is_loopback:
+        if network.is_own(server):
             return f"nameservers: {server} is the Pi itself, which containers cannot reach; use the router."
     if len(servers) > MOST:
         return f"nameservers: {len(servers)} are given, but a container uses {MOST} at most."
