@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tests" / "integration" / "loop")]
 
 from desk_rig import Answer, Visitor, send
-from lab_cluster import CACHE, STATE
+from lab_cluster import CACHE, STATE, cut_power
 from loop_caller import Caller
 from troubles import Lab, wait
 
@@ -368,6 +368,37 @@ def test_a_new_router_fails_no_call(loop: Loop, caller: Caller) -> None:
     time.sleep(20)  # the old one is gone, and a call that hung has failed
     print(f"{caller.calls - calls} calls beside a new router, {len(caller.failed)} failed")
     assert caller.failed == []
+
+
+def test_power_cuts_between_all_steps_change_nothing(loop: Loop, caller: Caller) -> None:
+    """The Pi with the volume loses its power: nobody answers meanwhile, and afterwards all goes on."""
+    before, name = live(loop), following(newest(loop))
+    node, _folder = loop.volume()
+
+    def cut() -> None:
+        cut_power(f"{loop.instance}-{node}")
+        answered = sum(caller.by.values())
+        begin = time.monotonic()
+        wait("answers after the power cut", lambda: sum(caller.by.values()) > answered + 20, 300)
+        wait("the API server", loop.answers, 120)
+        print(f"{node}: answers {time.monotonic() - begin:.0f} s after its power cut")
+
+    loop.ask("ada", name)
+    wait("its training", lambda: loop.phase(name) == "Training", 60)
+    cut()
+    loop.until(name, "Waiting", seconds=600)
+    loop.decide("ben", name)
+    phases = ("Approved", "Shadow", "Canary", "Live")
+    for place, phase in enumerate(phases):
+        loop.until(name, *phases[place:], seconds=600)
+        if loop.phase(name) == phase:
+            cut()
+    loop.until(name, "Live")
+    wait("the replaced one says so", lambda: loop.phase(before) == "Replaced", 300)
+    found = loop.release(name)
+    assert found["spec"]["decision"]["by"] == "ben"
+    assert [entry["phase"] for entry in found["status"]["history"]][-4:] == list(phases)
+    caller.failed.clear()
 
 
 @pytest.mark.parametrize("fault", ["fails", "slow"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 
+import model_server
 import pytest
 import routing
 import v2
@@ -29,7 +30,7 @@ import v2
     ],
 )
 def test_reads_and_inference_and_nothing_else(method, path, passes):
-    assert v2.passes(method, path) is passes
+    assert model_server.passes(method, path) is passes
 
 
 @pytest.mark.parametrize(
@@ -142,6 +143,8 @@ def test_another_route_counts_from_the_beginning():
         "calls": 0,
         "answered": 0,
         "errors": 0,
+        "unreached": 0,
+        "awaySeconds": 0.0,
         "lastError": "",
         "compared": 0,
         "different": 0,
@@ -151,6 +154,18 @@ def test_another_route_counts_from_the_beginning():
     }
     traffic.follow(route("stable"))
     assert list(traffic.told()["releases"]) == ["digits-1"]
+
+
+def test_how_long_a_release_is_out_of_reach(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(routing.time, "monotonic", lambda: clock[0])
+    release = routing.Release()
+    for clock[0] in (100.0, 130.0):
+        release.missed("no route to host")
+    told = release.told()
+    assert (told["unreached"], told["awaySeconds"], told["lastError"]) == (2, 30.0, "no route to host")
+    release.met()
+    assert (release.told()["unreached"], release.told()["awaySeconds"]) == (2, 0.0)
 
 
 def test_the_first_answers_are_not_timed():

@@ -60,8 +60,8 @@ def route(mode="stable", stable="digits-1", candidate=None, share=0, gone=None):
 
 
 def figures(**told):
-    start = {"calls": 0, "answered": 0, "errors": 0, "lastError": "", "compared": 0, "different": 0}
-    return {**start, "timed": 0, "latencyMs50": 0.0, "latencyMs95": 0.0, **told}
+    start = {"calls": 0, "answered": 0, "errors": 0, "unreached": 0, "awaySeconds": 0.0, "lastError": ""}
+    return {**start, "compared": 0, "different": 0, "timed": 0, "latencyMs50": 0.0, "latencyMs95": 0.0, **told}
 
 
 def stats(mode, stable="digits-1", candidate="digits-2", before=None, **told):
@@ -111,6 +111,20 @@ STEPS = {
     ),
     "its server never starts": (
         seen(release("digits-1", "Approved", seconds=601), servers={"digits-1": Server("starting", "ErrImagePull")}),
+        ("route", "digits-1"),
+    ),
+    "no Pi takes its server: one is off, and that is no fault of the release": (
+        seen(
+            release("digits-1", "Approved", seconds=6000), servers={"digits-1": Server("starting", "no node", placed=0)}
+        ),
+        ("status", "digits-1", "Approved"),
+    ),
+    "its Pi has come back": (
+        seen(release("digits-1", "Approved", seconds=6000), servers={"digits-1": Server("starting", placed=AT - 30)}),
+        ("wait", ""),
+    ),
+    "its Pi has come back, and it never starts": (
+        seen(release("digits-1", "Approved", seconds=6000), servers={"digits-1": Server("starting", placed=AT - 601)}),
         ("route", "digits-1"),
     ),
     "its server refuses the file": (
@@ -203,6 +217,14 @@ STEPS = {
             stats=stats("live", timed=20, before={"timed": 20}),
         ),
         ("route", NEXT),
+    ),
+    "the time is over, and its Pi is off": (
+        seen(
+            *(release("digits-1", "Replaced"), release(NEXT, "Live", seconds=6000, replaced="digits-1")),
+            route=route("live", candidate=NEXT),
+            stats=stats("live", timed=20, before={"timed": 20}, unreached=3, awaySeconds=30.0),
+        ),
+        ("ask", NEXT),
     ),
     "the replaced one is parked": (
         seen(
@@ -330,6 +352,42 @@ def test_what_was_seen_and_approved_is_no_reason_to_go_back():
     assert not switch.trouble(going("Shadow", "shadow", told=told, changed=14))
 
 
+@pytest.mark.parametrize(
+    ("server", "away", "words"),
+    [
+        (READY, 60, ""),
+        (READY, 61, "It could not be reached for 60 s while digits-1 answered: All connection attempts failed."),
+        (Server("starting"), 600, ""),
+        (Server("starting"), 601, "It could not be reached for 600 s while digits-1 answered"),
+        (Server("starting", "OOMKilled.", crashed=True), 0.5, "Its server stopped: OOMKilled."),
+        (Server("starting", crashed=True), 0.5, "Its server stopped: All connection attempts failed."),
+    ],
+)
+@pytest.mark.parametrize("mode", ["shadow", "canary", "live"])
+def test_a_pi_that_is_off_is_waited_for_and_a_crash_is_not(mode, server, away, words):
+    told = {"unreached": 3, "awaySeconds": away, "lastError": "All connection attempts failed"}
+    found = seen(
+        *(LIVE, release(NEXT, "Canary")),
+        route=route(mode, candidate=NEXT, share=0.1),
+        stats=stats(mode, **told),
+        servers={"digits-1": READY, NEXT: server},
+    )
+    reason = switch.trouble(found)
+    assert reason.startswith(words) if words else not reason
+
+
+def test_a_crash_is_told_from_a_stop_and_from_a_power_cut():
+    def pod(code):
+        return {
+            "status": {
+                "containerStatuses": [{"state": {"running": {}}, "lastState": {"terminated": {"exitCode": code}}}]
+            }
+        }
+
+    assert [code for code in (0, 1, 3, 137, 139, 143, 255) if switch.pods.crashed(pod(code))] == [1, 3, 137, 139]
+    assert not switch.pods.crashed({})
+
+
 def test_a_person_or_a_failed_server_brings_it_back():
     asked = going("Canary", "canary", rollback="wrong eights")
     assert switch.next_step(asked).message == "Taken back by eve: wrong eights"
@@ -369,6 +427,21 @@ def test_the_state_of_a_server(state, server):
         "status": {"containerStatuses": [{"lastState": {"terminated": {"exitCode": 3, "message": "digest"}}}]},
     }
     assert switch.server_of({"metadata": {}, **state}, [pod], "note") == server
+
+
+@pytest.mark.parametrize(
+    ("conditions", "more", "placed"),
+    [
+        ([{"type": "PodScheduled", "status": "True", "lastTransitionTime": "1970-01-01T00:01:40Z"}], {}, 100.0),
+        ([{"type": "PodScheduled", "status": "False", "message": "0/3 nodes"}], {}, 0.0),
+        ([], {}, 0.0),
+        ([], {"deletionTimestamp": "1970-01-01T00:01:40Z"}, None),
+    ],
+)
+def test_when_a_pod_came_to_a_node(conditions, more, placed):
+    old = {"metadata": {"creationTimestamp": "1"}, "status": {}}
+    pod = {"metadata": {"creationTimestamp": "2", **more}, "status": {"conditions": conditions}}
+    assert switch.pods.placed_at([pod] if more else [pod, old]) == placed
 
 
 # Whole ways ----------------------------------------------------------------------------------------------------------

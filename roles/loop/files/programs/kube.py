@@ -310,12 +310,16 @@ def now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def seconds_since(moment: str, at: float | None = None) -> float:
-    """Seconds from a moment as Kubernetes writes it until now (or until `at`, seconds since 1970)."""
+def seconds_of(moment: str) -> float:
+    """A moment as Kubernetes writes it, in seconds since 1970."""
     import calendar
 
-    then = calendar.timegm(time.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S"))
-    return (time.time() if at is None else at) - then
+    return float(calendar.timegm(time.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S")))
+
+
+def seconds_since(moment: str, at: float | None = None) -> float:
+    """Seconds from a moment as Kubernetes writes it until now (or until `at`, seconds since 1970)."""
+    return (time.time() if at is None else at) - seconds_of(moment)
 
 
 def phase_change(release: Object, phase: str, message: str) -> Object:

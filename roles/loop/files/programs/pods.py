@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kube import GROUP, MODEL_LABEL, NAMESPACE
+from kube import GROUP, MODEL_LABEL, NAMESPACE, seconds_of
 
 Object = dict[str, Any]
 
@@ -139,3 +139,24 @@ def last_message(pods: Sequence[Object]) -> str:
             if condition["type"] == "PodScheduled" and condition["status"] == "False":
                 return f"no node takes it: {condition.get('message') or ''}"[:500]
     return ""
+
+
+def placed_at(pods: Sequence[Object]) -> float | None:
+    """When the newest Pod that stays came to a node, seconds since 1970; 0 while none takes it, None without one."""
+    staying = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+    if not staying:
+        return None
+    newest = max(staying, key=lambda pod: pod["metadata"].get("creationTimestamp") or "")
+    for condition in (newest.get("status") or {}).get("conditions") or []:
+        if condition["type"] == "PodScheduled" and condition["status"] == "True":
+            return seconds_of(condition["lastTransitionTime"])
+    return 0.0
+
+
+def crashed(pod: Object) -> bool:
+    """Whether a container of a Pod ended by itself: not well, not by SIGTERM, and not with its Pi (255)."""
+    return any(
+        (state.get("terminated") or {}).get("exitCode") not in (None, 0, 143, 255)
+        for container in (pod.get("status") or {}).get("containerStatuses") or []
+        for state in (container.get("state") or {}, container.get("lastState") or {})
+    )

@@ -22,16 +22,20 @@ from typing import Any
 import httpx
 import uvicorn
 from kube import GROUP, MODEL_LABEL, Kube, Mirror
+from model_server import READ, passes
 from routing import Clock, Traffic, parse
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from v2 import MARK, READ, compare, mark, model_of, passes, rows_of
+from v2 import MARK, compare, mark, model_of, rows_of
 from volume import read_json, write_json
 
 DEADLINE = float(os.environ.get("LOOP_DEADLINE") or 10)  # seconds for a call, with all that is tried
 FOR_CANDIDATE = 0.4  # part of the deadline after which the stable one is asked instead
+CONNECT_SECONDS = (
+    1.0  # for a connection: towards a Pi that lost its power packets vanish, and another try may find a new Pod
+)
 AT_ONCE, QUEUE = 32, 128  # calls at once, and those that may wait for their turn
 COMPARISONS, COMPARERS = 100, 2  # comparisons that may wait, and those at once
 REACHED_WITHIN = 5.0  # seconds in which a new Service becomes known on this node; comparisons wait so long
@@ -167,16 +171,22 @@ class Router:
             if answer.status == 200:
                 traffic.rescued += 1
             if route is traffic.route and not (tried.refused and answer.refused):
-                self._count_error(traffic, tried)
+                self._count_error(traffic, tried, answer)
         elif route["mode"] in ("shadow", "canary") and answer.status == 200:
             self._compare_later(traffic, route, "candidate", target, headers, body, answer)
         return _response(answer, route["stable"]["release"])
 
     @staticmethod
-    def _count_error(traffic: Traffic, answer: Answer) -> None:
+    def _count_error(traffic: Traffic, tried: Answer, stable: Answer) -> None:
+        """Count what speaks against the candidate: when both are silent, the Pi or the network is away."""
         candidate = traffic.of("candidate")
-        candidate.errors += 1
-        candidate.last_error = answer.problem
+        if not tried.status and stable.problem:
+            candidate.met()
+        elif not tried.reached:
+            candidate.missed(tried.problem)
+        else:
+            candidate.errors += 1
+            candidate.last_error = tried.problem
 
     async def _counted(self, traffic, route, place, target, headers, body, seconds, reach=0.0) -> Answer:
         """Ask one of the two, and count it; one that cannot be reached is tried for so many seconds."""
@@ -186,8 +196,9 @@ class Router:
             if answer.reached or clock.over():
                 break
             await asyncio.sleep(0.2)
-        if route is traffic.route:
+        if route is traffic.route and answer.reached:
             traffic.of(place).calls += 1
+            traffic.of(place).met()
         return answer
 
     async def _steadily(self, server, method, target, headers, body, clock: Clock, check: bool) -> Answer:
@@ -207,7 +218,7 @@ class Router:
         except TimeoutError:
             return Answer(0, problem=f"no answer within {seconds:.1f} s")
         except httpx.HTTPError as error:
-            reached = not isinstance(error, httpx.ConnectError)
+            reached = not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
             return Answer(0, problem=f"{type(error).__name__}: {error}", reached=reached)
         if server.get("digest") and response.headers.get(MARK) != mark(server["release"], server["digest"]):
             return Answer(0, problem="another server answered in its place", reached=False)
@@ -238,7 +249,10 @@ class Router:
                 continue
             if other.problem:
                 if place == "candidate":
-                    self._count_error(traffic, other)
+                    if not other.status:
+                        answer = await self._ask(route["stable"], "POST", target, headers, body, self._deadline, True)
+                    if route is traffic.route:
+                        self._count_error(traffic, other, answer)
                 continue
             stable, tried = (answer, other) if place == "candidate" else (other, answer)
             traffic.timed(stable.took, tried.took)
@@ -279,8 +293,9 @@ def make_app(kube: Kube, kept: Path = KEPT_ROUTES, deadline: float = DEADLINE) -
 
     @contextlib.asynccontextmanager
     async def life(app: Starlette):
+        timeout = httpx.Timeout(None, connect=CONNECT_SECONDS)
         limits = httpx.Limits(max_connections=2 * AT_ONCE, max_keepalive_connections=AT_ONCE, keepalive_expiry=4)
-        async with httpx.AsyncClient(timeout=None, limits=limits, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=timeout, limits=limits, trust_env=False) as client:
             router = state["router"] = Router(client, deadline)
             router.follow(known)
             loop = asyncio.get_running_loop()

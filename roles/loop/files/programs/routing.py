@@ -52,12 +52,24 @@ class Release:
     :ivar calls: questions that it was asked, for users or to compare.
     :ivar answered: those of which a user got its answer.
     :ivar errors: those that failed.
+    :ivar unreached: those that never came to it, while the other release answered.
     """
 
     def __init__(self) -> None:
         self.latencies: deque[float] = deque(maxlen=KEPT)
         self.last_error = ""
-        self.calls = self.answered = self.errors = self.compared = self.different = 0
+        self.calls = self.answered = self.errors = self.unreached = self.compared = self.different = 0
+        self._away: float | None = None
+
+    def missed(self, problem: str) -> None:
+        """It could not be reached, and the other one could."""
+        self.unreached += 1
+        self.last_error = problem
+        self._away = self._away or time.monotonic()
+
+    def met(self) -> None:
+        """It was reached, or the other one is away as well."""
+        self._away = None
 
     def told(self) -> dict[str, Any]:
         """As /stats has it."""
@@ -66,6 +78,8 @@ class Release:
             "calls": self.calls,
             "answered": self.answered,
             "errors": self.errors,
+            "unreached": self.unreached,
+            "awaySeconds": round(time.monotonic() - self._away, 1) if self._away else 0.0,
             "lastError": self.last_error,
             "compared": self.compared,
             "different": self.different,

@@ -11,7 +11,6 @@ meanwhile. Whoever reaches the server may read and ask for predictions, and noth
 
 from __future__ import annotations
 
-import json
 import os
 import runpy
 import shutil
@@ -20,24 +19,9 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from v2 import MARK, mark, passes
+from model_server import ReadsAndInference, answer_text
+from v2 import MARK, mark
 from volume import Stop, code_digest, file_digest, last_words, read_code, release_folder
-
-
-class ReadsAndInference:
-    """ASGI middleware that answers everything else with 403."""
-
-    def __init__(self, app) -> None:
-        self.app = app
-
-    async def __call__(self, scope, receive, send) -> None:
-        if scope["type"] == "lifespan" or (scope["type"] == "http" and passes(scope["method"], scope["path"])):
-            await self.app(scope, receive, send)
-        elif scope["type"] == "http":
-            body = json.dumps({"error": "this server answers reads and inference, and nothing else"}).encode()
-            headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-            await send({"type": "http.response.start", "status": 403, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
 
 
 class Marked:
@@ -93,18 +77,6 @@ def try_load(release: str, folder: Path) -> None:
         ) from error
     except Exception as error:
         raise Stop(f"the model of {release} cannot be loaded here: {type(error).__name__}: {error}") from error
-
-
-def answer_text() -> None:
-    """Let models answer with text. KServe 0.21.0 writes text of object arrays alone, and scikit-learn gives others."""
-    from kserve.protocol.infer_type import InferOutput
-
-    write = InferOutput.set_data_from_numpy
-
-    def set_data_from_numpy(self, tensor, binary_data=True):
-        return write(self, tensor.astype(object) if tensor.dtype.kind == "U" else tensor, binary_data)
-
-    InferOutput.set_data_from_numpy = set_data_from_numpy
 
 
 def main(model: str, release: str, wanted: str, wanted_code: str, port: str = "8080") -> int:

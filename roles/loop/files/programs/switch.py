@@ -51,10 +51,11 @@ Object = dict[str, Any]
 ROUTER = os.environ.get("LOOP_ROUTER") or "http://router"
 SERVER_URL = os.environ.get("LOOP_SERVER_URL") or "http://serve-{release}"
 MANIFEST_NOTE = f"{GROUP}/manifest"
-START_SECONDS = 600  # after which a server that is not ready is given up: a Pi may have to fetch the image
+START_SECONDS = 600  # on a node, after which a server that is not ready is given up: a Pi may have to fetch the image
 KEEP_SECONDS, LEAST_COMPARED = 600, 50
 LEAST_CALLS = 5  # answers of a canary before it may answer everything
 LEAST_TIMED, LEAST_FOR_TAIL = 20, 100  # latencies before the usual ones are compared, and before the slow ones are
+AWAY_SECONDS = 60  # for which a ready server may be out of reach: a Pi that is off is noticed after 40
 FIGURES_SECONDS = 600  # so much longer a replaced one stays up at most, until there are as many
 LEAST_JUDGED = 20  # answers before a share of disagreement means something
 FORWARD = ("Waiting", "Approved", "Shadow", "Canary")
@@ -71,11 +72,15 @@ class Server:
     :ivar state: starting, ready, failed or parked (no Pods wanted).
     :ivar message: why it failed or is not ready.
     :ivar current: whether it is as this program would make it now.
+    :ivar crashed: whether it ended by itself, and not with its Pi, before it started again.
+    :ivar placed: when its newest Pod came to a node, seconds since 1970; 0 while none takes it, None without a Pod.
     """
 
     state: str
     message: str = ""
     current: bool = True
+    placed: float | None = None
+    crashed: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,6 +184,12 @@ def trouble(seen: Seen) -> str:
     most = seen.rules.get("most") or {}
     errors = most.get("errors") or 0.0
     last = told["lastError"].rstrip(".")
+    if told["unreached"] and server is not None and server.crashed:
+        return f"Its server stopped: {server.message or last}".rstrip(".") + "."
+    # A Pi that lost its power comes back; meanwhile the stable one answers.
+    patience = AWAY_SECONDS if server is not None and server.state == "ready" else START_SECONDS
+    if told["awaySeconds"] > patience:
+        return f"It could not be reached for {patience} s while {stable} answered: {last}."
     if told["calls"] and told["errors"] / told["calls"] > errors:
         return f"{told['errors']} of {told['calls']} answers failed, at most {errors:.0%} may: {last}."
     ratio = most.get("latencyRatio")
@@ -264,6 +275,8 @@ def _candidate(seen: Seen) -> Step | None:
     if phase == "Live":
         if stable in seen.releases and phase_of(seen.releases[stable]) == "Live":
             return Step("status", stable, phase="Replaced", message=f"Replaced by {name}.")
+        if follows(seen) and seen.stats["releases"][name]["awaySeconds"]:
+            return Step("ask", name)  # the replaced one answers for it
         keep = rules.get("keepSeconds")
         over = since_phase(release, "Live", seen.at) - (KEEP_SECONDS if keep is None else keep)
         if over >= 0:
@@ -393,7 +406,12 @@ def _next_one(seen: Seen) -> Step | None:
     if server.state == "failed":
         problem = f"Its server failed: {server.message}"
     elif server.state == "starting":
-        if since_phase(coming[0], "Approved", seen.at) < START_SECONDS:
+        if server.placed == 0:  # its Pi may be off: no fault of the release
+            words = f"Waits for a Pi: {server.message or 'none takes it.'}"
+            said = (coming[0].get("status") or {}).get("message")
+            return WAIT if said == words else Step("status", first, phase="Approved", message=words)
+        since = seen.at - server.placed if server.placed else since_phase(coming[0], "Approved", seen.at)
+        if since < START_SECONDS:
             return WAIT
         problem = f"Its server was not ready within {START_SECONDS} s: {server.message or 'it gave no reason.'}"
     elif first not in seen.trials:
@@ -492,7 +510,8 @@ def server_of(deployment: Object, its_pods: list[Object], wanted: str) -> Server
             for state in (container.get("state") or {}, container.get("lastState") or {}):
                 if (state.get("terminated") or {}).get("exitCode") == 3:
                     return Server("failed", pods.last_message([pod]), current)
-    return Server("starting", pods.last_message(its_pods), current)
+    message, placed = pods.last_message(its_pods), pods.placed_at(its_pods)
+    return Server("starting", message, current, placed, any(map(pods.crashed, its_pods)))
 
 
 def new_route(model: str, route: Mapping[str, Any], version: str | None) -> Object:

@@ -1,7 +1,7 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The inference protocol as router and servers need it: what may pass, which model is meant, whether answers agree.
+"""The inference protocol as router and servers need it: which model is meant, whether answers agree.
 
 V2: https://github.com/kserve/open-inference-protocol; V1 is its predecessor with "predictions".
 """
@@ -12,8 +12,6 @@ import json
 import re
 from typing import Any
 
-READ = ("GET", "HEAD")
-INFERENCE = re.compile(r"/v1/models/[^/]+:(predict|explain)|/v2/models/[^/]+(/versions/[^/]+)?/infer")
 MODEL = re.compile(r"/v[12]/models/([^/:]+)")
 MARK = "x-loop-served-by"  # header of each answer of serve.py
 CLOSE = 0.01  # numbers this near, relatively, are the same answer
@@ -22,11 +20,6 @@ CLOSE = 0.01  # numbers this near, relatively, are the same answer
 def mark(release: str, digest: str) -> str:
     """What the header MARK says: whose answer it is. Whoever else may answer at a server's address does not say it."""
     return f"{release} {digest}"
-
-
-def passes(method: str, path: str) -> bool:
-    """Whether a request is a read or an inference; `path` as the server's own routing sees it."""
-    return method in READ or (method == "POST" and INFERENCE.fullmatch(path) is not None)
 
 
 def model_of(path: str) -> str:

@@ -1,0 +1,1 @@
+../../../kubeflow/files/model_server.py
