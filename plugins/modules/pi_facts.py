@@ -114,6 +114,12 @@ ansible_facts:
       description: Of C(/), C(/etc), C(/home), C(/usr) and C(/var), those whose file system is mounted read-only.
       type: list
       elements: str
+    pi_in_memory:
+      description: >-
+        Of C(/), C(/etc), C(/home), C(/usr), C(/var) and C(/var/lib), those whose content is lost at a restart, as with
+        raspi-config's overlay file system.
+      type: list
+      elements: str
     pi_fsync_ms:
       description: The 99th percentile of the time that a record takes to reach the disk, in milliseconds.
       type: float
@@ -173,6 +179,11 @@ ansible_facts:
       description: Fingerprints of the SSH host keys.
       type: list
       elements: str
+    pi_firewall:
+      description: >-
+        The C(service) that sets up a firewall (ufw, firewalld, nftables, netfilter-persistent, or empty), and what the
+        other Pis need and it C(drops) whoever sends it, of C(6443/tcp), C(10250/tcp) and C(8472/udp).
+      type: dict
     pi_listening_tcp:
       description: The TCP ports on which some program listens.
       type: list

@@ -51,6 +51,11 @@ def _is_own(chain: str) -> bool:
     return bool(_CHAIN.fullmatch(chain))
 
 
+def is_link(name: str) -> bool:
+    """Whether a network interface is the cluster's own."""
+    return bool(_LINK.fullmatch(name))
+
+
 def _is_ours(rule: str) -> bool:
     """Whether a rule in somebody else's chain jumps to a chain of the cluster's, or names a set or link of its own."""
     words = re.sub(r'"[^"]*"', '""', rule).split()  # nothing of a comment

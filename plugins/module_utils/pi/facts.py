@@ -25,7 +25,7 @@ from ..common.system import System
 from ..kubeadm.ca import CertificateError, ca_cert_hashes, common_name
 from ..kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
 from ..kubeadm.kubelet import CLUSTER_CA, KUBELET_CLIENT, kubelet_lacks
-from . import network, parse
+from . import firewall, network, parse
 from .bootfile import backup_path
 from .cmdline import is_stub
 from .packages import holder
@@ -53,6 +53,8 @@ CONTROL_PLANE_FILES = (
 )
 #: Time services by unit, in the order in which the first active one counts.
 TIME_UNITS = ("chrony", "chronyd", "ntpsec", "ntp", "openntpd", "systemd-timesyncd")
+#: Services that set up a firewall.
+FIREWALLS = ("ufw", "firewalld", "nftables", "netfilter-persistent")
 #: Where a feature shows that its module is in the kernel although neither /proc/modules nor modules.builtin has it.
 MODULE_SIGNS = {
     "br_netfilter": "/proc/sys/net/bridge/bridge-nf-call-iptables",
@@ -129,6 +131,33 @@ def read_only(system: System) -> list[str]:
             if os.statvfs(system.path(folder)).f_flag & os.ST_RDONLY:
                 found.append(folder)
     return found
+
+
+def in_memory(system: System) -> list[str]:
+    """Folders of the OS whose content a restart takes away: their file system, or the one over it, is in memory.
+
+    raspi-config and overlayroot lay it over / before the OS starts, where it is not seen later; they are told by the
+    kernel's parameters.
+    """
+    asked = re.search(r"(^|\s)(boot=overlay|overlayroot=tmpfs)", system.read("/proc/cmdline"))
+    mounts = {}
+    for line in system.read("/proc/self/mountinfo").splitlines():
+        before, _dash, after = line.partition(" - ")
+        if len(before.split()) > 4 and after.split():
+            mounts[before.split()[4]] = after.split()
+
+    def under(path: str) -> str:
+        return max((one for one in mounts if f"{path}/".startswith(one.rstrip("/") + "/")), key=len, default="")
+
+    def is_lost(path: str) -> bool:
+        point = under(path)
+        kind, options = (mounts[point][0], mounts[point][-1]) if point else ("", "")
+        upper = re.search(r"upperdir=([^,]+)", options) if kind == "overlay" else None
+        if upper:
+            return bool(asked and point == "/") or mounts.get(under(upper.group(1)), [""])[0] == "tmpfs"
+        return kind in ("tmpfs", "ramfs")
+
+    return [folder for folder in ("/", "/etc", "/home", "/usr", "/var", "/var/lib") if is_lost(folder)]
 
 
 def disk_free_mb(system: System) -> int | None:
@@ -342,6 +371,16 @@ def modules_missing(system: System, wanted: Sequence[str]) -> list[str]:
     return parse.missing_modules(wanted, system.read("/proc/modules"), builtin, existing)
 
 
+def firewall_state(system: System, states: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Who keeps a firewall, and what the other Pis need and it drops, such as 10250/tcp."""
+    dropped = firewall.iptables(system.run(["iptables-save"])).dropped(firewall.PACKETS)
+    dropped += firewall.nft(system.run(["nft", "--json", "list", "ruleset"])).dropped(firewall.PACKETS)
+    return {
+        "service": next((name for name in FIREWALLS if states.get(name + ".service", {}).get("active")), ""),
+        "drops": [str(packet) for packet in firewall.PACKETS if str(packet) in dropped],
+    }
+
+
 def sysctls(system: System, names: Sequence[str]) -> dict[str, str]:
     """Values of kernel settings; those that this kernel does not have are left out."""
     found = {}
@@ -416,7 +455,7 @@ def gather(
     wait_for_first_boot(system, first_boot_timeout)
     packages, services = [*PACKAGES, *packages], [*SERVICES, *services]
     known = parse.dpkg_status(system.read("/var/lib/dpkg/status"))
-    states = units(system, [*TIME_UNITS, *services])
+    states = units(system, [*TIME_UNITS, *FIREWALLS, *services])
     route = network.default_route(system)
     cards = interfaces(system)
     asked = {name: states.get(name if "." in name else name + ".service", {}) for name in services}
@@ -430,6 +469,7 @@ def gather(
         "root_device": root_device(system),
         "disk_free_mb": disk_free_mb(system),
         "read_only": read_only(system),
+        "in_memory": in_memory(system),
         "throttled": throttled(system),
         "firmware": firmware(system),
         "cgroup": cgroup(system),
@@ -444,6 +484,7 @@ def gather(
         "network": network_state(system, route),
         "machine_id_sha256": machine_id_sha256(system),
         "host_key_fingerprints": host_key_fingerprints(system),
+        "firewall": firewall_state(system, states),
         "listening_tcp": parse.listening_ports(system.read("/proc/net/tcp"), system.read("/proc/net/tcp6")),
         "hostname": os.uname().nodename,
         "apt_lock_held": bool(holder(system)),

@@ -16,8 +16,9 @@ from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import os_releases
 from ansible_collections.bramble.kube.plugins.module_utils.common.check import Check, Found, check
-from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS
+from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import DEFAULT, NETWORKS
 from ansible_collections.bramble.kube.plugins.module_utils.common.wording import listing, short_reason
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.leftovers import is_link
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import Version, parse_version
 from ansible_collections.bramble.kube.plugins.module_utils.pi.clones import cloned
 from ansible_collections.bramble.kube.plugins.module_utils.pi.network import is_own
@@ -364,11 +365,17 @@ def _memory(host: Host, cluster: Cluster) -> Found | None:
 
 @_check(
     "disk",
-    "4000 MB free, 1000 MB on a host that is in the cluster already; mounted read-write",
+    "4000 MB free, 1000 MB on a host that is in the cluster already; mounted read-write, and kept over a restart",
     read_only=(
         MUST_CHANGE,
         "{host}: on its disk, {found} cannot be written to (read-only), as the kernel mounts a card with errors or one "
         "that is worn out: 'sudo dmesg' there shows it; restart it, and if that does not help, use another card.",
+    ),
+    in_memory=(
+        MUST_CHANGE,
+        "{host}: what is written to {found} is kept in memory alone and lost at a restart, as with the overlay file "
+        "system of raspi-config: switch that off ('sudo raspi-config', Performance Options, Overlay File System) and "
+        "restart it.",
     ),
     too_little=(
         MUST_CHANGE,
@@ -379,6 +386,8 @@ def _memory(host: Host, cluster: Cluster) -> Found | None:
 def _disk(host: Host, cluster: Cluster) -> Found | None:
     if host.fact("read_only"):
         return _result(listing(host.fact("read_only")), "writable", "read_only")
+    if host.fact("in_memory"):
+        return _result(listing(host.fact("in_memory")), "on the disk", "in_memory")
     found = host.fact("disk_free_mb")
     if found is None:
         return None
@@ -841,6 +850,78 @@ def _ports(host: Host, cluster: Cluster) -> Found | None:
     taken = sorted(set(map(int, listening)) & set(PORTS[host.role]))
     found = f"port{'s' if len(taken) > 1 else ''} {listing(taken)}"
     return _result(found if taken else "free", "free", "taken" if taken else "")
+
+
+@_check(
+    "firewall",
+    "lets the other Pis in: 10250/tcp, on the master 6443/tcp, with flannel's VXLAN 8472/udp",
+    drops=(
+        MUST_CHANGE,
+        "{host}: its firewall{by} drops what comes in at {found}, by which the Pis reach each other: let in all that "
+        "comes from their network ({lan}) and from Pods ({pods}){how}, or switch it off.",
+    ),
+)
+def _firewall(host: Host, cluster: Cluster) -> Found | None:
+    state = host.fact("firewall")
+    if not state:
+        return None
+    wanted = ["6443/tcp"] if host.role == "master" else []
+    wanted.append("10250/tcp")
+    if cluster.setting(host, "kubeadm_cni") in (None, "flannel") and cluster.setting(
+        host, "master_flannel_backend"
+    ) in (None, "vxlan"):
+        wanted.append("8472/udp")
+    dropped = [packet for packet in state.get("drops") or () if packet in wanted]
+    if not dropped:
+        return _result("lets them in", "lets them in")
+    lan = next(iter(_own_addresses(host, (host.fact("network") or {}).get("interface") or "")), None)
+    network, service = lan.network if lan else "of the Pis", state.get("service") or ""
+    values = {
+        "by": f" ({service})" if service else "",
+        "lan": network,
+        "pods": cluster.setting(host, "kubeadm_pod_cidr"),
+        "how": f" ('sudo ufw allow from {network}', for example)" if service == "ufw" and lan else "",
+    }
+    return _result(listing(dropped), "lets them in", "drops", values)
+
+
+@_check(
+    "Pod network",
+    "nothing is left of an earlier one on a host that is in no cluster yet",
+    left=(
+        MUST_CHANGE,
+        "{host}: {found} is left of an earlier cluster's Pod network, and Pods of the new one would get addresses that "
+        "the other Pis do not reach: 'ansible-playbook reset.yml --limit {host}' takes it away.",
+    ),
+    other=(
+        MUST_CHANGE,
+        "{host}: {found} is the configuration of another Pod network, which containerd uses until (or instead of) that "
+        "of {wanted}: delete it there and restart the Pi, or set kubeadm_cni to none if that network is yours.",
+    ),
+)
+def _pod_network(host: Host, cluster: Cluster) -> Found | list[Found] | None:
+    state = host.fact("kubernetes")
+    chosen = str(cluster.setting(host, "kubeadm_cni") or DEFAULT)
+    # Of a damaged member of a cluster, that cluster's Pod network stays.
+    if (
+        not state
+        or chosen == "none"
+        or any(
+            state.get(name) for name in ("kubelet_server", "node_name", "cluster_ca_sha256", "control_plane_remains")
+        )
+    ):
+        return None
+    own = {network.configuration: name for name, network in NETWORKS.items()}
+    left = [entry["name"] for entry in host.fact("interfaces", []) if is_link(str(entry.get("name")))]
+    files = [path for path in state.get("cni_config") or () if own.get(path) != chosen]
+    left += [path for path in files if path in own]
+    others = [path for path in files if path not in own]
+    found = []
+    if left:
+        found.append(_result(listing(left), chosen, "left"))
+    if others:
+        found.append(_result(listing(others), chosen, "other"))
+    return found or _result("none yet", chosen)
 
 
 @_check(

@@ -95,6 +95,37 @@ def test_the_root_device(pi, number: str, block: str, kind: str) -> None:
     assert facts.root_device(pi) == {"source": "/dev/" + folder.name, "kind": kind}
 
 
+DISK = "36 1 179:2 / / rw - ext4 /dev/mmcblk0p2 rw\n"
+RASPI_CONFIG = "36 1 0:23 / / rw - overlay overlay rw,lowerdir=/lower,upperdir=/upper/data,workdir=/upper/work\n"
+OVERLAYROOT = (
+    "30 1 0:21 / /media/root-ro ro - ext4 /dev/mmcblk0p2 ro\n"
+    "31 1 0:22 / /media/root-rw rw - tmpfs tmpfs-root rw\n"
+    "36 1 0:23 / / rw - overlay overlayroot rw,lowerdir=/media/root-ro,upperdir=/media/root-rw/overlay,workdir=/w\n"
+)
+CONTAINER = (
+    "36 1 0:23 / / rw - overlay overlay rw,lowerdir=/var/lib/a,upperdir=/var/lib/b/diff,workdir=/var/lib/b/work\n"
+)
+ALL = ["/", "/etc", "/home", "/usr", "/var", "/var/lib"]
+
+
+@pytest.mark.parametrize(
+    ("mountinfo", "cmdline", "expected"),
+    [
+        (DISK, "boot=overlay root=a", []),  # asked for, and not there
+        (RASPI_CONFIG, "boot=overlay root=a", ALL),
+        (OVERLAYROOT, "root=a", ALL),
+        (CONTAINER, "root=a", []),
+        (DISK + "40 36 0:30 / /var rw - tmpfs tmpfs rw\n", "", ["/var", "/var/lib"]),
+        (DISK + "40 36 0:30 / /run rw - tmpfs tmpfs rw\n", "", []),
+        ("", "", []),
+    ],
+)
+def test_folders_that_a_restart_empties(pi, mountinfo: str, cmdline: str, expected: list) -> None:
+    pi.put("/proc/self/mountinfo", mountinfo)
+    pi.put("/proc/cmdline", cmdline)
+    assert facts.in_memory(pi) == expected
+
+
 def test_the_root_of_a_container_is_no_device(pi) -> None:
     pi.put("/proc/self/mountinfo", "500 400 0:50 / / rw,relatime - overlay overlay rw,lowerdir=a\n")
     assert facts.root_device(pi) == {"source": "overlay", "kind": "other"}

@@ -53,7 +53,7 @@ def fit(index: int) -> dict:
             {"name": "eth0", "mac": f"dc:a6:32:00:00:0{index}", "addresses": [f"192.168.13.{index}/24", "fe80::1/64"]},
             {"name": "virbr0", "mac": f"fe:54:00:00:00:0{index}", "addresses": ["192.168.122.1/24"]},
             {"name": "docker0", "mac": "02:42:00:00:00:01", "addresses": ["172.17.0.1/16"]},
-            {"name": "cni0", "mac": "02:42:00:00:00:02", "addresses": ["10.244.0.1/24"]},
+            {"name": "br-0123456789ab", "mac": "02:42:00:00:00:02", "addresses": ["172.18.0.1/16"]},
         ],
         "pi_network": {
             "interface": "eth0",
@@ -63,6 +63,8 @@ def fit(index: int) -> dict:
         },
         "pi_machine_id_sha256": f"{index}" * 64,
         "pi_host_key_fingerprints": [f"SHA256:{index}"],
+        "pi_in_memory": [],
+        "pi_firewall": {"service": "ufw", "drops": []},
         "pi_listening_tcp": [22],
         "pi_hostname": NAMES[index - 7],
         "pi_packages": {},
@@ -226,6 +228,12 @@ BAD = [
     ("memory", {"memory_mb": 430}, MUST_CHANGE, "430 MB of memory is too little for a node, which needs 850 MB"),
     ("disk", {"disk_free_mb": 900}, MUST_CHANGE, "900 MB free"),
     ("disk", {"read_only": ["/", "/var"]}, MUST_CHANGE, "on its disk, / and /var cannot be written to (read-only)"),
+    (
+        "disk",
+        {"in_memory": ["/", "/var"]},
+        MUST_CHANGE,
+        "what is written to / and /var is kept in memory alone and lost",
+    ),
     ("disk", {"disk_free_mb": 900, "kubernetes": joined}, MUST_CHANGE, "but 1000 MB are needed"),
     (
         "power",
@@ -369,6 +377,33 @@ BAD = [
         "another program listens on port 10250, which Kubernetes needs",
     ),
     (
+        "firewall",
+        {"firewall": {"service": "ufw", "drops": ["6443/tcp", "10250/tcp", "8472/udp"]}},
+        MUST_CHANGE,
+        "its firewall (ufw) drops what comes in at 10250/tcp and 8472/udp, by which the Pis reach each other: let in "
+        "all that comes from their network (192.168.13.0/24) and from Pods (10.244.0.0/16) ('sudo ufw allow from "
+        "192.168.13.0/24', for example), or switch it off",
+    ),
+    (
+        "Pod network",
+        {"interfaces": [*fit(8)["pi_interfaces"], {"name": "cni0", "mac": "", "addresses": ["10.244.3.1/24"]}]},
+        MUST_CHANGE,
+        "cni0 is left of an earlier cluster's Pod network, and Pods of the new one would get addresses that the other "
+        "Pis do not reach: 'ansible-playbook reset.yml --limit k8s-node1' takes it away",
+    ),
+    (
+        "Pod network",
+        {"kubernetes": {"cni_config": ["/etc/cni/net.d/10-flannel.conflist", "/etc/cni/net.d/10-kuberouter.conflist"]}},
+        MUST_CHANGE,
+        "/etc/cni/net.d/10-kuberouter.conflist is left of an earlier cluster's Pod network",
+    ),
+    (
+        "Pod network",
+        {"kubernetes": {"cni_config": ["/etc/cni/net.d/10-calico.conflist"]}},
+        MUST_CHANGE,
+        "/etc/cni/net.d/10-calico.conflist is the configuration of another Pod network, which containerd uses until",
+    ),
+    (
         "sources",
         {"SOURCES": ({"name": "it", "url": "https://x/", "trouble": "", "refused": "apt does not take it: why."},)},
         MUST_CHANGE,
@@ -445,6 +480,27 @@ def test_a_password_that_was_given_is_not_asked_for_again():
     assert "it has no sudo.ws" in said(state, "sudo")[1]
     for trouble in ("Incorrect sudo password", "sudo: 3 incorrect password attempts"):
         assert "--ask-become-pass" not in said(cluster(k8s_node1={"TROUBLE": trouble}), "sudo")[1]
+
+
+def test_a_firewall_may_drop_what_this_pi_does_not_need():
+    def verdict(drops, host="k8s-node1", **settings):
+        facts = {"firewall": {"service": "", "drops": drops}}
+        return said(cluster(settings, k8s_node1=facts, k8s_master=facts), "firewall", host)[0]
+
+    assert verdict(["6443/tcp"]) == OK
+    assert verdict(["6443/tcp"], "k8s-master") == MUST_CHANGE
+    assert verdict(["8472/udp"]) == MUST_CHANGE
+    assert verdict(["8472/udp"], kubeadm_cni="kube-router") == OK
+    assert verdict(["8472/udp"], master_flannel_backend="host-gw") == OK
+
+
+def test_a_member_of_a_cluster_keeps_its_pod_network():
+    links = [*fit(8)["pi_interfaces"], {"name": "cni0", "mac": "", "addresses": ["10.244.3.1/24"]}]
+    file = ["/etc/cni/net.d/10-calico.conflist"]
+    damaged = {"kubelet_server": "", "node_name": "k8s-node1", "cni_config": file}
+    for state, settings in ((joined, {}), (damaged, {}), ({"cni_config": file}, {"kubeadm_cni": "none"})):
+        rows = preflight_rows(cluster(settings, k8s_node1={"interfaces": links, "kubernetes": {**state}}))
+        assert [row for row in rows if (row["check"], row["host"]) == ("Pod network", "k8s-node1")] == []
 
 
 def test_what_only_the_master_needs():
