@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / ".lab/collections"))
 
 import digests
 import preflight
+import reference
 import releases
 import status
 import what_runs
@@ -28,6 +29,12 @@ PAGES = {
     "preflight.md": {"inventories": preflight.inventories, "checks": preflight.checks},
     "status.md": {"checks": status.checks},
     "security.md": {"audit": status.audited},
+    "reference.md": {
+        "modules": lambda: reference.plugins(ROOT, "modules"),
+        "filters": lambda: reference.plugins(ROOT, "filter"),
+        "lookups": lambda: reference.plugins(ROOT, "lookup"),
+        "roles": lambda: reference.roles(ROOT),
+    },
     "catalogue.md": {"digests": lambda: digests.table(digests.own_images(ROOT / "roles"))},
     "what-runs.md": {"components": lambda: what_runs.whole_catalogue(ROOT / "roles")},
 }
