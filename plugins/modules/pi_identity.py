@@ -40,11 +40,9 @@ EXAMPLES = r"""
   register: keys
 
 - name: Know them before they are shown
-  ansible.builtin.lineinfile:
-    path: ~/.ssh/known_hosts
-    line: "{{ ansible_host }} {{ item }}"
-  loop: "{{ keys.public_keys }}"
-  delegate_to: localhost
+  bramble.kube.known_host:
+    learn: "{{ keys.public_keys }}"
+  throttle: 1
 
 - name: Show them
   bramble.kube.pi_identity:

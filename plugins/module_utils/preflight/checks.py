@@ -138,8 +138,13 @@ def _check(name: str, wants: str, **outcomes: tuple[str, str]) -> Callable[[Call
     ),
     unknown_key=(
         MUST_CHANGE,
-        "{host} at {address} shows a host key that this laptop does not know or that has changed: if the Pi is new or "
-        "got a new card, run 'ssh-keygen -R {address}', then 'ssh {user}{address}' once and accept its key.",
+        "{host} at {address} shows a host key that this laptop does not know: run 'ssh {user}{address}' once and "
+        "accept its key.",
+    ),
+    changed_key=(
+        MUST_CHANGE,
+        "{host} at {address} shows another host key than the one that this laptop knows: if the Pi is new or got a new "
+        "card, run \"ssh-keygen -R '{name}'{file}\", then 'ssh {user}{address}' once and accept its key.",
     ),
     moved=(
         MUST_CHANGE,
@@ -161,9 +166,23 @@ def _reachable(host: Host, cluster: Cluster) -> Found | None:
     if host.answers:
         return _result("yes", "yes")
     trouble = host.trouble
-    user = cluster.inventory.values.get(host.name, {}).get("ansible_user")
-    values = {"address": host.address, "user": f"{user}@" if user else "", "reason": short_reason(trouble)}
-    if "Host key verification failed" in trouble or "REMOTE HOST IDENTIFICATION HAS CHANGED" in trouble:
+    given = cluster.inventory.values.get(host.name, {})
+    user, port = given.get("ansible_user"), str(given.get("ansible_port") or 22)
+    values = {
+        "address": host.address,
+        "user": ("" if port == "22" else f"-p {port} ") + (f"{user}@" if user else ""),
+        "reason": short_reason(trouble),
+    }
+    if "REMOTE HOST IDENTIFICATION HAS CHANGED" in trouble:
+        # SSH's own words: its configuration may know the host by another name, in another file.
+        name = re.search(r"[Hh]ost key for (\S+) has changed", trouble)
+        file = re.search(r"Offending \S+ key in (.+):\d+", trouble)
+        key = {
+            "name": name.group(1) if name else host.address if port == "22" else f"[{host.address}]:{port}",
+            "file": f" -f '{file.group(1)}'" if file else "",
+        }
+        return _result("host key", "yes", "changed_key", {**values, **key})
+    if "Host key verification failed" in trouble:
         return _result("host key", "yes", "unknown_key", values)
     if "Invalid/incorrect" in trouble:
         return _result("wrong password", "yes", "wrong_password", values)

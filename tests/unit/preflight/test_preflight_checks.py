@@ -134,6 +134,13 @@ def test_a_damaged_control_plane_is_no_other_program_and_no_worker():
 
 
 SSH = "Failed to connect to the host via ssh: "
+CHANGED_KEY = (
+    SSH + "@@@@@@@\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\n@@@@@@@\n"
+    "Add correct host key in /home/me/.ssh/known_hosts to get rid of this message.\n"
+    "Offending ED25519 key in /home/me/.ssh/known_hosts:12\n"
+    "Host key for [192.168.13.8]:2222 has changed and you have requested strict checking.\n"
+    "Host key verification failed."
+)
 NO_PROMPT = "Task failed: Timeout (12s) waiting for privilege escalation prompt: "
 BAD = [
     (
@@ -147,7 +154,13 @@ BAD = [
         "reachable",
         {"REACHABLE": False, "TROUBLE": SSH + "Host key verification failed."},
         MUST_CHANGE,
-        "ssh-keygen -R 192.168.13.8",
+        "shows a host key that this laptop does not know: run 'ssh 192.168.13.8' once and accept its key",
+    ),
+    (
+        "reachable",
+        {"REACHABLE": False, "TROUBLE": CHANGED_KEY},
+        MUST_CHANGE,
+        "run \"ssh-keygen -R '[192.168.13.8]:2222' -f '/home/me/.ssh/known_hosts'\", then 'ssh 192.168.13.8' once",
     ),
     (
         "reachable",
@@ -625,6 +638,14 @@ def test_an_unreachable_host_has_one_row_and_the_user_in_its_sentence():
     rows = [row for row in preflight_rows(state) if row["host"] == "k8s-node2"]
     assert [row["check"] for row in rows] == ["reachable"]
     assert "does 'ssh pi@192.168.13.9' work without asking anything?" in rows[0]["message"]
+
+
+def test_a_port_is_part_of_what_to_run():
+    settings = {"ansible_user": "pi", "ansible_port": 2222}
+    changed = SSH + "WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!\nHost key verification failed."
+    state = cluster(settings, k8s_node1={"REACHABLE": False, "TROUBLE": changed})
+    message = said(state, "reachable")[1]
+    assert "ssh-keygen -R '[192.168.13.8]:2222'" in message and "'ssh -p 2222 pi@192.168.13.8' once" in message
 
 
 def test_one_sentence_for_several_hosts():
