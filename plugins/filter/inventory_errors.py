@@ -28,6 +28,14 @@ options:
     description: Report templates that cannot be resolved as errors, because the hosts' facts have been read.
     type: bool
     default: false
+  sources:
+    description: The files and folders that were named as inventory, as in the variable C(ansible_inventory_sources).
+    type: list
+    elements: str
+  only_hosts:
+    description: Look no further than whether there is any host for a cluster, as there is none after a wrong C(-i).
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -46,8 +54,9 @@ _value:
   elements: str
 """
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -64,6 +73,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.preflight.inventory i
     LOOKED_AT,
     Inventory,
     inventory_errors,
+    no_pis,
 )
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.settings import (
     catalogue_names,
@@ -115,12 +125,23 @@ def read_inventory(groups: Mapping[str, Any], hostvars: Mapping[str, Any]) -> In
 
 
 def filter_inventory_errors(
-    groups: Mapping[str, Any], hostvars: Mapping[str, Any], facts_known: bool = False
+    groups: Mapping[str, Any],
+    hostvars: Mapping[str, Any],
+    facts_known: bool = False,
+    sources: Sequence[str] | None = None,
+    only_hosts: bool = False,
 ) -> list[str]:
     """See DOCUMENTATION."""
     if not isinstance(groups, Mapping):
         raise AnsibleFilterError("bramble.kube.inventory_errors: the input is not the inventory's groups")
-    inventory = read_inventory(groups, hostvars)
+    named = [str(source) for source in sources or ()]
+    # A list of hosts has a comma.
+    absent = [source for source in named if "," not in source and not os.path.exists(source)]
+    if only_hosts:
+        plain = {str(name): [str(host) for host in hosts] for name, hosts in groups.items()}
+        absence = no_pis(Inventory(plain, {}, {}, {}, sources=named, absent=absent))
+        return [absence] if absence else []
+    inventory = replace(read_inventory(groups, hostvars), sources=named, absent=absent)
     if not facts_known:
         inventory = replace(inventory, unresolved={})
     further = [*_component_slips(inventory), *_loop_errors(inventory, hostvars)]

@@ -68,6 +68,8 @@ class Inventory:
     :param options: the roles' argument specs.
     :param defaults: the roles' plain defaults.
     :param slips: host name to the variables that are none, each with what was probably meant.
+    :param sources: the files and folders that were named as inventory.
+    :param absent: those of them that are not there.
     """
 
     groups: Mapping[str, Sequence[str]]
@@ -76,6 +78,8 @@ class Inventory:
     defaults: Mapping[str, Any]
     unresolved: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     slips: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    sources: Sequence[str] = ()
+    absent: Sequence[str] = ()
 
     @property
     def hosts(self) -> list[str]:
@@ -125,6 +129,32 @@ class Fault:
     hosts: tuple[str, ...] = ()
 
 
+def no_pis(inventory: Inventory) -> str:
+    """Say that the inventory has no Pi at all, as after a wrong -i, which Ansible takes for an empty one.
+
+    :returns: one sentence; "" when a group of the cluster has a host.
+    """
+    if inventory.hosts:
+        return ""
+    right = "name the folder or file with your Pis, such as -i my-inventory"
+    if inventory.absent:
+        return _sentence(
+            f"there is no inventory, because {listing(inventory.absent)} does not exist: is -i right? If not, {right}"
+        )
+    where = listing(inventory.sources) or "the inventory"
+    if any(inventory.groups.values()):
+        alike = difflib.get_close_matches("master", [name for name in inventory.groups if name != "master"], n=1)
+        hint = f" (there is a group {alike[0]}: rename it)" if alike and inventory.groups[alike[0]] else ""
+        return _sentence(
+            f"groups master, node and bramble: they have no host in {where}{hint}: is -i right? If not, {right}; "
+            "if it is, put the Pis into these groups, as in inventories/example/hosts.yml"
+        )
+    return _sentence(
+        f"no host was read from {where}: is -i right? If it is, the file is empty, or Ansible's warnings above say what "
+        "is wrong in it"
+    )
+
+
 def _sentence(text: str) -> str:
     return foreign(text[:1].upper() + text[1:].rstrip(".") + ".")
 
@@ -134,6 +164,8 @@ def inventory_errors(inventory: Inventory) -> list[str]:
 
     :returns: one sentence each: where, what, and what would be right. Hosts with the same fault share a sentence.
     """
+    if absence := no_pis(inventory):
+        return [absence]
     faults: list[Fault] = []
     for find in (
         _groups,

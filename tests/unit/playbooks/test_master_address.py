@@ -19,7 +19,9 @@ PLAYBOOKS = Path(__file__).resolve().parents[3] / "playbooks"
     ("playbook", "module"), [("backup.yml", "control_plane_backup"), ("restore.yml", "control_plane_restore")]
 )
 def test_the_address_of_a_master_reached_by_a_name_is_read_before_it_is_asked_for(playbook: str, module: str) -> None:
-    tasks = yaml.safe_load((PLAYBOOKS / playbook).read_text(encoding="utf-8"))[0]["tasks"]
+    tasks = next(
+        play["tasks"] for play in yaml.safe_load((PLAYBOOKS / playbook).read_text(encoding="utf-8")) if "tasks" in play
+    )
     first = next(number for number, task in enumerate(tasks) if f"bramble.kube.{module}" in task)
     assert tasks[first][f"bramble.kube.{module}"]["address"] == "{{ kubeadm_node_ip }}"
     read = [name for task in tasks[:first] for name in task.get("bramble.kube.pi_facts", {}).get("only", ())]
