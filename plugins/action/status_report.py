@@ -27,6 +27,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.status import (
     screen,
 )
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, Scene, read_pi
+from ansible_collections.bramble.kube.plugins.plugin_utils.shown import show
 
 
 def _gate(variables: Any) -> dict[str, Any] | None:
@@ -80,7 +81,7 @@ class ActionModule(ActionBase):
         display = Display()
         terminal = os.isatty(1) or bool(os.environ.get("ANSIBLE_FORCE_COLOR", "0") not in ("0", "", "false", "False"))
         color = terminal and not os.environ.get("ANSIBLE_NOCOLOR")
-        display.display(draw(*what, width=display.columns, color=color))
+        show(draw(*what, width=display.columns, color=color))
 
     def _status(self, scene: Scene, dest: str | None) -> dict[str, Any]:
         findings = diagnosis.diagnose(scene)

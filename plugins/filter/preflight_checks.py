@@ -89,7 +89,7 @@ def read_host(name: str, groups: Mapping[str, Any], variables: Mapping[str, Any]
         role="master" if name in groups.get("master", ()) else "node",
         address=str(variables.get("ansible_host") or name),
         facts=facts,
-        reachable=not (result or {}).get("unreachable"),
+        reachable=(result or {}).get("reached", True),
         trouble="" if result is None else _trouble(result),
         sources=tuple(sources.get("sources") or ()),
     )

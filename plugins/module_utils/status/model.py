@@ -170,6 +170,6 @@ def read_pi(name: str, groups: Mapping[str, Any], variables: Mapping[str, Any], 
         facts=result.get("facts") or {},
         state=result.get("state") or {},
         audit=foreign_values(result.get("audit") or {}, 65536),
-        reachable=not result.get("unreachable"),
+        reachable=result.get("reached", True),
         trouble=_trouble(result),
     )

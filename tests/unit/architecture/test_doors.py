@@ -80,3 +80,20 @@ def test_no_role_sets_a_variable_of_another_one() -> None:
             names |= set(task.get("ansible.builtin.set_fact") or {}) | {task.get("register") or ""}
         others = tuple(f"{role}_" for role in ROLES if role != own)
         assert not [name for name in names if name.startswith(others)], path
+
+
+def test_no_run_prints_that_it_validates_arguments() -> None:
+    """Playbooks check all roles' variables first (playbooks/inventory.yml), with one sentence for each that is wrong."""
+    for path in sorted([*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("playbooks/**/*.yml")]):
+        for task in tasks(yaml.safe_load(path.read_text())):
+            assert not task.get("roles"), f"{path}: import_role with rolespec_validate"
+            for word in ("import_role", "include_role"):
+                options = task.get(f"ansible.builtin.{word}") or {"rolespec_validate": False}
+                assert options.get("rolespec_validate") is False, f"{path}: {options}"
+
+
+def test_no_loop_prints_sentences_of_what_is_not_wrong() -> None:
+    for path in sorted([*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("playbooks/**/*.yml")]):
+        for task in tasks(yaml.safe_load(path.read_text())):
+            words = task.get("ansible.builtin.assert") or task.get("ansible.builtin.fail")
+            assert not (words and "loop" in task), f"{path}: {task['name']}"
