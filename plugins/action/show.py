@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 from ansible import constants
@@ -39,7 +40,12 @@ class ActionModule(ActionBase):
         )
         lines = lines_of(options["text"])
         if options["stop"]:
-            if len(lines) > 1 and not keeps_lines() and not for_a_program():
+            if keeps_lines():
+                # In a text of one line, YAML would double the quotes.
+                one = lines[0] if len(lines) == 1 else ""
+                width = min(100, max(20, len(one) - 1))
+                raise _StopError("\n".join(textwrap.wrap(one, width, break_on_hyphens=False) or lines))
+            if len(lines) > 1 and not for_a_program():
                 show("\n".join(["", *lines]), color=constants.COLOR_ERROR)
                 raise _StopError(f"{lines[0]} (1 of {len(lines)}; all are above)")
             raise _StopError("\n".join(lines))

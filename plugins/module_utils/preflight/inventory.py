@@ -150,8 +150,8 @@ def no_pis(inventory: Inventory) -> str:
             "if it is, put the Pis into these groups, as in inventories/example/hosts.yml"
         )
     return _sentence(
-        f"no host was read from {where}: is -i right? If it is, the file is empty, or Ansible's warnings above say what "
-        "is wrong in it"
+        f"no host was read from {where}: is -i right? If it is, the file is empty, or Ansible's warnings above say "
+        "what is wrong in it"
     )
 
 

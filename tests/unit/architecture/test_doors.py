@@ -83,7 +83,7 @@ def test_no_role_sets_a_variable_of_another_one() -> None:
 
 
 def test_no_run_prints_that_it_validates_arguments() -> None:
-    """Playbooks check all roles' variables first (playbooks/inventory.yml), with one sentence for each that is wrong."""
+    """Playbooks check all roles' variables first (playbooks/inventory.yml), with a sentence for each that is wrong."""
     for path in sorted([*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("playbooks/**/*.yml")]):
         for task in tasks(yaml.safe_load(path.read_text())):
             assert not task.get("roles"), f"{path}: import_role with rolespec_validate"

@@ -59,21 +59,21 @@ def test_a_good_inventory_has_no_errors():
         (
             {"all": [], "ungrouped": []},
             ["/home/anna/my-inventry"],
-            "There is no inventory, because /home/anna/my-inventry does not exist: is -i right? If not, name the folder or "
-            "file with your Pis, such as -i my-inventory.",
+            "There is no inventory, because /home/anna/my-inventry does not exist: is -i right? If not, name the "
+            "folder or file with your Pis, such as -i my-inventory.",
         ),
         (
             {"all": [], "ungrouped": []},
             [],
-            "No host was read from /home/anna/my-inventry: is -i right? If it is, the file is empty, or Ansible's warnings "
-            "above say what is wrong in it.",
+            "No host was read from /home/anna/my-inventry: is -i right? If it is, the file is empty, or Ansible's "
+            "warnings above say what is wrong in it.",
         ),
         (
             {"all": ["web"], "masters": ["web"]},
             [],
-            "Groups master, node and bramble: they have no host in /home/anna/my-inventry (there is a group masters: rename "
-            "it): is -i right? If not, name the folder or file with your Pis, such as -i my-inventory; if it is, put the "
-            "Pis into these groups, as in inventories/example/hosts.yml.",
+            "Groups master, node and bramble: they have no host in /home/anna/my-inventry (there is a group masters: "
+            "rename it): is -i right? If not, name the folder or file with your Pis, such as -i my-inventory; if it "
+            "is, put the Pis into these groups, as in inventories/example/hosts.yml.",
         ),
     ],
 )
