@@ -30,6 +30,7 @@ EXAMPLES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("each name once", {"hosts": {"k8s-node1": {"base_hostname": "k8s-node2"}}}),
     ("each address once", {"hosts": {"k8s-node1": {"ansible_host": "192.168.13.9"}}}),
     ("`kubeadm_node_ip` is an address", {"hosts": {"k8s-node1": {"kubeadm_node_ip": "eth0"}}}),
+    ("… of IPv4, as the cluster's networks", {"hosts": {"k8s-node1": {"ansible_host": "2001:db8::8"}}}),
     ("`kubeadm_version` is an exact release", {"all": {"kubeadm_version": "1.37"}}),
     ("… that can be installed", {"all": {"kubeadm_version": "1.9.7"}}),
     ("… the same for all", {"hosts": {"k8s-node1": {"kubeadm_version": "1.36.3"}}}),

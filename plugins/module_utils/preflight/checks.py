@@ -617,11 +617,19 @@ def _shares(own: Any, other: Any) -> bool:
         "{host}: {wanted} ({variable}) is not one of its addresses ({found}): set kubeadm_node_ip to the one by which "
         "the other hosts reach it.",
     ),
+    no_ipv4=(
+        MUST_CHANGE,
+        "{host}: it has no IPv4 address ({found}), but Pods and Services have IPv4 networks: give it one, as the router "
+        "does by DHCP.",
+    ),
 )
 def _node_address(host: Host, cluster: Cluster) -> Found | None:
     if "pi_interfaces" not in host.facts:
         return None
-    own = [str(interface.ip) for interface in _own_addresses(host)]
+    addresses = _own_addresses(host)
+    own = [str(interface.ip) for interface in addresses]
+    if not any(interface.version == 4 for interface in addresses):
+        return _result(listing(own) or "none", "IPv4", "no_ipv4")
     known = cluster.inventory.addresses(host.name)
     variable = "kubeadm_node_ip" if "kubeadm_node_ip" in known else "ansible_host"
     if variable not in known:

@@ -288,6 +288,14 @@ def _addresses(inventory: Inventory) -> Iterator[Fault]:
                 node_addresses.setdefault(str(ipaddress.ip_address(str(node_ip))), []).append(host)
             except ValueError:
                 yield Fault(f"kubeadm_node_ip is {shown(node_ip)}; use an IP address, such as 192.168.13.8", (host,))
+        known = inventory.addresses(host)
+        of_node = next((name for name in ("kubeadm_node_ip", "ansible_host") if name in known), "")
+        if of_node and known[of_node].version != 4:
+            yield Fault(
+                f"{of_node} is {known[of_node]}, an IPv6 address, but Pods and Services have IPv4 networks, "
+                "with which the API server takes no other; set kubeadm_node_ip to the host's IPv4 address",
+                (host,),
+            )
     for (address, _port), hosts in ways.items():
         if len(hosts) > 1:
             yield Fault(

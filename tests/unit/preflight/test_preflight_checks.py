@@ -322,6 +322,12 @@ BAD = [
         "192.168.13.8 (ansible_host) is not one of its addresses (192.168.14.8): set kubeadm_node_ip",
     ),
     (
+        "node address",
+        {"interfaces": [{"name": "eth0", "mac": "dc:a6:32:00:00:18", "addresses": ["2001:db8::8/64"]}]},
+        MUST_CHANGE,
+        "it has no IPv4 address (2001:db8::8), but Pods and Services have IPv4 networks",
+    ),
+    (
         "name servers",
         {"network": {"nameservers": []}},
         MUST_CHANGE,

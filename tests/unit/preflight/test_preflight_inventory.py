@@ -53,6 +53,12 @@ def test_a_good_inventory_has_no_errors():
     assert inventory_errors(inventory(nodes=())) == []
 
 
+def test_ansible_may_come_by_ipv6_where_the_cluster_does_not():
+    both = {"ansible_host": "2001:db8::8", "kubeadm_node_ip": "192.168.13.8"}
+    assert inventory_errors(inventory(k8s_node1=both)) == []
+    assert inventory_errors(inventory(k8s_node1={"ansible_host": "k8s-node1.local"})) == []
+
+
 @pytest.mark.parametrize(
     ("groups", "absent", "sentence"),
     [
@@ -119,6 +125,17 @@ def test_an_inventory_without_pis_is_asked_for_once(groups, absent, sentence):
         (
             inventory(k8s_node1={"kubeadm_node_ip": "eth0"}),
             ["Host k8s-node1: kubeadm_node_ip is 'eth0'; use an IP address, such as 192.168.13.8."],
+        ),
+        (
+            inventory(k8s_node1={"ansible_host": "2001:db8::8"}),
+            [
+                "ansible_host is 2001:db8::8, an IPv6 address, but Pods and Services have IPv4 networks",
+                "set kubeadm_node_ip to the host's IPv4 address.",
+            ],
+        ),
+        (
+            inventory(k8s_node1={"kubeadm_node_ip": "fd00::8"}),
+            ["Host k8s-node1: kubeadm_node_ip is fd00::8, an IPv6 address"],
         ),
         (
             inventory(k8s_node1={"base_hostname": "Pi"}, k8s_node2={"base_hostname": "pi"}),
