@@ -619,8 +619,8 @@ def _shares(own: Any, other: Any) -> bool:
     ),
     no_ipv4=(
         MUST_CHANGE,
-        "{host}: it has no IPv4 address ({found}), but Pods and Services have IPv4 networks: give it one, as the router "
-        "does by DHCP.",
+        "{host}: it has no IPv4 address ({found}), but Pods and Services have IPv4 networks: give it one, as a "
+        "router does by DHCP.",
     ),
 )
 def _node_address(host: Host, cluster: Cluster) -> Found | None:
