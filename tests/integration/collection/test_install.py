@@ -7,6 +7,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+import checkout
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -50,22 +51,7 @@ def run(*command: str, cwd: Path, check: bool = True) -> subprocess.CompletedPro
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built archive, from the files that git knows (a checkout may hold anything else)."""
-    source = tmp_path_factory.mktemp("source")
-    files = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        check=True,
-    ).stdout.split(b"\0")
-    present = b"\0".join(f for f in files if f and (REPOSITORY / os.fsdecode(f)).exists())
-    packed = subprocess.run(
-        ["tar", "--create", "--null", "--files-from", "-"],
-        cwd=REPOSITORY,
-        input=present,
-        capture_output=True,
-        check=True,
-    )
-    subprocess.run(["tar", "--extract"], cwd=source, input=packed.stdout, check=True)
+    source = checkout.copy(tmp_path_factory.mktemp("source"))
     output = tmp_path_factory.mktemp("dist")
     run("ansible-galaxy", "collection", "build", "--output-path", str(output), cwd=source)
     (built,) = output.glob("bramble-kube-*.tar.gz")
