@@ -12,8 +12,9 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Switches swap off, and disables whatever switches it on at boot, each in its own configuration - rpi-swap,
-    zram-generator, dphys-swapfile, zram-tools, C(/etc/fstab).
+  - Switches swap off, and disables whatever switches it on at boot - rpi-swap, zram-generator, dphys-swapfile and
+    C(/etc/fstab) in their own configuration, and each unit of systemd that is swap, or whose command or script runs
+    C(swapon).
   - Removes swap files, which would only take space on the card.
 options:
   state:

@@ -8,7 +8,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 HEADER = "# Written by bramble.kube; changes here are overwritten.\n"
 RPI_SWAP_FILE = "/etc/rpi/swap.conf.d/90-bramble-kube.conf"
@@ -71,3 +72,70 @@ def fstab_text(text: str, keep_zram: bool) -> str:
 def is_swap_area(head: bytes, page_size: int) -> bool:
     """Whether a file is swap, by its signature at the end of its first page."""
     return head[page_size - 10 : page_size] in (b"SWAPSPACE2", b"SWAP-SPACE")
+
+
+#: swapon as a command, in a script, a line of a unit, or a list of words; not where it only shows or says something.
+_SWAPON = re.compile(r"(?<![\w.-])swapon(?![\w.-])(?![\"']?,?\s*[\"']?(-s|--show|--summary|-V|--version|--help)\b)")
+_SAYS = re.compile(r"^\s*(#|(echo|printf|print|logger|log)\b)")
+
+
+def switches_on(script: str) -> bool:
+    """Whether a script, or a command, switches swap on."""
+    return any(_SWAPON.search(line) for line in script.splitlines() if not _SAYS.match(line))
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A unit of systemd that switches swap on at boot, and the word by which systemctl keeps it from that."""
+
+    name: str
+    verb: str
+
+
+#: What is asked of each unit.
+UNIT_PROPERTIES = (
+    "Id",
+    "UnitFileState",
+    "FragmentPath",
+    "SourcePath",
+    "What",
+    "ExecStartPre",
+    "ExecStart",
+    "ExecStartPost",
+)
+
+
+def switches(shown: str, read: Callable[[str], str], keep_zram: bool) -> list[Switch]:
+    """Find the units that switch swap on.
+
+    What a generator writes follows the generator's configuration: fstab's, zram-generator's, rpi-swap's. The units that
+    systemd makes of SysV scripts are no more than a name for these; those of swap partitions have no configuration.
+
+    :param shown: what `systemctl show` printed of UNIT_PROPERTIES.
+    :param read: gives a script's text, "" for what is no text.
+    :param keep_zram: whether compressed memory stays.
+    """
+    found = []
+    for paragraph in shown.split("\n\n"):
+        pairs = [line.split("=", 1) for line in paragraph.splitlines() if "=" in line]
+        unit = dict(pairs)
+        name, file = unit.get("Id", ""), unit.get("FragmentPath", "")
+        generated = file.startswith("/run/systemd/generator")
+        if name.endswith(".swap"):
+            acts, text = not generated or "/generator.late/" in file, unit.get("What", "")
+        else:
+            commands = [
+                found
+                for key, value in pairs
+                if key.startswith("ExecStart")
+                for found in re.findall(r"argv\[\]=(.*?) ; ignore_errors=", value)
+            ]
+            scripts = [read(word) for command in commands for word in command.split() if word.startswith("/")]
+            acts = (not generated or unit.get("SourcePath", "").startswith("/etc/init.d/")) and any(
+                map(switches_on, [*commands, *scripts])
+            )
+            text = "\n".join([name, *commands, *scripts])
+        if acts and not (keep_zram and re.search(r"^[^#\n]*zram", text, re.MULTILINE)):
+            masked = unit.get("UnitFileState") == "static" or (generated and name.endswith(".swap"))
+            found.append(Switch(name, "mask" if masked else "disable"))
+    return found

@@ -19,8 +19,41 @@ from ansible_collections.bramble.kube.plugins.module_utils.pi import facts, pars
 
 OPTIONS = {"state": {"type": "str", "choices": ["off", "zram", "keep"], "default": "off"}}
 
-#: Services that switch swap on, and are not needed once it is off.
-SERVICES = ("dphys-swapfile.service", "zramswap.service")
+#: Bytes of a script that are read; a program is none.
+_SCRIPT = 256 * 1024
+#: rc.local does whatever its owner wants, so it is not for us to switch off.
+RC_LOCAL = "rc-local.service"
+
+
+def script(system: System, path: str) -> str:
+    """A script's text; "" for a program, a folder, or what is not there."""
+    try:
+        with open(system.path(path), "rb") as file:
+            head = file.read(_SCRIPT)
+    except OSError:
+        return ""
+    return "" if b"\0" in head else head.decode("utf-8", "replace")
+
+
+def switches(system: System, state: str) -> list[swap.Switch]:
+    """The units that switch swap on at boot, or have done so.
+
+    :raises Stop: when rc.local does.
+    """
+    ask = ("--no-legend", "--no-pager", "--plain")
+    listed = system.call(
+        ["systemctl", "list-unit-files", *ask, "--type=service,swap", "--state=enabled,enabled-runtime,generated"]
+    ).output
+    listed += system.call(["systemctl", "list-units", *ask, "--type=service", "--state=active"]).output
+    names = sorted({line.split()[0] for line in listed.splitlines() if line.strip()})
+    names = [name for name in names if name.endswith((".service", ".swap")) and "@." not in name]
+    if not names:
+        return []
+    shown = system.call(["systemctl", "show", "-p", ",".join(swap.UNIT_PROPERTIES), "--", *names]).output
+    found = swap.switches(shown, lambda path: script(system, path), keep_zram=state == "zram")
+    if RC_LOCAL in [one.name for one in found]:
+        raise Stop("/etc/rc.local switches swap on at each boot: take swapon out of it, then run this again.")
+    return found
 
 
 def zram_devices(system: System) -> list[str]:
@@ -79,8 +112,7 @@ def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[st
     areas = parse.swaps(system.read("/proc/swaps"))
     to_end = [area["name"] for area in areas if not (state == "zram" and swap.is_zram(area["name"]))]
     files = {path: text for path, text in wanted_files(system, state).items() if system.read(path) != text}
-    states = facts.units(system, [name for name in SERVICES if state == "off" or name != "zramswap.service"])
-    services = [name for name, one in states.items() if one["loaded"] and (one["enabled"] or one["active"])]
+    units = switches(system, state)
     removed = leftover_files(system, areas, state)
     diff = [file_diff(system, path, text) for path, text in files.items()]
     if to_end:
@@ -92,8 +124,10 @@ def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[st
         for path, text in files.items():
             mode = 0o644 if not os.path.exists(path) else os.stat(path).st_mode & 0o7777
             place.write(place.Wanted(path, text.encode(), mode))
-        for name in services:
-            command(system, "systemctl", "disable", "--now", name)
+        for unit in units:
+            # What is in a unit of swap goes below, with a sentence of its own when it cannot.
+            now = () if unit.name.endswith(".swap") else ("--now",)
+            command(system, "systemctl", unit.verb, *now, unit.name)
         if files:
             command(system, "systemctl", "daemon-reload")
         still = {area["name"] for area in parse.swaps(system.read("/proc/swaps"))}
@@ -108,11 +142,18 @@ def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[st
                 )
         for name in removed:
             os.unlink(name)
+    unknown = to_end and not (files or units)
     return {
-        "changed": bool(to_end or files or services or removed),
+        "changed": bool(to_end or files or units or removed),
+        "warned": [
+            f"Swap on {', '.join(to_end)} was on, but nothing was found that switches it on at boot; if it is there "
+            "again after a restart, 'systemctl status' and root's crontab may show who did that."
+        ]
+        if unknown
+        else [],
         "switched_off": to_end,
         "files": sorted(files),
-        "services": services,
+        "services": [unit.name for unit in units],
         "removed": removed,
         "diff": diff,
     }
