@@ -12,8 +12,8 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Adds kernel parameters to C(cmdline.txt), or removes them, wherever this OS keeps that file. Everything else in it
-    stays as it is.
+  - Adds kernel parameters to C(cmdline.txt), or removes them, wherever this OS keeps that file, as C(config.txt)
+    says. Everything else in it stays as it is.
   - A C(key=value) replaces that key's value. Of keys that the kernel takes several times, such as C(console),
     C(cgroup_enable) and C(cgroup_disable), exactly that pair is added or removed.
   - Repairs a file that bad edits have left with several lines, comments, or Windows line endings.

@@ -25,7 +25,7 @@ from ..common.system import System
 from ..kubeadm.ca import CertificateError, ca_cert_hashes, common_name
 from ..kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
 from ..kubeadm.kubelet import CLUSTER_CA, KUBELET_CLIENT, kubelet_lacks
-from . import firewall, network, parse
+from . import config_txt, firewall, network, parse
 from .bootfile import backup_path
 from .cmdline import is_stub
 from .packages import holder
@@ -41,8 +41,8 @@ OPTIONS = {
     "only": {"type": "list", "elements": "str"},
 }
 
-#: Where cmdline.txt is, newest place first: bookworm moved the firmware's partition.
-CMDLINE_FILES = ("/boot/firmware/cmdline.txt", "/boot/cmdline.txt")
+#: Where the firmware's partition is, newest place first: bookworm moved it.
+BOOT_FOLDERS = ("/boot/firmware", "/boot")
 #: Each of these is on a control plane alone.
 CONTROL_PLANE_FILES = (
     *(
@@ -65,12 +65,18 @@ _FIRST_BOOT = re.compile(r"(init=\S*(firstboot|init_resize\.sh)|systemd\.run=\S+
 
 
 def cmdline_file(system: System) -> str:
-    """The file that this OS's firmware reads kernel parameters from; "" when there is none."""
-    for path in CMDLINE_FILES:
-        if system.exists(path) and not is_stub(system.read(path)):
-            return path
-        if not system.exists(path) and system.exists(backup_path(path)):
-            return path  # a cut in a rename on FAT can leave the backup alone
+    """The file that this OS's firmware reads kernel parameters from, as config.txt says; "" when there is none."""
+    board = config_txt.Board(model(system), system.read("/proc/cpuinfo"))
+    for folder in BOOT_FOLDERS:
+        settings = config_txt.values(
+            system.read(f"{folder}/config.txt"), board, lambda name, folder=folder: system.read(f"{folder}/{name}")
+        )
+        named = config_txt.cmdline_name(settings, lambda name, folder=folder: system.exists(f"{folder}/{name}"))
+        for path in dict.fromkeys((f"{folder}/{named}", f"{folder}/cmdline.txt")):
+            if system.exists(path) and not is_stub(system.read(path)):
+                return path
+            if not system.exists(path) and system.exists(backup_path(path)):
+                return path  # a cut in a rename on FAT can leave the backup alone
     return ""
 
 

@@ -15,7 +15,7 @@ from certificates import self_signed
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
-from ansible_collections.bramble.kube.plugins.module_utils.pi import facts, network, packages, parse
+from ansible_collections.bramble.kube.plugins.module_utils.pi import config_txt, facts, network, packages, parse
 
 
 def test_a_machine_without_any_file_gives_every_fact() -> None:
@@ -54,6 +54,94 @@ def test_where_the_kernel_parameters_are(pi, files: dict, expected: str | None) 
     for path, text in files.items():
         pi.put(path, text)
     assert facts.cmdline_file(pi) == (expected + "cmdline.txt" if expected else "")
+
+
+PI4 = "Raspberry Pi 4 Model B Rev 1.5"
+CPUINFO = "Hardware\t: BCM2835\nRevision\t: c03115\nSerial\t\t: 10000000abcdef12\n"
+#: As on Ubuntu 25.10 and later.
+UBUNTU = """\
+[all]
+kernel=vmlinuz
+cmdline=cmdline.txt
+initramfs initrd.img followkernel
+
+[all]
+os_prefix=current/
+
+[tryboot]
+os_prefix=new/
+
+[all]
+arm_64bit=1
+"""
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (UBUNTU, "current/cmdline.txt"),
+        (UBUNTU.replace("vmlinuz", "other"), "cmdline.txt"),  # no kernel there: the firmware ignores the prefix
+        ("cmdline=mine.txt\n", "mine.txt"),
+        ("cmdline=mine.txt\r\n", "mine.txt"),
+        ("#cmdline=mine.txt\n", "cmdline.txt"),
+        ("cmdline=mine.txt\ncmdline=cmdline.txt\n", "cmdline.txt"),
+        ("cmdline=gone.txt\n", "cmdline.txt"),
+        ("os_prefix=old-\n", "old-cmdline.txt"),
+        ("os_prefix=current/\nkernel=vmlinuz\ncmdline=/mine.txt\n", "mine.txt"),
+        ("upstream_kernel=1\nkernel=vmlinuz\n", "upstream/cmdline.txt"),
+        ("include usercfg.txt\n", "mine.txt"),
+        ("[pi5]\ninclude usercfg.txt\n", "cmdline.txt"),
+        ("[pi4]\ncmdline=mine.txt\n", "mine.txt"),
+        ("[pi5]\ncmdline=mine.txt\n", "cmdline.txt"),
+        ("[pi5]\n[pi4]\ncmdline=mine.txt\n", "mine.txt"),  # filters of one type replace each other
+        ("[none]\n[pi4]\ncmdline=mine.txt\n", "cmdline.txt"),
+        ("[none]\n[all]\ncmdline=mine.txt\n", "mine.txt"),
+        ("[tryboot]\ncmdline=mine.txt\n", "cmdline.txt"),
+        ("[0xabcdef12]\ncmdline=mine.txt\n", "mine.txt"),
+        ("[0xabcdef13]\ncmdline=mine.txt\n", "cmdline.txt"),
+        ("[board-type=0x11]\ncmdline=mine.txt\n", "mine.txt"),
+        ("[board-type=0x17]\ncmdline=mine.txt\n", "cmdline.txt"),
+        ("[EDID=DEL-DELL_U2422H]\ncmdline=mine.txt\n", "cmdline.txt"),
+        ("include config.txt\ncmdline=mine.txt\n", "mine.txt"),  # it includes itself
+    ],
+)
+def test_the_words_of_config_txt_are_followed(pi, config: str, expected: str) -> None:
+    pi.put("/proc/device-tree/model", PI4)
+    pi.put("/proc/cpuinfo", CPUINFO)
+    pi.put("/boot/firmware/config.txt", config)
+    pi.put("/boot/firmware/usercfg.txt", "cmdline=mine.txt\n")
+    for name in ("cmdline.txt", "current/cmdline.txt", "new/cmdline.txt", "mine.txt", "old-cmdline.txt"):
+        pi.put("/boot/firmware/" + name, "root=a\n")
+    pi.put("/boot/firmware/upstream/cmdline.txt", "root=a\n")
+    for name in ("current/vmlinuz", "new/vmlinuz", "old-kernel8.img", "upstream/vmlinuz"):
+        pi.put("/boot/firmware/" + name, "x")
+    assert facts.cmdline_file(pi) == "/boot/firmware/" + expected
+
+
+def test_a_card_without_cmdline_txt_at_its_top(pi) -> None:
+    pi.put("/boot/firmware/config.txt", UBUNTU)
+    pi.put("/boot/firmware/current/vmlinuz", "x")
+    pi.put("/boot/firmware/current/cmdline.txt.bramble-backup", "root=a\n")
+    assert facts.cmdline_file(pi) == "/boot/firmware/current/cmdline.txt"
+
+
+@pytest.mark.parametrize(
+    ("model", "filters"),
+    [
+        ("Raspberry Pi 5 Model B Rev 1.0", {"pi5"}),
+        ("Raspberry Pi 500 Rev 1.0", {"pi5", "pi500"}),
+        ("Raspberry Pi Compute Module 4 Rev 1.1", {"pi4", "cm4"}),
+        ("Raspberry Pi Compute Module 4S Rev 1.0", {"pi4", "cm4s"}),
+        ("Raspberry Pi 400 Rev 1.0", {"pi4", "pi400"}),
+        ("Raspberry Pi 3 Model B Plus Rev 1.3", {"pi3", "pi3+"}),
+        ("Raspberry Pi 3 Model B Rev 1.2", {"pi3"}),
+        ("Raspberry Pi Zero 2 W Rev 1.0", {"pi0", "pi0w", "pi02"}),
+        ("Virtual machine", set()),
+    ],
+)
+def test_the_filters_of_a_model(model: str, filters: set) -> None:
+    known = ["pi0", "pi0w", "pi02", "pi2", "pi3", "pi3+", "pi4", "pi400", "pi5", "pi500", "cm3", "cm4", "cm4s", "cm5"]
+    assert {name for name in known if config_txt.Board(model).holds(name) == ("model", True)} == filters
 
 
 def test_the_model_is_the_device_trees(pi) -> None:

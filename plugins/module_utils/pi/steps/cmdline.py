@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.pi import bootfile, cmdline
-from ansible_collections.bramble.kube.plugins.module_utils.pi.facts import CMDLINE_FILES, cmdline_file
+from ansible_collections.bramble.kube.plugins.module_utils.pi.facts import BOOT_FOLDERS, cmdline_file
 
 OPTIONS = {
     "present": {"type": "list", "elements": "str", "default": []},
@@ -34,7 +34,7 @@ def find_file(system: System, path: str | None) -> str:
     if path:
         if cmdline.is_stub(system.read(path)):
             raise Stop(
-                f"path: {path} only says that the file has moved; the firmware reads {CMDLINE_FILES[0]}: "
+                f"path: {path} only says that the file has moved; the firmware reads {BOOT_FOLDERS[0]}/cmdline.txt: "
                 "give that, or no path."
             )
         if not system.exists(path) and not system.exists(bootfile.backup_path(path)):
@@ -43,7 +43,7 @@ def find_file(system: System, path: str | None) -> str:
     found = cmdline_file(system)
     if not found:
         raise Stop(
-            f"There is no cmdline.txt on this machine ({' or '.join(CMDLINE_FILES)}): on a Pi, is the card's first "
+            f"There is no cmdline.txt on this machine (in {' or '.join(BOOT_FOLDERS)}): on a Pi, is the card's first "
             "partition mounted? Elsewhere, kernel parameters are set by the boot loader."
         )
     return found
@@ -113,7 +113,7 @@ def run(
     warned = [f"{file}: {repair}." for repair in repairs]
     warned += [
         f"{entry} is in {file}, but the kernel was started without it: does this Pi's firmware read another file "
-        "(os_prefix= or cmdline= in config.txt)?"
+        "(by a condition in config.txt, or from another partition)?"
         for entry in verdict.ineffective
     ]
     return {
