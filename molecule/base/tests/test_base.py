@@ -80,12 +80,18 @@ def test_no_swap_now_or_later(pi):
     assert not re.search(r"^[^#]\S+\s+\S+\s+swap", pi.file("/etc/fstab").content_string, re.MULTILINE)
     assert not pi.file("/swapfile").exists
     assert not pi.file("/var/swap").exists
+    assert pi.run("systemctl is-enabled own-swap.service").stdout.strip() != "enabled"
     if pi.system_info.codename == "trixie":
         text = pi.check_output("cat /etc/rpi/swap.conf /etc/rpi/swap.conf.d/*.conf")
         assert re.findall(r"^Mechanism=(.*)$", text, re.MULTILINE)[-1] == "none"
     else:
         assert "CONF_SWAPSIZE=0" in pi.file("/etc/dphys-swapfile").content_string.splitlines()
         assert pi.run("systemctl is-enabled dphys-swapfile").stdout.strip() == "disabled"
+
+
+def test_sudo_asks_where_it_did(pi, name):
+    asks = HOSTS[name].get("base_damage") == "sudo_password"
+    assert (pi.run("sudo -n id").rc != 0) == asks
 
 
 def test_packages_are_whole(pi):
