@@ -73,11 +73,6 @@ class Host:
         return default if value is None else value
 
     @property
-    def answers(self) -> bool:
-        """Whether SSH answered; to Ansible a host whose sudo it cannot answer is unreachable, too."""
-        return self.reachable or _UNANSWERED in self.trouble
-
-    @property
     def in_cluster(self) -> bool:
         """Whether the host is part of a cluster already."""
         return bool((self.fact("kubernetes") or {}).get("kubelet_server"))
@@ -163,7 +158,7 @@ def _check(name: str, wants: str, **outcomes: tuple[str, str]) -> Callable[[Call
     ),
 )
 def _reachable(host: Host, cluster: Cluster) -> Found | None:
-    if host.answers:
+    if host.reachable:
         return _result("yes", "yes")
     trouble = host.trouble
     given = cluster.inventory.values.get(host.name, {})
@@ -226,7 +221,7 @@ def _reachable(host: Host, cluster: Cluster) -> Found | None:
     ),
 )
 def _sudo(host: Host, cluster: Cluster) -> Found | None:
-    if not host.answers:
+    if not host.reachable:
         return None
     if not host.trouble:
         return _result("yes", "yes")
@@ -263,7 +258,7 @@ def _sudo(host: Host, cluster: Cluster) -> Found | None:
     trouble=(MUST_CHANGE, "{host}: its state could not be read: {reason}"),
 )
 def _facts(host: Host, cluster: Cluster) -> Found | None:
-    if not host.answers or (_sudo(host, cluster) is None and not host.trouble):
+    if not host.reachable or (_sudo(host, cluster) is None and not host.trouble):
         return None
     if not host.trouble:
         return _result("read", "read")
