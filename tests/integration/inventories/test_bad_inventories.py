@@ -95,7 +95,7 @@ def test_a_host_that_does_not_answer_is_named_and_stops_the_run_for_all(prefligh
     run = preflight(inventory)
     assert (
         "k8s-node2 cannot be reached at 127.0.0.1 (connection refused): is it switched on and in the network (ping 127.0.0.1), "
-        "and does 'ssh pi@127.0.0.1' work without asking anything?" in run.text
+        f"and does 'ssh -p {closed_port} pi@127.0.0.1' work without asking anything?" in run.text
     ), run.output
     assert run.code != 0 and not run.changed
     assert "127.0.13.7 (ansible_host) is not one of its addresses" in run.text, (

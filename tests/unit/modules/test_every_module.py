@@ -19,7 +19,7 @@ from ansible.module_utils.testing import patch_module_args
 MODULES = Path(__file__).resolve().parents[3] / "plugins/modules"
 PACKAGE = "ansible_collections.bramble.kube.plugins.modules."
 #: Done by action plugins of the same names on the laptop; there is only documentation.
-BY_ACTION = {"attempt", "known_host", "node_diagnosis", "run_lock", "show", "status_report"}
+BY_ACTION = {"attempt", "known_host", "node_diagnosis", "run_lock", "show", "site_report", "status_report"}
 NAMES = sorted({path.stem for path in MODULES.glob("*.py")} - {"__init__"} - BY_ACTION)
 
 

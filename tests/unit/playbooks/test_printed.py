@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ansible_collections.bramble.kube.plugins.plugin_utils.shown import lines_of
 
@@ -97,6 +98,20 @@ def test_a_callback_for_programs_is_not_disturbed(tmp_path) -> None:
     (tmp_path / "show.yml").write_text(SHOWING)
     done = play(tmp_path, Path("show.yml"), "ansible.posix.json", "all: {hosts: {a: {ansible_connection: local}}}\n")
     assert json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"]["a"]["lines"] == ["a  b", "-  -"]
+
+
+def test_the_end_of_a_run_with_a_tag_on_a_blank_pi(tmp_path) -> None:
+    """The last play of site.yml itself."""
+    last = yaml.safe_load((ROOT / "playbooks/site.yml").read_text())[-1]
+    (tmp_path / "end.yml").write_text(yaml.safe_dump([last]))
+    here = "bramble: {children: {master: {hosts: {k8s-master: {ansible_connection: local}}}}}\n"
+    done = play(tmp_path, Path("end.yml"), "plain", here, "--tags", "base")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "This run did only what has the tag base, on k8s-master." in done.stdout
+    assert "KUBECONFIG" not in done.stdout and "All " not in done.stdout and "Pi is Ready" not in done.stdout
+    (tmp_path / "kubeconfig").touch()
+    done = play(tmp_path, Path("end.yml"), "plain", here)
+    assert f"export KUBECONFIG={tmp_path}/kubeconfig" in done.stdout and "It took" in done.stdout
 
 
 TRYING = """\
