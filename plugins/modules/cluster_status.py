@@ -40,7 +40,7 @@ attributes:
 EXAMPLES = r"""
 - name: Ask the API server
   bramble.kube.cluster_status:
-    kubeconfig: "{{ inventory_dir }}/kubeconfig"
+    kubeconfig: "{{ inventory_dir }}/.kubeconfig"
   delegate_to: localhost
   become: false
   vars:

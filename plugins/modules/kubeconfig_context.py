@@ -42,7 +42,7 @@ attributes:
 EXAMPLES = r"""
 - name: Add the cluster of Pis to my own kubeconfig
   bramble.kube.kubeconfig_context:
-    src: "{{ inventory_dir }}/kubeconfig"
+    src: "{{ inventory_dir }}/.kubeconfig"
     name: bramble
   delegate_to: localhost
 """

@@ -95,7 +95,7 @@ attributes:
 EXAMPLES = r"""
 - name: Prove the training operator, and that its model can be served
   bramble.kube.kubeflow_smoke:
-    kubeconfig: "{{ inventory_dir }}/kubeconfig"
+    kubeconfig: "{{ inventory_dir }}/.kubeconfig"
     proofs: [tfjob, serve]
     image: docker.io/kserve/sklearnserver:v0.21.0
     model_server: {namespace: kubeflow, deployment: model-server}

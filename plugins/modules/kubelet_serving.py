@@ -45,7 +45,7 @@ attributes:
 EXAMPLES = r"""
 - name: Approve the serving certificates of our Pis
   bramble.kube.kubelet_serving:
-    kubeconfig: "{{ inventory_dir }}/kubeconfig"
+    kubeconfig: "{{ inventory_dir }}/.kubeconfig"
     nodes:
       k8s-master: [192.168.13.7]
       k8s-node1: [192.168.13.8]

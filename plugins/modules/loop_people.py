@@ -65,8 +65,8 @@ attributes:
 EXAMPLES = r"""
 - name: Give a reviewer and a viewer their access
   bramble.kube.loop_people:
-    kubeconfig: "{{ inventory_dir }}/kubeconfig"
-    folder: "{{ inventory_dir }}/people"
+    kubeconfig: "{{ inventory_dir }}/.kubeconfig"
+    folder: "{{ inventory_dir }}/.people"
     people:
       - {name: ada, groups: [reviewer]}
       - {name: vic, groups: [viewer]}

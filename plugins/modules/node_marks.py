@@ -39,7 +39,7 @@ attributes:
 EXAMPLES = r"""
 - name: Keep Pods that need a fast disk together
   bramble.kube.node_marks:
-    kubeconfig: "{{ inventory_dir }}/kubeconfig"
+    kubeconfig: "{{ inventory_dir }}/.kubeconfig"
     nodes:
       k8s-node1:
         labels: {disk: nvme}

@@ -56,7 +56,7 @@ EXAMPLES = r"""
 - name: Forget a node whose card died
   bramble.kube.node_removed:
     names: [k8s-node1]
-    kubeconfig: "{{ inventory_dir }}/kubeconfig"
+    kubeconfig: "{{ inventory_dir }}/.kubeconfig"
   delegate_to: localhost
   become: false
 """

@@ -40,7 +40,7 @@ attributes:
 EXAMPLES = r"""
 - name: Show what this run did
   bramble.kube.site_report:
-    kubeconfig: "{{ inventory_dir }}/kubeconfig"
+    kubeconfig: "{{ inventory_dir }}/.kubeconfig"
     addresses: "{{ kubeflow_pushed.addresses | default({}) }}"
 """
 

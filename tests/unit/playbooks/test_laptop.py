@@ -75,7 +75,7 @@ def test_kubectl_with_a_wrong_checksum(tmp_path: Path, source: str) -> None:
 
 
 def test_the_context(tmp_path: Path) -> None:
-    (tmp_path / "kubeconfig").write_text(
+    (tmp_path / ".kubeconfig").write_text(
         yaml.safe_dump(
             {
                 "clusters": [{"name": "c", "cluster": {"server": "https://192.168.13.7:6443"}}],

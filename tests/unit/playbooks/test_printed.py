@@ -109,9 +109,9 @@ def test_the_end_of_a_run_with_a_tag_on_a_blank_pi(tmp_path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "This run did only what has the tag base, on k8s-master." in done.stdout
     assert "KUBECONFIG" not in done.stdout and "All " not in done.stdout and "Pi is Ready" not in done.stdout
-    (tmp_path / "kubeconfig").touch()
+    (tmp_path / ".kubeconfig").touch()
     done = play(tmp_path, Path("end.yml"), "plain", here)
-    assert f"export KUBECONFIG={tmp_path}/kubeconfig" in done.stdout and "It took" in done.stdout
+    assert f"export KUBECONFIG={tmp_path}/.kubeconfig" in done.stdout and "It took" in done.stdout
 
 
 TRYING = """\

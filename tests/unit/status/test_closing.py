@@ -17,7 +17,7 @@ WHOLE = Ending(
     inventory=["my-inventory"],
     pis=PIS,
     not_ready=[],
-    kubeconfig="/home/anna/my-inventory/kubeconfig",
+    kubeconfig="/home/anna/my-inventory/.kubeconfig",
     kubectl=False,
     addresses={"jupyterhub": "http://192.168.13.7:30088/", "desk": "http://192.168.13.7:30089"},
     seconds=725.4,
@@ -32,7 +32,7 @@ def test_a_whole_run() -> None:
     assert closing(WHOLE)[1:-1] == [
         "All 3 Pis are Ready. It took 12 min 5 s.",
         "",
-        "  Use it     export KUBECONFIG=/home/anna/my-inventory/kubeconfig",
+        "  Use it     export KUBECONFIG=/home/anna/my-inventory/.kubeconfig",
         "             kubectl get nodes",
         "  kubectl    is not on this computer; this fetches it, and checks its checksum:",
         "             ansible-playbook -i my-inventory playbooks/laptop.yml --tags kubectl",
