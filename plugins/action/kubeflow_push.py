@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow import options
 from ansible_collections.bramble.kube.plugins.plugin_utils.in_process import InProcessAction
+from ansible_collections.bramble.kube.plugins.plugin_utils.shown import show
 
 
 class ActionModule(InProcessAction):
@@ -21,5 +22,5 @@ class ActionModule(InProcessAction):
         """Push."""
         from ansible_collections.bramble.kube.plugins.module_utils.kubeflow import run
 
-        failed, result = run.run(params, check=self._task.check_mode, diff=self._task.diff)
+        failed, result = run.run(params, self._task.check_mode, self._task.diff, tell=show)
         return {**result, "failed": failed}

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import options
 from ansible_collections.bramble.kube.plugins.plugin_utils.in_process import InProcessAction
+from ansible_collections.bramble.kube.plugins.plugin_utils.shown import show
 
 
 class ActionModule(InProcessAction):
@@ -22,5 +23,6 @@ class ActionModule(InProcessAction):
         """Push."""
         from ansible_collections.bramble.kube.plugins.module_utils.manifests import run
 
-        failed, result = run.run(params, check=self._task.check_mode, diff=self._task.diff)
+        tell = None if self._task.no_log else show
+        failed, result = run.run(params, self._task.check_mode, self._task.diff, tell)
         return {**result, "failed": failed}

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..common.together import together
+from ..common.wording import listing
 from ..manifests import push as pushing
 from ..manifests.applyset import OUR_TOOLING, PART_OF_LABEL, TOOLING
 from ..manifests.client import Client, Fault
@@ -112,16 +113,23 @@ class Delivery:
     """One run over all chosen components.
 
     :param gate: called with the components before the first change of a run; raises CatalogueError to stop it.
+    :param tell: called with a line for each component that gets ready, and for those that take their time.
     """
 
     def __init__(
-        self, client: Client, components: list[Prepared], wishes: Wishes, gate: Callable[[list[Prepared]], None]
+        self,
+        client: Client,
+        components: list[Prepared],
+        wishes: Wishes,
+        gate: Callable[[list[Prepared]], None],
+        tell: Callable[[str], None] = lambda _line: None,
     ) -> None:
         self.client = client
         self.present = [component for component in components if component.chosen.state == PRESENT]
         self.absent = [component for component in components if component.chosen.state != PRESENT]
         self.wishes = wishes
         self.gate = gate
+        self.tell = tell
         self.rows: dict[str, Row] = {}
         self.namespaces: list[Item] = []
         self.looked = Looked()
@@ -221,6 +229,7 @@ class Delivery:
                 done[component.name].set_exception(error)
                 raise
             done[component.name].set_result(row)
+            self._tell_of(row, [name for name, future in done.items() if not future.done()])
             return row
 
         for row in together(one, self.present, workers=len(self.present)):
@@ -240,6 +249,20 @@ class Delivery:
         row.seconds = time.monotonic() - started
         return row
 
+    def _tell_of(self, row: Row, rest: list[str]) -> None:
+        """A line for a component that was waited for, and the names of the rest."""
+        waited = row.name in self.looked.pending or row.name in self.looked.not_ready
+        if self.wishes.check or not (self.wishes.wait and waited):
+            return
+        became = {BROKEN: "has failed", LEFT: "was left out", NOT_READY: "is not ready"}.get(row.action, "is ready")
+        others = f"still to come: {listing(rest)}" if rest else "it was the last"
+        self.tell(f"{row.name} {became} after {round(row.seconds)} s; {others}.")
+
+    def _slow(self, name: str) -> Callable[[list[str]], None]:
+        from ..manifests import waiting
+
+        return waiting.when_changed(name, self.tell)
+
     def _time_limit(self, component: Prepared) -> float:
         return float(component.component.ready.timeout or self.wishes.wait_timeout)
 
@@ -255,6 +278,7 @@ class Delivery:
             wait=self.wishes.wait,
             wait_timeout=self._time_limit(component),
             wait_for=list(component.component.ready.wait_for),
+            tell=self._slow(component.name),
         )
         report = pushing.push(self.client, component.items, options)
         new = apply_set.name not in self.looked.parents
@@ -275,7 +299,7 @@ class Delivery:
             return row
         from ..manifests import waiting
 
-        left = waiting.wait(self.client, targets, self._time_limit(component))
+        left = waiting.wait(self.client, targets, self._time_limit(component), self._slow(component.name))
         for item, _resource, _predicate in targets:
             if id(item) in left:
                 pods = waiting.explain_pods(self.client, item)

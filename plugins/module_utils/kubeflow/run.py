@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..common.errors import BrambleError
@@ -34,14 +34,17 @@ class Refused(BrambleError):
     longest = 20000
 
 
-def run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[str, Any]]:
+def run(
+    params: dict[str, Any], check: bool, diff: bool, tell: Callable[[str], None] = lambda _line: None
+) -> tuple[bool, dict[str, Any]]:
     """Bring what the parameters say.
 
+    :param tell: called with a line for each component that gets ready.
     :returns: whether the module fails, and its result.
     """
     try:
         yamltext.need_yaml()
-        return _Run(params, check, diff).run()
+        return _Run(params, check, diff, tell).run()
     except BrambleError as error:
         return True, {"msg": str(error), "changed": False}
     finally:
@@ -50,7 +53,8 @@ def run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[str
 
 
 class _Run:
-    def __init__(self, params: dict[str, Any], check: bool, diff: bool) -> None:
+    def __init__(self, params: dict[str, Any], check: bool, diff: bool, tell: Callable[[str], None]) -> None:
+        self.tell = tell
         self.params = params
         self.check = check
         self.diff = diff
@@ -75,7 +79,7 @@ class _Run:
         refuse([component for component in components if component.chosen.state == PRESENT])
         try:
             client = Client(auth.endpoint(params))
-            delivery = Delivery(client, components, self._wishes(), self._gate(settings))
+            delivery = Delivery(client, components, self._wishes(), self._gate(settings), self.tell)
             self._get = delivery.get
             rows = delivery.run()
             addresses = self._addresses(components, settings)

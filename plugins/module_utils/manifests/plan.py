@@ -50,6 +50,7 @@ class Options:
     timeout: float = 120.0
     check: bool = False
     want_live: bool = False
+    tell: Callable[[list[str]], None] | None = None  # what is waited for, every 20 seconds
 
 
 class Plan:

@@ -447,7 +447,7 @@ class _Push:
             predicate = waiting.predicate_for(item, self.options.wait_for)
             if predicate is not None and id(item) not in failed and id(item) in self.plan.resources:
                 targets.append((item, self.plan.resources[id(item)], predicate))
-        left = waiting.wait(self.client, targets, self.options.wait_timeout)
+        left = waiting.wait(self.client, targets, self.options.wait_timeout, self.options.tell)
         items = {id(item): item for item, _resource, _predicate in targets}
         for number, why in left.items():
             item = items[number]

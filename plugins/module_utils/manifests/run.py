@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..common.errors import BrambleError
@@ -22,14 +23,17 @@ _IF_WANTED = "if that is what you want, leave it out and write definition: []"
 MOST_OBJECTS = 100  # a result names so many objects, unless it is asked for all
 
 
-def run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[str, Any]]:
+def run(
+    params: dict[str, Any], check: bool, diff: bool, tell: Callable[[str], None] | None = None
+) -> tuple[bool, dict[str, Any]]:
     """Push what the parameters say.
 
+    :param tell: called with a line about what is still waited for, every 20 seconds, if that has changed.
     :returns: whether the module fails, and its result.
     """
     try:
         yamltext.need_yaml()
-        return _run(params, check, diff)
+        return _run(params, check, diff, tell)
     except BrambleError as error:
         return True, {"msg": str(error), "changed": False}
     finally:
@@ -37,7 +41,9 @@ def run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[str
         params["definition"] = mask(params.get("definition"))
 
 
-def _run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[str, Any]]:
+def _run(
+    params: dict[str, Any], check: bool, diff: bool, tell: Callable[[str], None] | None
+) -> tuple[bool, dict[str, Any]]:
     for option in ("workers", "timeout", "wait_timeout"):
         if params[option] < 1:
             raise ManifestError(f"{option} is {params[option]}; it must be at least 1.")
@@ -88,6 +94,10 @@ def _run(params: dict[str, Any], check: bool, diff: bool) -> tuple[bool, dict[st
         check=check,
         want_live=diff or params["return_objects"] == "full",
     )
+    if tell and params["wait"]:
+        from . import waiting
+
+        options.tell = waiting.when_changed(params["apply_set"] or "The push", tell)
     try:
         client = Client(auth.endpoint(params), min(REQUEST_TIMEOUT, float(params["timeout"])))
         if check:

@@ -22,6 +22,7 @@ from .load import Item
 from .order import CUSTOM, wave_of
 from .retry import call, delay_before, is_transient
 
+TELL_EVERY = 20.0  # seconds between two words about what is still waited for
 GRACE = 1.0  # seconds for which others are still looked at when an object is known never to be ready
 # live object → (ready, what it waits for); ready is None for what will never be.
 Predicate = Callable[[dict], "tuple[bool | None, str]"]
@@ -332,10 +333,12 @@ def wait(
     client: Client,
     targets: Iterable[tuple[Item, Resource, Predicate]],
     timeout: float,
+    tell: Callable[[list[str]], None] | None = None,
 ) -> dict[int, str]:
     """Wait until every target is ready, or one is known never to be.
 
     :param timeout: seconds, for all together.
+    :param tell: called every 20 seconds with what is not ready yet, and what it waits for.
     :returns: for each object that is not ready, ``id(item)`` → what it still waits for, those first that never will
         be; empty when all are ready.
     """
@@ -356,14 +359,38 @@ def wait(
 
     for group in groups.values():
         group.why = dict.fromkeys(group.wanted, "no longer checked")
+    if tell:
+        threading.Thread(target=_report, args=(list(groups.values()), tell, ended), daemon=True).start()
     try:
         together(follow, groups.values(), 32)
     except _NeverReady:
-        # The others end with their watches; nobody waits for them.
+        pass  # the others end with their watches, and nobody waits for them
+    finally:
         ended.set()
     found = [(group, dict(group.never)) for group in groups.values()]
     found += [(group, dict(group.why)) for group in groups.values()]
     return {id(group.wanted[name][0]): why for group, names in found for name, why in names.items()}
+
+
+def when_changed(who: str, tell: Callable[[str], None]) -> Callable[[list[str]], None]:
+    """Make of what is waited for a line, and tell it when it is another one than before.
+
+    :param who: waits, such as a component.
+    """
+    last: list[str] = []
+
+    def tell_of(left: list[str]) -> None:
+        if left and left != last:
+            last[:] = left
+            more = f", and {len(left) - 1} more" if left[1:] else ""
+            tell(f"{who} waits for {foreign(left[0], 300)}{more}")
+
+    return tell_of
+
+
+def _report(groups: list[_Group], tell: Callable[[list[str]], None], ended: threading.Event) -> None:
+    while not ended.wait(TELL_EVERY):
+        tell([f"{group.wanted[name][0].label}: {why}" for group in groups for name, why in list(group.why.items())])
 
 
 def _follow(client: Client, group: _Group, deadline: float, ended: threading.Event) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +16,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.catalogue im
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.choice import choose
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.install import Delivery, Row, Wishes
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.prepare import Prepared
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import waiting
 
 NEEDS = {"storage": [], "database": ["storage"], "page": ["database"], "metrics": []}
 
@@ -100,3 +102,57 @@ def test_a_timeout_of_the_task_does_not_wait_for_components_that_are_not_ready(d
     assert time.monotonic() - start < 20
     assert threads and all(thread.daemon for thread in threads), "the process could not end before they do"
     release.set()
+
+
+def test_a_line_for_each_component_that_was_waited_for_and_what_the_rest_is(delivery, monkeypatch):
+    lines = []
+    delivery.tell = lines.append
+    delivery.looked.pending = {"storage", "database", "metrics"}
+    turn = {name: threading.Event() for name in NEEDS}
+
+    def one(component, needs):
+        [need.result(20) for need in needs]
+        if component.name == "metrics":
+            turn["database"].wait(20)
+        action = {"database": "not ready", "metrics": "failed"}.get(component.name, "installed")
+        return Row(component.name, action, seconds=41.6)
+
+    monkeypatch.setattr(delivery, "_one", one)
+    said = delivery._tell_of
+    monkeypatch.setattr(delivery, "_tell_of", lambda row, rest: (said(row, rest), turn[row.name].set()))
+    delivery._push_all()
+    assert lines[0].startswith("storage is ready after 42 s; still to come: ") and "metrics" in lines[0]
+    assert lines[1].startswith("database is not ready after 42 s; still to come: ")
+    assert lines[2].startswith("metrics has failed after 42 s; ") and len(lines) == 3, "page was not waited for"
+
+
+def test_what_a_component_waits_for_is_told_when_it_changes(monkeypatch):
+    lines = []
+    tell = waiting.when_changed("hub", lines.append)
+    for left in (["Deployment a/b: 0 of 1"], ["Deployment a/b: 0 of 1"], [], ["x", "y", "z"]):
+        tell(left)
+    assert lines == ["hub waits for Deployment a/b: 0 of 1", "hub waits for x, and 2 more"]
+
+
+def test_waiting_tells_until_it_ends(monkeypatch):
+    monkeypatch.setattr(waiting, "TELL_EVERY", 0.01)
+    told = threading.Event()
+    seen = []
+
+    def follow(_client, group, _deadline, _ended):
+        group.why["hub"] = "0 of 1 Pods are available"
+        assert told.wait(20)
+        group.why.clear()
+
+    def tell(left):
+        seen.append(left)
+        told.set()
+
+    monkeypatch.setattr(waiting, "_follow", follow)
+    item = SimpleNamespace(namespace="jupyterhub", name="hub", label="Deployment jupyterhub/hub")
+    resource = SimpleNamespace(api_version="apps/v1", kind="Deployment")
+    assert waiting.wait(None, [(item, resource, None)], 20, tell) == {}
+    assert seen[0][0].startswith("Deployment jupyterhub/hub: ")
+    count = threading.active_count()
+    time.sleep(0.1)
+    assert threading.active_count() <= count and not [line for line in seen[-1:] if line == []]

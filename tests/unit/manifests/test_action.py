@@ -20,6 +20,7 @@ class Action(ActionModule):
     def __init__(self, folder, transport="local", become=None, environment=(), verbosity=0, **task) -> None:
         self._connection = SimpleNamespace(transport=transport, become=become)
         self._task = SimpleNamespace(
+            no_log=False,
             **{
                 "action": "manifest_push",
                 "async_val": 0,
@@ -28,7 +29,7 @@ class Action(ActionModule):
                 "diff": False,
                 "args": {},
                 **task,
-            }
+            },
         )
         self._templar = SimpleNamespace(template=lambda text: text.replace("{{ ansible_playbook_python }}", "/own/py"))
         self._loader = SimpleNamespace(get_basedir=lambda: str(folder))
@@ -52,7 +53,7 @@ def pushed(monkeypatch):
     """What run.run was called with."""
     calls = []
 
-    def run(params, check, diff):
+    def run(params, check, diff, tell):
         calls.append((params, check, diff, os.getcwd()))
         return False, {"changed": True, "msg": f"done with {params['api_key']}", "on": True}
 
