@@ -128,7 +128,7 @@ def test_components_that_cannot_get_ready_say_why_within_their_limit_and_the_res
         assert re.search(r"too-large \(not ready\): .{0,200}: not scheduled: .{0,100}Insufficient memory", output), (
             output
         )
-        assert "The other 1 components are as wanted." in output
+        assert "The other component is as wanted." in output
         live = CLUSTER.objects("deployments", "--namespace=components-test")
         assert {item["metadata"]["name"]: item["status"].get("readyReplicas", 0) for item in live} == {
             **dict.fromkeys(names, 0),

@@ -19,6 +19,11 @@ def listing(words: Iterable[Any], conjunction: str = "and") -> str:
     return f"{', '.join(texts[:-1])} {conjunction} {texts[-1]}"
 
 
+def counted(number: int, thing: str) -> str:
+    """Write "1 Pi" or "3 Pis"."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def hosts_named(hosts: Iterable[str]) -> str:
     """Write "host a" or "hosts a and b"."""
     names = list(hosts)

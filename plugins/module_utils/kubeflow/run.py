@@ -223,9 +223,7 @@ class _Run:
         if broken:
             sentences = [f"{row.name} ({row.action}): {'; '.join(row.reasons)}" for row in broken]
             rest = len(rows) - len(broken)
-            result["msg"] = "\n".join(
-                [*sentences, f"The other {rest} components are as wanted." if rest else ""]
-            ).strip()
+            result["msg"] = "\n".join([*sentences, _others(rest)]).strip()
         else:
             result["msg"] = ", ".join(f"{row.name} {row.action}" for row in rows) or "nothing is chosen"
         if self.diff:
@@ -311,3 +309,9 @@ def _node_address(nodes: list[dict[str, Any]]) -> str:
             if entry.get("type") == "InternalIP":
                 return entry["address"]
     return ""
+
+
+def _others(rest: int) -> str:
+    if rest < 2:
+        return "The other component is as wanted." if rest else ""
+    return f"The other {rest} components are as wanted."

@@ -11,6 +11,7 @@ import os
 from typing import Any
 
 from ..common import atomic_file
+from ..common.wording import counted
 from . import order
 from .errors import ManifestError
 from .load import Item
@@ -42,7 +43,7 @@ def export(items: list[Item], dest: str, check: bool, diff: bool) -> dict[str, A
             atomic_file.write(wanted)
     except OSError as error:
         raise ManifestError(f"dest {dest} cannot be written: {error.strerror}.") from None
-    result: dict[str, Any] = {"changed": changed, "dest": path, "msg": f"{len(ordered)} objects in {dest}"}
+    result: dict[str, Any] = {"changed": changed, "dest": path, "msg": f"{counted(len(ordered), 'object')} in {dest}"}
     if diff and not secret:
         result["diff"] = {"before_header": path, "after_header": path, "before": before, "after": text}
     return result

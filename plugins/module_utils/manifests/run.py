@@ -12,6 +12,7 @@ from typing import Any
 
 from ..common.errors import BrambleError
 from ..common.redact import foreign_values
+from ..common.wording import counted
 from . import auth, load, order, plan, push, yamltext
 from . import transform as shape
 from .client import REQUEST_TIMEOUT, Client
@@ -155,14 +156,20 @@ def _result(report: Report, detail: str, check: bool) -> tuple[bool, dict[str, A
         result["msg"] = f"{len(failures)} of {len(report.entries)} objects were not applied: {_first(failures)}."
     elif report.not_ready:
         result["not_ready"] = report.not_ready
-        result["msg"] = f"{len(report.not_ready)} objects are not ready: {_first(result['not_ready'])}."
+        result["msg"] = f"{_not_ready(len(report.not_ready))}: {_first(result['not_ready'])}."
     else:
         words = "would be " if check else ""
         result["msg"] = ", ".join(f"{number} {words}{action}" for action, number in report.counts.items() if number)
     return bool(failures or report.not_ready), result
 
 
+def _not_ready(number: int) -> str:
+    return f"{counted(number, 'object')} {'is' if number == 1 else 'are'} not ready"
+
+
 def _left_out(number: int) -> str:
+    if number == 1:
+        return "select and exclude leave out the only object in the manifests"
     return f"select and exclude leave none of the {number} objects in the manifests"
 
 

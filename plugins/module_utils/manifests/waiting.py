@@ -15,6 +15,7 @@ from typing import Any
 
 from ..common.redact import foreign
 from ..common.together import together
+from ..common.wording import counted
 from .client import Client, Fault
 from .discovery import Resource
 from .errors import ApiError, ManifestError
@@ -96,10 +97,10 @@ def daemon_set(document: dict) -> tuple[bool, str]:
     wanted = status.get("desiredNumberScheduled") or 0
     updated = status.get("updatedNumberScheduled") or 0
     if (spec.get("updateStrategy") or {}).get("type", "RollingUpdate") == "RollingUpdate" and updated < wanted:
-        return False, f"updated on {updated} of {wanted} nodes"
+        return False, f"updated on {updated} of {counted(wanted, 'node')}"
     available = status.get("numberAvailable") or 0
     if available < wanted:
-        return False, f"available on {available} of {wanted} nodes"
+        return False, f"available on {available} of {counted(wanted, 'node')}"
     return True, ""
 
 

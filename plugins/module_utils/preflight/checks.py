@@ -151,6 +151,11 @@ def _check(name: str, wants: str, **outcomes: tuple[str, str]) -> Callable[[Call
         "{host} at {address} does not accept this laptop's key: is ansible_user the user made with Raspberry Pi "
         "Imager, and was your public key given there (ssh-copy-id {user}{address} adds it)?",
     ),
+    no_key=(
+        MUST_CHANGE,
+        "{host} at {address}: the key file {key} is not on this laptop: name the one that is "
+        "(ansible_ssh_private_key_file), or make one with ssh-keygen and add it with 'ssh-copy-id {user}{address}'.",
+    ),
     wrong_password=(
         MUST_CHANGE,
         "{host} at {address}: the SSH password that was given (--ask-pass or ansible_password) is wrong: give the one "
@@ -181,6 +186,9 @@ def _reachable(host: Host, cluster: Cluster) -> Found | None:
         return _result("host key", "yes", "unknown_key", values)
     if "Invalid/incorrect" in trouble:
         return _result("wrong password", "yes", "wrong_password", values)
+    key_file = re.search(r"(?:no such identity: |Identity file )(.+?)(?:: No such| not accessible)", trouble)
+    if "Permission denied" in trouble and key_file:
+        return _result("no key", "yes", "no_key", {**values, "key": key_file.group(1)})
     if "Permission denied" in trouble:
         return _result("no access", "yes", "refused", values)
     fixed = str(cluster.setting(host, "base_static_address") or "").partition("/")[0]

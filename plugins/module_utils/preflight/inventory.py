@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import pod_network
 from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign
-from ansible_collections.bramble.kube.plugins.module_utils.common.wording import hosts_named, listing, shown
+from ansible_collections.bramble.kube.plugins.module_utils.common.wording import counted, hosts_named, listing, shown
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import OLDEST_MINOR, parse_version
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.base_values import base_problems
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.settings import value_problem
@@ -214,13 +214,24 @@ def _groups(inventory: Inventory) -> Iterator[Fault]:
             yield Fault(f"group {name}: it is not part of group bramble; write it under 'children' of bramble")
     for host in bramble:
         if host not in masters and host not in nodes:
-            yield Fault("it is in group bramble, but in neither master nor node; put it in one of them", (host,))
+            alike = _meant(host, groups)
+            hint = f" (group {alike[0]} is to be called {alike[1]})" if alike else ""
+            yield Fault(f"it is in group bramble, but in neither master nor node{hint}; put it in one of them", (host,))
     for host in groups.get("ungrouped", ()):
         if host not in ("localhost", "127.0.0.1", "::1"):
             yield Fault(
                 "it is in no group; put it in master or node, or, if it is not for the cluster, in another group",
                 (host,),
             )
+
+
+def _meant(host: str, groups: Mapping[str, Sequence[str]]) -> tuple[str, str] | None:
+    """Of a host's groups the one whose name is nearly that of one of ours, and ours."""
+    for name, hosts in groups.items():
+        near = difflib.get_close_matches(name, ("master", "node"), n=1, cutoff=0.6)
+        if host in hosts and near:
+            return name, near[0]
+    return None
 
 
 def _slips(inventory: Inventory) -> Iterator[Fault]:
@@ -450,8 +461,8 @@ def _networks(inventory: Inventory) -> Iterator[Fault]:
                         break
         if pods and (pods.prefixlen > _NODE_PREFIX or 2 ** (_NODE_PREFIX - pods.prefixlen) < len(inventory.hosts)):
             yield Fault(
-                f"the pod network {pods} (kubeadm_pod_cidr) is too small: each of the {len(inventory.hosts)} nodes "
-                f"gets a /{_NODE_PREFIX} of it; use a /16, such as "
+                f"the pod network {pods} (kubeadm_pod_cidr) is too small for {counted(len(inventory.hosts), 'node')}: "
+                f"each gets a /{_NODE_PREFIX} of it; use a /16, such as "
                 f"{spare_network([*lans, services] if services else lans)}",
                 (host,),
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..common.wording import counted
 from .namespace import Workplace, last_words
 from .proof import NotProven
 from .training import CONTAINER, POD, claim
@@ -66,4 +67,4 @@ def prove_metrics(place: Workplace) -> str:
         return names if names <= {item["metadata"]["name"] for item in items if item.get("usage")} else set()
 
     place.until(measured, "metrics-server does not know the load of every node")
-    return f"CPU and memory of {len(names)} nodes are measured"
+    return f"CPU and memory of {counted(len(names), 'node')} are measured"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS
+from ansible_collections.bramble.kube.plugins.module_utils.common.wording import counted
 from ansible_collections.bramble.kube.plugins.module_utils.images.known_digests import DIGESTS
 from ansible_collections.bramble.kube.plugins.module_utils.images.reference import is_reference, parse
 from ansible_collections.bramble.kube.plugins.module_utils.status import certificates, powers
@@ -130,7 +131,7 @@ def needless_tokens(scene: Scene, seen: Seen) -> None:
     if told is None:
         return
     bound = {grant.subject for grant in powers.grants(told)}
-    seen.read.append(f"{len(told['pod_specs'])} Pods")
+    seen.read.append(counted(len(told["pod_specs"]), "Pod"))
     for pod in told["pod_specs"]:
         if _mounts_token(pod):
             needed = f"ServiceAccount {pod['namespace']}/{pod['account']}" in bound
@@ -355,7 +356,7 @@ def each_container(
         told = parts(scene, seen, "pod_specs")
         if told is None:
             return
-        seen.read.append(f"{len(told['pod_specs'])} Pods")
+        seen.read.append(counted(len(told["pod_specs"]), "Pod"))
         for pod in told["pod_specs"]:
             if pod["finished"]:
                 continue
@@ -372,7 +373,7 @@ def images_by_digest(scene: Scene, seen: Seen) -> None:
     if told is None:
         return
     ours = [pod for pod in told["pod_specs"] if pod["namespace"] in OURS and not pod["finished"]]
-    seen.read.append(f"{len(ours)} Pods")
+    seen.read.append(counted(len(ours), "Pod"))
     for pod in ours:
         for container in pod["containers"]:
             place, image = f"{_named(pod)} ({container['name']})", container["image"]
@@ -390,7 +391,7 @@ def seccomp(scene: Scene, seen: Seen) -> None:
     told = parts(scene, seen, "pod_specs", "kubelets")
     if told is None:
         return
-    seen.read.append(f"{len(told['pod_specs'])} Pods")
+    seen.read.append(counted(len(told["pod_specs"]), "Pod"))
     for pod in told["pod_specs"]:
         if pod["finished"] or not pod["node"]:
             continue

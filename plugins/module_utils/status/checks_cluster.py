@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.check import Found, check
-from ansible_collections.bramble.kube.plugins.module_utils.common.wording import listing
+from ansible_collections.bramble.kube.plugins.module_utils.common.wording import counted, listing
 from ansible_collections.bramble.kube.plugins.module_utils.status import certificates, summary
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, NOTE, WARN, Pi, Scene, ready
 
@@ -534,12 +534,12 @@ def etcd(scene: Scene) -> Iterator[Found]:
     ),
     old=(
         WARN,
-        "the last drill with a backup was {days} days ago",
+        "the last drill with a backup was {days} ago",
         "hold one with the newest backup (backup.yml --tags drill)",
     ),
     none=(
         WARN,
-        "the cluster is {days} days old, and no drill has yet shown that a backup of it can be restored",
+        "the cluster is {days} old, and no drill has yet shown that a backup of it can be restored",
         "make one with backup.yml, and hold a drill with it (backup.yml --tags drill)",
     ),
 )
@@ -553,13 +553,13 @@ def backup(scene: Scene) -> Iterator[Found]:
         authority = next((c for c in scene.certificates(master) if c.file == "/etc/kubernetes/pki/ca.crt"), None)
         days = (scene.now - authority.begins).days if authority else 0
         if days > scene.drill_days:
-            yield Found("none", master.name, {"days": days})
+            yield Found("none", master.name, {"days": counted(days, "day")})
     elif found["reason"]:
         yield Found("failed", master.name, {"day": summary.when(found["at"]), **found})
     else:
         days = int(scene.now.timestamp() - found["at"]) // 86400
         if days > scene.drill_days:
-            yield Found("old", master.name, {"days": days})
+            yield Found("old", master.name, {"days": counted(days, "day")})
 
 
 @check(

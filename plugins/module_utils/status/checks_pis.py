@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.check import Found, check
 from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS
-from ansible_collections.bramble.kube.plugins.module_utils.common.wording import listing, short_reason
+from ansible_collections.bramble.kube.plugins.module_utils.common.wording import counted, listing, short_reason
 from ansible_collections.bramble.kube.plugins.module_utils.status import certificates
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, WARN, Pi, Scene
 
@@ -316,8 +316,8 @@ def heat(scene: Scene) -> Iterator[Found]:
 @check(
     "certificates",
     "every certificate on every Pi is valid, and was signed by the cluster's CA",
-    expired=(BAD, "the certificate {file} expired {days} days ago", "{remedy}"),
-    ending=(WARN, "the certificate {file} expires in {days} days", "{remedy}"),
+    expired=(BAD, "the certificate {file} expired {days} ago", "{remedy}"),
+    ending=(WARN, "the certificate {file} expires in {days}", "{remedy}"),
     early=(
         BAD,
         "the certificate {file} is not valid before {begins}, which is still to come",
@@ -325,7 +325,7 @@ def heat(scene: Scene) -> Iterator[Found]:
     ),
     authority=(
         WARN,
-        "the CA {file} expires in {days} days, and nothing it has signed works after that",
+        "the CA {file} expires in {days}, and nothing it has signed works after that",
         "replace it in time: https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/",
     ),
     stranger=(
@@ -344,11 +344,13 @@ def certificate(scene: Scene) -> Iterator[Found]:
             days = found.days_left(scene.now)
             values = {"file": found.file, "issuer": found.issuer, "remedy": _certificate_remedy(pi, found.file)}
             if found.ends <= scene.now:
-                yield Found("expired", pi.name, {**values, "days": -days - 1})
+                yield Found("expired", pi.name, {**values, "days": counted(-days - 1, "day")})
             elif found.begins > scene.now:
                 yield Found("early", pi.name, {**values, "begins": found.begins.strftime("%Y-%m-%d %H:%M UTC")})
             elif days < (KUBELET_DAYS if found.file.startswith("/var/lib/kubelet/") else scene.renew_days):
-                yield Found("authority" if found.authority else "ending", pi.name, {**values, "days": days})
+                yield Found(
+                    "authority" if found.authority else "ending", pi.name, {**values, "days": counted(days, "day")}
+                )
             elif cas and _of_cluster_ca(found.file) and not certificates.signed_by(found, cas):
                 yield Found("stranger", pi.name, values)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.wording import counted
 from ansible_collections.bramble.kube.plugins.module_utils.status.summary import CertificateRow, PiRow
 
 _BOARD_WIDTH, _BOARD_HEIGHT, _GAP = 220, 144, 24
@@ -93,7 +94,7 @@ def pods(entries: Sequence[Mapping[str, Any]]) -> str:
             f"<title>{escape(name)}</title></rect>"
         )
     lines = -(-len(entries) // _IN_A_LINE) or 1
-    return _picture(_IN_A_LINE * _SQUARE, lines * _SQUARE, f"{len(entries)} Pods", parts)
+    return _picture(_IN_A_LINE * _SQUARE, lines * _SQUARE, counted(len(entries), "Pod"), parts)
 
 
 def days(row: CertificateRow, warn: int) -> str:
@@ -104,4 +105,4 @@ def days(row: CertificateRow, warn: int) -> str:
         '<rect class="empty" width="120" height="8" rx="3"/>',
         f'<rect class="{level}" width="{length:.1f}" height="8" rx="3"/>',
     )
-    return _picture(120, 8, f"{row.days} days", parts)
+    return _picture(120, 8, counted(row.days, "day"), parts)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.wording import counted
 from ansible_collections.bramble.kube.plugins.module_utils.status import drawing, summary
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import BAD, NOTE, WARN, Finding, Scene
 
@@ -77,7 +78,7 @@ def _pods(scene: Scene) -> str:
     for name, node_name in names:
         pods = summary.pods_of(scene, node_name)
         if pods or node_name:
-            rows.append((f"<b>{escape(name)}</b><br>{len(pods)} Pods", drawing.pods(pods)))
+            rows.append((f"<b>{escape(name)}</b><br>{counted(len(pods), 'Pod')}", drawing.pods(pods)))
     return _table(("Pi", "one square for each Pod; red ones are not ready"), rows)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.wording import counted
 from ansible_collections.bramble.kube.plugins.module_utils.status.model import Pi, Scene, ready
 
 #: Namespaces of what a cluster lives by; everything else with "kubeflow" in its name or its label is Kubeflow's.
@@ -203,7 +204,7 @@ def pi_row(scene: Scene, pi: Pi) -> PiRow:
         disk_share=disk_share,
         heat=_heat(pi) if pi.read else UNKNOWN,
         pods=_pods(scene, pi, node),
-        certificate=f"{ends[0].days} days" if ends else UNKNOWN,
+        certificate=counted(ends[0].days, "day") if ends else UNKNOWN,
     )
 
 
@@ -237,7 +238,11 @@ def drill(scene: Scene) -> str:
     if not found:
         return "none yet"
     text = f"{when(found['at'])} with {found['backup']}"
-    return f"{text}, failed" if found["reason"] else f"{text}, {found['objects']} objects in {found['seconds']:.0f} s"
+    return (
+        f"{text}, failed"
+        if found["reason"]
+        else f"{text}, {counted(found['objects'], 'object')} in {found['seconds']:.0f} s"
+    )
 
 
 def when(seconds: float) -> str:
@@ -250,7 +255,8 @@ def headline(scene: Scene, troubles: int) -> str:
     well = sum(1 for pi in scene.pis if pi_row(scene, pi).well)
     if scene.answered:
         text = (
-            f"Kubernetes {scene.cluster['version']} at {scene.cluster['server']}: {well} of {len(scene.pis)} Pis Ready"
+            f"Kubernetes {scene.cluster['version']} at {scene.cluster['server']}: "
+            f"{well} of {counted(len(scene.pis), 'Pi')} Ready"
             + (f" (--limit leaves out {len(scene.left_out)})" if scene.left_out else "")
         )
     else:

@@ -239,7 +239,7 @@ def test_a_component_that_cannot_be_pushed_keeps_nobody_else_from_it(api, instal
     assert actions(result) == {bad: "failed", user: "not pushed", good: "installed"}
     assert f"{bad} (failed): Deployment {parts.space}/broken at object 1 of definition: " in result["msg"]
     assert f"{user} (not pushed): it needs {bad}, which could not be installed" in result["msg"]
-    assert "The other 1 components are as wanted." in result["msg"]
+    assert "The other component is as wanted." in result["msg"]
     assert exists(api, "deployment", "good", parts.space)
     assert not exists(api, "deployment", "user", parts.space)
 

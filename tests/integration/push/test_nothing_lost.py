@@ -84,7 +84,7 @@ def test_an_empty_list_that_somebody_wrote_is_a_wish(push, api, space):
 def test_nothing_to_do_is_said(push, space, choice):
     result = push([config("a", space)], **choice)
     assert not result["failed"] and not result["changed"]
-    assert result["msg"] == "nothing to do: select and exclude leave none of the 1 objects in the manifests"
+    assert result["msg"] == "nothing to do: select and exclude leave out the only object in the manifests"
     assert push("# nothing\n")["msg"] == "nothing to do: the manifests have no objects"
 
 

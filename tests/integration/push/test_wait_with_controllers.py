@@ -151,7 +151,7 @@ def test_workloads_are_waited_for_until_their_pods_run(cluster, push):
     assert len(before["not_ready"]) == 3
     assert f"Deployment {SPACE}/web: 0 of 2 replicas available" in before["msg"]
     assert f"StatefulSet {SPACE}/db: 0 of 2 replicas ready" in before["msg"]
-    assert f"DaemonSet {SPACE}/agent: available on 0 of 1 nodes" in before["msg"]
+    assert f"DaemonSet {SPACE}/agent: available on 0 of 1 node" in before["msg"]
     with Kubelet(cluster, "Running", "web", "db", "agent"):
         after = push(*objects)
     assert not after["failed"], after["msg"]

@@ -168,6 +168,16 @@ BAD = [
         MUST_CHANGE,
         "does not accept this laptop's key",
     ),
+    (
+        "reachable",
+        {
+            "REACHABLE": False,
+            "TROUBLE": SSH
+            + "no such identity: /home/me/.ssh/pi: No such file or directory\r\npi@192.168.13.8: Permission denied.",
+        },
+        MUST_CHANGE,
+        "the key file /home/me/.ssh/pi is not on this laptop",
+    ),
     ("sudo", {"TROUBLE": "Missing sudo password"}, MUST_CHANGE, "sudo asks for a password: run with --ask-become-pass"),
     (
         "reachable",

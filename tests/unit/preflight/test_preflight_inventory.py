@@ -214,7 +214,7 @@ def test_an_inventory_without_pis_is_asked_for_once(groups, absent, sentence):
         (everywhere(kubeadm_pod_cidr="fd00::/48"), ["use an IPv4 network, such as 10.244.0.0/16"]),
         (
             everywhere(kubeadm_pod_cidr="10.244.0.0/23"),
-            ["is too small: each of the 3 nodes gets a /24 of it; use a /16"],
+            ["is too small for 3 nodes: each gets a /24 of it; use a /16"],
         ),
         (
             everywhere(kubeadm_service_cidr="10.0.0.0/8", kubeadm_pod_cidr="172.20.0.0/16"),
@@ -296,3 +296,12 @@ def test_a_proposed_network_is_free():
     taken = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/64")]
     assert spare_network(taken) == "172.28.0.0/16"
     assert spare_network([ipaddress.ip_network("0.0.0.0/0")]) == "one that nothing else uses"
+
+
+def test_a_group_with_nearly_the_right_name_is_named():
+    groups = {"bramble": ["k8s-master", "a", "b"], "master": ["k8s-master"], "nodes": ["a", "b"]}
+    found = inventory_errors(Inventory(groups, {}, OPTIONS, DEFAULTS))
+    assert found == [
+        "Hosts a and b: it is in group bramble, but in neither master nor node (group nodes is to be called node); put "
+        "it in one of them."
+    ]

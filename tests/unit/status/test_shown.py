@@ -87,7 +87,7 @@ def test_limit_looks_at_fewer_pis_and_never_advises_against_the_others() -> None
     whole = Sketch().scene()
     scene = replace(whole, pis=whole.pis[1:2], left_out=[pi.node_name for pi in whole.pis if pi is not whole.pis[1]])
     assert diagnose(scene) == []
-    assert "1 of 1 Pis Ready (--limit leaves out 2), all is well" in screen(scene, [], width=120)
+    assert "1 of 1 Pi Ready (--limit leaves out 2), all is well" in screen(scene, [], width=120)
 
 
 def test_the_page_is_whole_and_needs_nothing_else() -> None:
