@@ -29,6 +29,9 @@ options:
     description: The hosts to look at, all of group C(bramble) by default.
     type: list
     elements: str
+  cards:
+    description: The folder in which M(bramble.kube.pi_card) keeps the host keys of cards; there need not be one.
+    type: path
 """
 
 EXAMPLES = r"""
@@ -65,9 +68,11 @@ _value:
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.filter.inventory_errors import read_inventory
+from ansible_collections.bramble.kube.plugins.module_utils.pi.cards import fingerprint
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.checks import Cluster, Host, preflight_rows
 
 
@@ -95,14 +100,23 @@ def read_host(name: str, groups: Mapping[str, Any], variables: Mapping[str, Any]
     )
 
 
+def read_cards(folder: str) -> dict[str, str]:
+    """The fingerprints of the host keys that were made for cards, with the host that each is for."""
+    files = sorted(Path(folder).glob("*.pub"))
+    return {fingerprint(file.read_text(encoding="utf-8", errors="replace")): file.stem for file in files}
+
+
 def filter_preflight_checks(
-    groups: Mapping[str, Any], hostvars: Mapping[str, Any], limit: Sequence[str] | None = None
+    groups: Mapping[str, Any],
+    hostvars: Mapping[str, Any],
+    limit: Sequence[str] | None = None,
+    cards: str | None = None,
 ) -> list[dict[str, str]]:
     """See DOCUMENTATION."""
     inventory = read_inventory(groups, hostvars)
     wanted = [host for host in inventory.hosts if limit is None or host in limit]
     hosts = tuple(read_host(host, groups, hostvars[host]) for host in wanted)
-    return preflight_rows(Cluster(hosts, inventory))
+    return preflight_rows(Cluster(hosts, inventory, read_cards(cards) if cards else {}))
 
 
 class FilterModule:

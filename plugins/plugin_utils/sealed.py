@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Backups on the laptop: encrypted by ansible-vault before they reach its disk, and decrypted in memory alone."""
+"""Secrets kept on the laptop: encrypted by ansible-vault before they reach its disk, and decrypted in memory alone."""
 
 from __future__ import annotations
 
@@ -34,20 +34,33 @@ from ansible_collections.bramble.kube.plugins.module_utils.backup import archive
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
 
+_BACKUP = "a backup holds the cluster's keys"
 #: How a vault password is given; part of every sentence that misses one.
 _HOW = "--vault-password-file FILE, --ask-vault-pass, or vault_password_file in ansible.cfg"
 
 
 class SealedError(BrambleError):
-    """A backup on the laptop cannot be written or read; the message is for the user and holds no secret."""
+    """What is encrypted on the laptop cannot be written or read; the message is for the user and holds no secret."""
 
 
-def _secrets(loader: Any) -> list[tuple[str, Any]]:
+def _secrets(loader: Any, holds: str = _BACKUP) -> list[tuple[str, Any]]:
     """The vault passwords that ansible-playbook was given."""
     secrets = loader._vault.secrets  # the loader has no public way to them
     if not secrets:
-        raise SealedError(f"no vault password was given, and a backup holds the cluster's keys: use {_HOW}")
+        raise SealedError(f"no vault password was given, and {holds}: use {_HOW}")
     return secrets
+
+
+def seal(loader: Any, content: bytes, holds: str = _BACKUP) -> bytes:
+    """Encrypt in memory, with the identity that ansible-vault itself would take.
+
+    :param holds: a clause, what the content is.
+    :raises SealedError: without a password.
+    """
+    secrets = _secrets(loader, holds)
+    vault_id, secret = match_encrypt_secret(secrets, encrypt_vault_id=C.DEFAULT_VAULT_ENCRYPT_IDENTITY)
+    named = vault_id if vault_id != C.DEFAULT_VAULT_IDENTITY else None
+    return VaultLib().encrypt(content, secret=secret, vault_id=named)
 
 
 def require_password(loader: Any) -> None:
@@ -68,9 +81,7 @@ def write(loader: Any, content: bytes, path: Path, prefix: str) -> None:
         archive.check(io.BytesIO(content))
     except archive.BackupError as error:
         raise SealedError(f"what came from the Pi could not be restored: {error}") from None
-    vault_id, secret = match_encrypt_secret(_secrets(loader), encrypt_vault_id=C.DEFAULT_VAULT_ENCRYPT_IDENTITY)
-    named = vault_id if vault_id != C.DEFAULT_VAULT_IDENTITY else None
-    sealed = VaultLib().encrypt(content, secret=secret, vault_id=named)
+    sealed = seal(loader, content)
     part = None
     try:
         _make_folder(path.parent)
@@ -113,14 +124,15 @@ def _sync(folder: Path) -> None:
             raise
 
 
-def read_sealed(loader: Any, sealed: bytes, path: str) -> bytes:
+def read_sealed(loader: Any, sealed: bytes, path: str, what: str = "backup", holds: str = _BACKUP) -> bytes:
     """Decrypt in memory.
 
+    :param what: it is, for the sentence about something else.
     :raises SealedError: without the right password, when it is no vault, or when one byte of it is not as written.
     """
-    secrets = _secrets(loader)
+    secrets = _secrets(loader, holds)
     if not VaultLib.is_encrypted(sealed):
-        raise SealedError(f"{path} is not an encrypted backup of bramble.kube")
+        raise SealedError(f"{path} is not an encrypted {what} of bramble.kube")
     try:
         content = bytes(VaultLib(secrets).decrypt(sealed))
         # Capital letters, and other ends of lines, mean the same to ansible-vault; here they are damage.

@@ -11,7 +11,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import os_releases
@@ -85,10 +85,14 @@ class Host:
 
 @dataclass(frozen=True)
 class Cluster:
-    """All hosts, and what the inventory wants of them."""
+    """All hosts, and what the inventory wants of them.
+
+    :ivar cards: fingerprint of a host key that was made for a card, to the card's host.
+    """
 
     hosts: tuple[Host, ...]
     inventory: Inventory
+    cards: Mapping[str, str] = field(default_factory=dict)
 
     def setting(self, host: Host, name: str) -> Any:
         """A host's resolved setting."""
@@ -141,6 +145,11 @@ def _check(name: str, wants: str, **outcomes: tuple[str, str]) -> Callable[[Call
         "{host} at {address} shows another host key than the one that this laptop knows: if the Pi is new or got a new "
         "card, run \"ssh-keygen -R '{name}'{file}\", then 'ssh {user}{address}' once and accept its key.",
     ),
+    other_card=(
+        MUST_CHANGE,
+        "{host}: at {address} answers a Pi with the card of {other}: put the cards into the right Pis, or correct the "
+        "addresses in the router or the inventory.",
+    ),
     moved=(
         MUST_CHANGE,
         "{host} does not answer at {address} ({reason}), and may have its new address already: write 'ansible_host: "
@@ -174,6 +183,9 @@ def _reachable(host: Host, cluster: Cluster) -> Found | None:
         "reason": short_reason(trouble),
     }
     if "REMOTE HOST IDENTIFICATION HAS CHANGED" in trouble:
+        shown = [cluster.cards.get(key) for key in re.findall(r"SHA256:[A-Za-z0-9+/]{43}", trouble)]
+        if other := next((name for name in shown if name not in (None, host.name)), None):
+            return _result(f"the card of {other}", "yes", "other_card", {**values, "other": other})
         # SSH's own words: its configuration may know the host by another name, in another file.
         name = re.search(r"[Hh]ost key for (\S+) has changed", trouble)
         file = re.search(r"Offending \S+ key in (.+):\d+", trouble)
@@ -534,6 +546,11 @@ def _swap(host: Host, cluster: Cluster) -> Found | None:
     "hostname",
     "the node's name",
     other=(WILL_CHANGE, "{host}: its name is {found}; base changes it to {wanted}."),
+    of_another=(
+        WILL_CHANGE,
+        "{host}: its name is {found}, which the inventory gives to {other}: was the card of {other} put into this Pi? "
+        "If so, swap the cards; if not, base changes the name to {wanted}.",
+    ),
     renamed=(
         MUST_CHANGE,
         "{host}: it is in the cluster as {found}, and a node cannot be renamed: name it {found} in the inventory, or "
@@ -547,7 +564,11 @@ def _hostname(host: Host, cluster: Cluster) -> Found | None:
     same = str(found).lower() in (wanted.lower(), wanted.lower().partition(".")[0])
     if same:
         return _result("that of the inventory", "that of the inventory")
-    return _result(str(found), wanted, "renamed" if host.in_cluster else "other")
+    if host.in_cluster:
+        return _result(str(found), wanted, "renamed")
+    names = {cluster.inventory.hostname(name).lower(): name for name in cluster.inventory.hosts if name != host.name}
+    other = names.get(str(found).lower())
+    return _result(str(found), wanted, "of_another" if other else "other", {"other": other or ""})
 
 
 @_check(

@@ -16,10 +16,12 @@ import yaml
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.bramble.kube.plugins.action import pi_card
+
 MODULES = Path(__file__).resolve().parents[3] / "plugins/modules"
 PACKAGE = "ansible_collections.bramble.kube.plugins.modules."
 #: Done by action plugins of the same names on the laptop; there is only documentation.
-BY_ACTION = {"attempt", "known_host", "node_diagnosis", "run_lock", "show", "site_report", "status_report"}
+BY_ACTION = {"attempt", "known_host", "node_diagnosis", "pi_card", "run_lock", "show", "site_report", "status_report"}
 NAMES = sorted({path.stem for path in MODULES.glob("*.py")} - {"__init__"} - BY_ACTION)
 
 
@@ -67,6 +69,10 @@ def test_documentation_and_options_agree(name: str, monkeypatch: pytest.MonkeyPa
     compare(told.get("options") or {}, arguments["argument_spec"], "extends_documentation_fragment" in told, name)
     supported = (told.get("attributes") or {}).get("check_mode", {}).get("support")
     assert arguments.get("supports_check_mode", False) == (supported in ("full", "partial")), name
+
+
+def test_documentation_and_options_of_an_action_agree() -> None:
+    compare(documented("pi_card")["options"], pi_card.OPTIONS, False, "pi_card")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.bramble.kube.plugins.filter.preflight_checks import read_cards
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.checks import (
     CHECKS,
     MUST_CHANGE,
@@ -141,6 +144,7 @@ CHANGED_KEY = (
     "Host key for [192.168.13.8]:2222 has changed and you have requested strict checking.\n"
     "Host key verification failed."
 )
+CARD_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPZGh2oxObTG3aeL3VNmIo9IIGupQr88+YRCzegzjhn1 k8s-node2"
 NO_PROMPT = "Task failed: Timeout (12s) waiting for privilege escalation prompt: "
 BAD = [
     (
@@ -696,3 +700,28 @@ def test_a_fact_that_is_missing_or_empty_is_no_error(missing, empty):
     rows = preflight_rows(Cluster(hosts, state.inventory))
     assert {row["host"] for row in rows} == set(NAMES)
     assert preflight_table(rows)
+
+
+def test_a_pi_that_answers_with_the_card_of_another_host_is_named(tmp_path):
+    (tmp_path / "k8s-node2.pub").write_text(f"{CARD_KEY}\n")
+    cards = read_cards(str(tmp_path))
+    found = next(iter(cards))
+    told = f"The fingerprint for the ED25519 key sent by the remote host is\n{found}.\n"
+    trouble = CHANGED_KEY.replace("Add", f"{told}Add")
+    at_node1 = cluster(k8s_node1={"REACHABLE": False, "TROUBLE": trouble})
+    verdict, message = said(replace(at_node1, cards=cards), "reachable")
+    assert verdict == MUST_CHANGE
+    assert message.startswith("k8s-node1: at 192.168.13.8 answers a Pi with the card of k8s-node2: put the cards into")
+    # Its own card, after another key was known by that address, and a key that is nobody's.
+    at_node2 = cluster(k8s_node2={"REACHABLE": False, "TROUBLE": trouble})
+    assert "shows another host key" in said(replace(at_node2, cards=cards), "reachable", "k8s-node2")[1]
+    assert "shows another host key" in said(at_node1, "reachable")[1]
+    assert read_cards(str(tmp_path / "nowhere")) == {}
+
+
+def test_a_pi_with_the_name_of_another_host_is_asked_about():
+    verdict, message = said(cluster(k8s_node1={"hostname": "k8s-node2"}), "hostname")
+    assert verdict == WILL_CHANGE
+    assert message.startswith(
+        "k8s-node1: its name is k8s-node2, which the inventory gives to k8s-node2: was the card of"
+    )

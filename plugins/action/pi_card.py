@@ -1,0 +1,240 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Writes what a Pi's card needs at its first boot, to the card or to a folder, all on the laptop."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.encrypt import do_encrypt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop, stopping
+from ansible_collections.bramble.kube.plugins.module_utils.pi import cards
+from ansible_collections.bramble.kube.plugins.plugin_utils import sealed
+
+_HOLDS = "the host key of a card is a secret"
+#: Of the keys that SSH itself offers, the ones to take, best first.
+_OWN_KEYS = ("id_ed25519", "id_ed25519_sk", "id_ecdsa", "id_ecdsa_sk", "id_rsa")
+#: The folders hold private keys; what is beside them is encrypted or public.
+_UNTRACKED = b"*/\n"
+_TEXT = {"type": "str", "default": ""}
+OPTIONS: dict[str, Any] = {
+    "folder": {"type": "path", "required": True},
+    "boot": {"type": "path"},
+    "hostname": {"type": "str", "required": True},
+    "user": {"type": "str", "required": True},
+    "password": {"type": "str", "default": "", "no_log": True},
+    "public_key": {"type": "path"},
+    "timezone": _TEXT,
+    "locale": _TEXT,
+    "wifi_country": _TEXT,
+    "wifi_ssid": _TEXT,
+    "wifi_password": {"type": "str", "default": "", "no_log": True},
+    "address": _TEXT,
+    "gateway": _TEXT,
+    "nameservers": {"type": "list", "elements": "str", "default": []},
+    "interface": _TEXT,
+}
+
+
+class ActionModule(ActionBase):
+    """See the documentation of the module of this name."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_diff = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Make the host's key if there is none, and bring the files to what the inventory wants."""
+        super().run(tmp, task_vars)
+        _result, given = self.validate_argument_spec(OPTIONS)
+        options = json.loads(json.dumps(given))  # YAML takes no text with Ansible's tags
+        host = str((task_vars or {})["inventory_hostname"])
+        try:
+            with stopping(f"No card for {host}"):
+                return self._card(host, options)
+        except Stop as error:
+            raise AnsibleActionFail(str(error)) from None
+
+    def _card(self, host: str, options: dict[str, Any]) -> dict[str, Any]:
+        check = self._task.check_mode
+        kept = Path(options["folder"])
+        folder = Path(os.path.realpath(options["boot"])) if options["boot"] else kept / host
+        if options["boot"]:
+            names = os.listdir(folder) if folder.is_dir() else None
+            if trouble := cards.boot_problem(str(folder), names, cards.mounts(mounted())):
+                raise Stop(trouble)
+        keys = Path(f"{kept}/{host}.key"), Path(f"{kept}/{host}.pub")
+        private, public, is_new = host_key(self._loader, host, *keys)
+        card = cards.Card(
+            public_keys=own_keys(options["public_key"]),
+            host_key=(private, public),
+            password_hash=crypted(options["password"], private),
+            **{
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in options.items()
+                if name not in ("folder", "boot", "password", "public_key")
+            },
+        )
+        if trouble := cards.problem(card):
+            raise Stop(trouble)
+        wanted, changed, diff = texts(card), [], []
+        if is_new and not check:
+            _make(kept)
+            _write(keys[0], sealed.seal(self._loader, private.encode(), _HOLDS), 0o600)
+        for path, content in ((keys[1], f"{public}\n".encode()), (kept / ".gitignore", _UNTRACKED)):
+            if atomic_file.read(str(path)) != content:
+                changed.append(str(path))
+                if not check:
+                    _write(path, content, 0o644)
+        if not options["boot"] and not check:
+            _make(folder)
+        for name in cards.FILES:
+            path, content = folder / name, wanted[name].encode()
+            before = atomic_file.read(str(path))
+            mode = None if options["boot"] else 0o600  # FAT has no permissions
+            if before == content and (mode is None or path.stat().st_mode & 0o777 == mode):
+                continue
+            changed.append(str(path))
+            diff.append(
+                {
+                    "before_header": str(path),
+                    "after_header": str(path),
+                    "before": shown((before or b"").decode("utf-8", "replace")),
+                    "after": shown(wanted[name]),
+                }
+            )
+            if not check:
+                _write(path, content, mode)
+        if options["boot"] and changed and not check:
+            os.sync()
+        return {
+            "changed": bool(changed),
+            "files": changed,
+            "folder": str(folder),
+            "host_key": " ".join(public.split()[:2]),
+            "command": "" if options["boot"] else cards.imager_command(str(folder)),
+            "diff": diff,
+        }
+
+
+def mounted() -> str:
+    """What is mounted on this computer."""
+    if sys.platform.startswith("linux"):
+        return Path("/proc/self/mounts").read_text(encoding="utf-8", errors="surrogateescape")
+    return subprocess.run(["mount"], capture_output=True, text=True, check=True).stdout
+
+
+def host_key(loader: Any, host: str, private: Path, public: Path) -> tuple[str, str, bool]:
+    """A host's key: the one that is kept, or a new one.
+
+    :returns: private and public half, and whether it is new.
+    :raises SealedError: when it cannot be decrypted, or there is no vault password.
+    """
+    content = atomic_file.read(str(private))
+    if content is None:
+        if public.exists():
+            raise Stop(
+                f"{public} is there, but {private} is not: restore it from your backup, or remove {public} "
+                "for a new key, with which the card has to be written again"
+            )
+        sealed.seal(loader, b"", _HOLDS)  # without a password, nothing is begun
+        made = Ed25519PrivateKey.generate()
+    else:
+        opened = sealed.read_sealed(loader, content, str(private), "host key", _HOLDS)
+        made = serialization.load_ssh_private_key(opened, None)
+    secret = made.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    line = made.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return secret.decode() if content is None else opened.decode(), f"{line.decode()} {host}", content is None
+
+
+def own_keys(file: str | None) -> tuple[str, ...]:
+    """The lines of the user's public key.
+
+    :param file: None for one in ~/.ssh.
+    :raises Stop: when there is none.
+    """
+    if file:
+        path = Path(file).expanduser()
+    else:
+        candidates = [Path.home() / f".ssh/{name}.pub" for name in _OWN_KEYS]
+        found = [path for path in candidates if path.is_file()]
+        if not found:
+            raise Stop("there is no public key in ~/.ssh; make one with ssh-keygen -t ed25519, or set cards_public_key")
+        path = found[0]
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+
+
+def crypted(password: str, private: str) -> str:
+    """The password's hash, the same at each run: its salt is made of the host's key.
+
+    :raises Stop: where this computer cannot make one.
+    """
+    if not password:
+        return ""
+    salt = hashlib.sha256(f"password {private}".encode()).hexdigest()[:16]
+    try:
+        return str(do_encrypt(password, "sha512_crypt", salt=salt, rounds=100_000))
+    except AnsibleError as error:
+        raise Stop(f"this computer cannot hash a password ({error}); pip install passlib helps") from None
+
+
+def texts(card: cards.Card) -> dict[str, str]:
+    """The files' texts by their names."""
+    user_data, network_config = _dumped(cards.user_data(card)), _dumped(cards.network_config(card))
+    found = {"user-data": f"#cloud-config\n{user_data}", "network-config": network_config}
+    return {**found, "meta-data": _dumped(cards.meta_data(card, found.values()))}
+
+
+def _dumped(data: Any) -> str:
+    """YAML 1.1, as cloud-init reads it: what would be a number or a truth to it is in quotes."""
+    return yaml.safe_dump(data, sort_keys=False, width=1000)
+
+
+def shown(text: str) -> str:
+    """A file's text for the diff, without secrets; empty when it is not one of ours."""
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError:
+        data = None
+    return _dumped(cards.masked(data)) if isinstance(data, dict) else ""
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _write(path: Path, content: bytes, mode: int | None) -> None:
+    """Write beside the place and rename, so that a cut leaves no half file; FAT takes no permissions (None)."""
+    number, part = tempfile.mkstemp(prefix=".", suffix=".new", dir=path.parent)
+    try:
+        with os.fdopen(number, "wb") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)
+        raise

@@ -1,0 +1,180 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Cards are written with keys that this computer knows, the same at each run, and no secret is seen."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.parsing.vault import VaultSecret
+
+from ansible_collections.bramble.kube.plugins.action import pi_card
+
+ROOT = Path(__file__).resolve().parents[3]
+WIFI, SUDO = "5ecret-radio", "5ecret-sudo"
+INVENTORY = {
+    "bramble": {
+        "children": {
+            "master": {"hosts": {"k8s-master": {"ansible_host": "192.168.13.7"}}},
+            "node": {"hosts": {"k8s-node1": {"ansible_host": "192.168.13.8"}}},
+        },
+        "vars": {
+            "ansible_user": "pi",
+            "ansible_become_password": SUDO,
+            "base_wifi_ssid": "1234",
+            "base_wifi_password": WIFI,
+            "base_wifi_country": "NO",
+        },
+    }
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An inventory, a vault password, and the user's own key."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id"], check=True)
+    # SSH itself takes the home of the password database, whatever HOME says.
+    ways = {"base_known_hosts": str(tmp_path / "known_hosts"), "cards_public_key": str(tmp_path / "id.pub")}
+    (tmp_path / "inventory").mkdir()
+    inventory = {"bramble": {**INVENTORY["bramble"], "vars": {**INVENTORY["bramble"]["vars"], **ways}}}
+    (tmp_path / "inventory/hosts.yml").write_text(yaml.safe_dump(inventory))
+    (tmp_path / "vault").write_text("vault-password\n")
+    return tmp_path
+
+
+def play(folder: Path, *arguments: str, vault: bool = True) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [
+            *(str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(folder / "inventory")),
+            *(["--vault-password-file", str(folder / "vault")] if vault else []),
+            *(str(ROOT / "playbooks/cards.yml"), *arguments),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "HOME": str(folder)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def state(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(path.relative_to(folder)): (path.stat().st_mode & 0o777, path.read_bytes())
+        for path in (folder / "inventory").rglob("*")
+        if path.is_file()
+    }
+
+
+def test_the_cards_of_an_inventory(folder: Path) -> None:
+    before = state(folder)
+    check = play(folder, "--check", "--diff")
+    assert check.returncode == 0, check.stdout + check.stderr
+    assert state(folder) == before and not (folder / "known_hosts").exists()
+    assert "+hostname: k8s-node1" in check.stdout and "+  ed25519_private: (content withheld)" in check.stdout
+
+    done = play(folder, "--diff", "-vvv")
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, cards = state(folder), folder / "inventory/.cards"
+    secrets = [WIFI, SUDO]
+    for host in ("k8s-master", "k8s-node1"):
+        user_data = yaml.safe_load((cards / host / "user-data").read_text())
+        network = yaml.safe_load((cards / host / "network-config").read_text())["network"]
+        (key,) = network["wifis"]["wlan0"]["access-points"].values()
+        private = user_data["ssh_keys"]["ed25519_private"]
+        secrets += [key["password"], user_data["user"]["hashed_passwd"], private.splitlines()[2]]
+        assert user_data["hostname"] == host
+        assert user_data["user"]["ssh_authorized_keys"] == [(folder / "id.pub").read_text().strip()]
+        # The private half belongs to the public one, which this computer knows by the host's address.
+        (folder / "private").write_text(private)
+        (folder / "private").chmod(0o600)
+        public = subprocess.run(
+            ["ssh-keygen", "-y", "-f", folder / "private"], capture_output=True, text=True, check=True
+        )
+        address = INVENTORY["bramble"]["children"]["master" if host == "k8s-master" else "node"]["hosts"][host]
+        known = subprocess.run(
+            ["ssh-keygen", "-F", address["ansible_host"], "-f", folder / "known_hosts"], capture_output=True, text=True
+        )
+        assert public.stdout.split()[1] in known.stdout
+        assert (cards / f"{host}.pub").read_text().split()[1] == public.stdout.split()[1]
+        assert first[f"inventory/.cards/{host}.key"][1].startswith(b"$ANSIBLE_VAULT;")
+        assert f"--cloudinit-userdata {cards}/{host}/user-data" in done.stdout
+    assert not [secret for secret in secrets if secret in check.stdout + done.stdout + check.stderr + done.stderr]
+    readable = {name for name, (mode, _content) in first.items() if mode != 0o600} - set(before)
+    assert readable == {f"inventory/.cards/{name}" for name in (".gitignore", "k8s-master.pub", "k8s-node1.pub")}
+
+    again = play(folder)
+    assert again.stdout.count("changed=0") == 3 and state(folder) == first, again.stdout
+    # Cards that were written are removed; their keys are kept.
+    for path in (cards / "k8s-node1").iterdir():
+        path.unlink()
+    assert play(folder, "--limit", "k8s-node1").returncode == 0
+    assert state(folder) == first
+
+
+def test_what_stops_it(folder: Path) -> None:
+    def said(*arguments: str, **options: bool) -> str:
+        done = play(folder, *arguments, **options)
+        assert done.returncode != 0
+        return " ".join(done.stdout.split())
+
+    assert "No card for k8s-master: no vault password was given, and the host key of a card is a secret" in said(
+        vault=False
+    )
+    assert "is one card, but there are 2 Pis: add --limit" in said("-e", f"cards_boot={folder}")
+    assert "nothing is mounted at" in said("-e", f"cards_boot={folder}", "--limit", "k8s-node1")
+    assert not (folder / "inventory/.cards").exists()
+    assert play(folder).returncode == 0
+    (folder / "vault").write_text("another\n")
+    assert "k8s-master.key cannot be decrypted: it is damaged, or was made with another vault" in said()
+    (folder / "inventory/.cards/k8s-master.key").unlink()
+    assert "k8s-master.pub is there, but" in said()
+
+
+@pytest.fixture
+def card(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """What the action does with a card that is mounted: its result, and the card's files."""
+    boot = folder / "boot fs"
+    boot.mkdir()
+    for name in ("config.txt", "cmdline.txt", "bcm2711-rpi-4-b.dtb", "user-data", "network-config", "meta-data"):
+        (boot / name).write_text(f"# the image's {name}\n")
+    shown = str(boot).replace(" ", "\\040")
+    monkeypatch.setattr(pi_card, "mounted", lambda: f"/dev/sda1 {shown} vfat rw 0 0\n")
+    loader = DataLoader()
+    loader.set_vault_secrets([("default", VaultSecret(b"vault-password"))])
+
+    def run(check: bool = False) -> tuple[dict, dict[str, str]]:
+        arguments = {
+            "folder": str(folder / "cards"),
+            "boot": str(boot),
+            "hostname": "k8s-node1",
+            "user": "pi",
+            "public_key": str(folder / "id.pub"),
+        }
+        task = SimpleNamespace(args=arguments, check_mode=check, async_val=0, action="pi_card", diff=False)
+        connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
+        action = pi_card.ActionModule(task, connection, None, loader, None, None)
+        result = action.run(task_vars={"inventory_hostname": "k8s-node1"})
+        return result, {path.name: path.read_text() for path in boot.iterdir()}
+
+    return run
+
+
+def test_a_card_that_is_mounted(card, folder: Path) -> None:
+    result, before = card(check=True)
+    assert result["changed"] and set(before.values()) == {f"# the image's {name}\n" for name in before}
+    result, after = card()
+    assert result["changed"] and result["command"] == ""
+    assert {name for name in before if before[name] != after[name]} == {"user-data", "network-config", "meta-data"}
+    assert set(after) == set(before) and not (folder / "cards/k8s-node1").exists()
+    assert yaml.safe_load(after["user-data"])["user"]["sudo"] == ["ALL=(ALL) NOPASSWD:ALL"]
+    result, again = card()
+    assert not result["changed"] and again == after
