@@ -1,10 +1,11 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Debian trixie's cloud-init, unpacked and not installed: an installed one would take over this machine's network."""
+"""Debian trixie's cloud-init and netplan, unpacked alone: installed, they would take over this machine's network."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -12,15 +13,21 @@ from pathlib import Path
 
 from lab_cluster import CACHE
 
-#: cloud-init, and what it imports that the virtual environment lacks. All of it is Python without compiled parts.
-_PACKAGES = ("cloud-init", "python3-configobj", "python3-json-pointer", "python3-jsonpatch", "python3-oauthlib")
+#: cloud-init, and what it imports that the virtual environment lacks: Python without compiled parts.
+_CLOUD_INIT = ("cloud-init", "python3-configobj", "python3-json-pointer", "python3-jsonpatch", "python3-oauthlib")
+#: What makes the configuration of NetworkManager from netplan's, with every library down to the C library.
+_NETPLAN = (
+    *("netplan-generator", "libnetplan1", "libc6", "libglib2.0-0t64", "libyaml-0-2", "libuuid1", "libpcre2-8-0"),
+    *("libffi8", "zlib1g", "libmount1", "libblkid1", "libselinux1", "libatomic1"),
+)
 _SOURCE = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main\n"
 
 
-def _packages() -> Path:
-    """The folder of Python packages, fetched on first use (half a minute), kept in the lab's cache."""
+def _unpacked() -> Path:
+    """The packages' files, fetched on first use (half a minute), kept in the lab's cache."""
+    packages = (*_CLOUD_INIT, *_NETPLAN)
     home = CACHE / "artifacts" / "cloud-init"
-    unpacked = home / "trixie"
+    unpacked = home / f"trixie-{hashlib.sha256(' '.join(packages).encode()).hexdigest()[:12]}"
     if not unpacked.exists():
         for name in ("lists/partial", "cache/archives/partial", "debs", "new"):
             (home / name).mkdir(parents=True, exist_ok=True)
@@ -34,19 +41,28 @@ def _packages() -> Path:
         ]
         apt = ["apt-get", "-q", *(word for option in options for word in ("-o", option))]
         subprocess.run([*apt, "update"], check=True)
-        subprocess.run([*apt, "download", *_PACKAGES], check=True, cwd=home / "debs")
+        subprocess.run([*apt, "download", *packages], check=True, cwd=home / "debs")
         for package in (home / "debs").glob("*.deb"):
             subprocess.run(["dpkg-deb", "-x", package, home / "new"], check=True)
         (home / "new").rename(unpacked)
-    return unpacked / "usr/lib/python3/dist-packages"
+    return unpacked
 
 
 def cloud_init(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run Python with cloud-init's packages at hand."""
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(_packages())},
+        env={**os.environ, "PYTHONPATH": str(_unpacked() / "usr/lib/python3/dist-packages")},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def netplan(root: Path) -> subprocess.CompletedProcess[str]:
+    """Have netplan make the configuration of a root folder's network managers from its etc/netplan."""
+    usr = _unpacked() / "usr"
+    libraries = next(usr.glob("lib/*-linux-gnu"))
+    # By its own linker: this machine's C library may be older.
+    command = [next(libraries.glob("ld-linux-*.so.*")), "--library-path", libraries, usr / "libexec/netplan/generate"]
+    return subprocess.run([*command, "--root-dir", root], capture_output=True, text=True, check=False)

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
-from cloud_init import cloud_init
+from cloud_init import cloud_init, netplan
 
 from ansible_collections.bramble.kube.plugins.action.pi_card import texts
 from ansible_collections.bramble.kube.plugins.module_utils.pi.cards import Card
@@ -132,6 +133,40 @@ def test_the_network_that_its_renderer_writes_for_netplan(card: tuple[Card, Path
     assert radio["regulatory-domain"] == "NO"
     assert radio["access-points"] == {wanted.wifi_ssid: {"password": "7" * 64}}
     assert f"password: '{'7' * 64}'" in file.read_text() and "regulatory-domain: 'NO'" in file.read_text()
+
+
+def test_the_connections_that_netplan_makes_of_it_for_networkmanager(card: tuple[Card, Path]) -> None:
+    wanted, folder = card
+    done = cloud_init("-c", RENDER, folder / "network-config", folder)
+    assert done.returncode == 0, done.stderr
+    (folder / "etc/netplan").mkdir(parents=True)
+    (folder / "netplan.yaml").rename(folder / "etc/netplan/50-cloud-init.yaml")
+    # Who manages the network is the image's to say.
+    manager = folder / "etc/netplan/00-network-manager-all.yaml"
+    manager.write_text("network: {version: 2, renderer: NetworkManager}\n")
+    manager.chmod(0o600)
+    done = netplan(folder)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    found = {}
+    for file in (folder / "run/NetworkManager/system-connections").iterdir():
+        connection = configparser.ConfigParser(interpolation=None)
+        connection.read_string(file.read_text())
+        found[connection["connection"]["interface-name"]] = connection
+    assert sorted(found) == (["eth0"] if wanted is PLAIN else ["eth0", "wlan0"])
+    fixed = None if wanted is PLAIN else "eth0" if wanted.interface == "eth0" else "wlan0"
+    for name, connection in found.items():
+        ipv4 = dict(connection["ipv4"])
+        if name != fixed:
+            assert ipv4 == {"method": "auto"}
+            continue
+        assert (ipv4["method"], ipv4["address1"]) == ("manual", "192.168.13.8/24")
+        assert (ipv4["dns"], ipv4["route1"]) == ("192.168.13.1;192.168.13.2;", "0.0.0.0/0,192.168.13.1")
+    if wanted is not PLAIN:
+        radio = found["wlan0"]
+        assert radio["wifi"]["ssid"] == wanted.wifi_ssid
+        assert radio["wifi-security"]["psk"] == "7" * 64
+        regulatory = (folder / "run/systemd/system/netplan-regdom.service").read_text()
+        assert "reg set NO\n" in regulatory
 
 
 def test_what_it_reads_at_the_first_boot_and_after(card: tuple[Card, Path], tmp_path_factory) -> None:
