@@ -49,7 +49,9 @@ def python_with_pip() -> str:
             asked = subprocess.run([candidate, "-m", "pip", "--version"], capture_output=True, check=False)
             if asked.returncode == 0:
                 return candidate
-    raise BuildError("no Python with pip was found: 'make setup' makes one, or on Debian: apt-get install python3-pip")
+    raise BuildError(
+        "no Python with pip was found: 'make setup-dev' makes one, or on Debian: apt-get install python3-pip"
+    )
 
 
 def python_layer(name: str, requirements: str, seconds: int) -> Product:

@@ -1,4 +1,4 @@
-"""What `make setup` installs is pinned by checksum, and is what the requirements ask for."""
+"""What `make setup` and `make setup-dev` install is pinned by checksum, and is what the requirements ask for."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def requirements(*names: str) -> list[Requirement]:
     return [Requirement(line) for line in lines if line and not line.startswith(("#", "-r"))]
 
 
-def locked() -> list[tuple[Requirement, list[str]]]:
-    """The packages of constraints.txt, each with its checksums."""
-    text = re.sub(r"^\s*#.*\n", "", (ROOT / "constraints.txt").read_text(encoding="utf-8"), flags=re.MULTILINE)
+def locked(name: str = "constraints.txt") -> list[tuple[Requirement, list[str]]]:
+    """The packages of a lock, each with its checksums."""
+    text = re.sub(r"^\s*#.*\n", "", (ROOT / name).read_text(encoding="utf-8"), flags=re.MULTILINE)
     entries = [line.split("--hash=") for line in text.replace("\\\n", " ").splitlines()]
     return [(Requirement(name), [hash_.strip() for hash_ in hashes]) for name, *hashes in entries]
 
@@ -51,7 +51,15 @@ def test_all_requirements_are_met(python: str, machine: str) -> None:
     here = [entry for entry, _hashes in locked() if not entry.marker or entry.marker.evaluate(environment)]
     versions = {name_of(entry): str(entry.specifier).removeprefix("==") for entry in here}
     assert len(versions) == len(here), "two versions of one package"
-    for wanted in requirements("requirements.txt", "requirements-dev.txt"):
+    for wanted in requirements("requirements.txt", "requirements-run.txt", "requirements-dev.txt"):
         if not wanted.marker or wanted.marker.evaluate(environment):
             assert name_of(wanted) in versions, f"run tools/lock: {wanted} is not in constraints.txt"
             assert wanted.specifier.contains(versions[name_of(wanted)]), f"run tools/lock: {wanted}"
+
+
+def test_what_runs_the_playbooks_is_a_part_of_it() -> None:
+    whole = {name_of(entry): (str(entry.specifier), hashes) for entry, hashes in locked()}
+    part = {name_of(entry): (str(entry.specifier), hashes) for entry, hashes in locked("constraints-run.txt")}
+    assert {name: whole.get(name) for name in part} == part, "run tools/lock"
+    assert {name_of(wanted) for wanted in requirements("requirements.txt", "requirements-run.txt")} <= set(part)
+    assert not set(part) & {"pytest", "ruff", "molecule", "ansible-lint"}
