@@ -33,9 +33,8 @@ from volume import read_json, write_json
 
 DEADLINE = float(os.environ.get("LOOP_DEADLINE") or 10)  # seconds for a call, with all that is tried
 FOR_CANDIDATE = 0.4  # part of the deadline after which the stable one is asked instead
-CONNECT_SECONDS = (
-    1.0  # for a connection: towards a Pi that lost its power packets vanish, and another try may find a new Pod
-)
+#: For a connection: towards a Pi that lost its power packets vanish, and another try may find a new Pod.
+CONNECT_SECONDS = 1.0
 AT_ONCE, QUEUE = 32, 128  # calls at once, and those that may wait for their turn
 COMPARISONS, COMPARERS = 100, 2  # comparisons that may wait, and those at once
 REACHED_WITHIN = 5.0  # seconds in which a new Service becomes known on this node; comparisons wait so long
