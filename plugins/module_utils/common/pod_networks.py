@@ -33,6 +33,7 @@ class PodNetwork:
     :ivar configuration: its CNI configuration file, by which it is recognised on a Pi.
     :ivar subnet_file: the file with the Pi's share of the Pod network; "" when it keeps none.
     :ivar subnet: the regular expression that finds the share in that file.
+    :ivar ports: what the Pis send each other for it, unless another backend is chosen (master_NAME_backend).
     :ivar requests: resources that its Pod asks for on every Pi.
     :ivar enforces_policies: whether NetworkPolicies hold with it alone.
     :ivar chains: a regular expression for the beginning of its iptables chains.
@@ -52,6 +53,7 @@ class PodNetwork:
     configuration: str
     subnet_file: str = ""
     subnet: str = ""
+    ports: tuple[str, ...] = ()
     requests: Mapping[str, str] = field(default_factory=dict)
     enforces_policies: bool = False
     chains: str = ""
@@ -75,6 +77,7 @@ NETWORKS = {
             configuration="/etc/cni/net.d/10-flannel.conflist",
             subnet_file="/run/flannel/subnet.env",
             subnet=r"^FLANNEL_SUBNET=(\S+)",
+            ports=("8472/udp",),  # VXLAN
             requests={"cpu": "100m", "memory": "50Mi"},
             chains="FLANNEL-",
             tables=("flannel-ipv4", "flannel-ipv6"),
@@ -92,6 +95,7 @@ NETWORKS = {
             configuration="/etc/cni/net.d/10-kuberouter.conflist",
             subnet_file="/etc/cni/net.d/10-kuberouter.conflist",
             subnet=r'"subnet"\s*:\s*"([^"]+)"',
+            ports=("179/tcp",),  # BGP
             requests={"cpu": "20m", "memory": "48Mi"},
             enforces_policies=True,
             chains="KUBE-(ROUTER|POD-FW|NWPLCY)-",

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS
+
 NO, MAYBE, YES = range(3)
 ACCEPT, DROP, RETURN, ON = "accept", "drop", "return", "on"
 _NUMBERS = {"tcp": 6, "udp": 17}
@@ -34,8 +36,15 @@ class Packet:
         return f"{self.port}/{self.protocol}"
 
 
-#: What Pis need of each other, whatever their role: API server, kubelet, flannel's packets (VXLAN).
-PACKETS = (Packet("tcp", 6443), Packet("tcp", 10250), Packet("udp", 8472))
+def _packet(text: str) -> Packet:
+    port, _slash, protocol = text.partition("/")
+    return Packet(protocol, int(port))
+
+
+#: What Pis need of each other, whatever their role: API server, kubelet, and what Pod networks send.
+PACKETS = tuple(
+    map(_packet, ("6443/tcp", "10250/tcp", *(port for network in NETWORKS.values() for port in network.ports)))
+)
 
 
 @dataclass(frozen=True)

@@ -905,7 +905,7 @@ def _ports(host: Host, cluster: Cluster) -> Found | None:
 
 @_check(
     "firewall",
-    "lets the other Pis in: 10250/tcp, on the master 6443/tcp, with flannel's VXLAN 8472/udp",
+    "lets the other Pis in: 10250/tcp, on the master 6443/tcp, and what the Pod network sends",
     drops=(
         MUST_CHANGE,
         "{host}: its firewall{by} drops what comes in at {found}, by which the Pis reach each other: let in all that "
@@ -918,10 +918,9 @@ def _firewall(host: Host, cluster: Cluster) -> Found | None:
         return None
     wanted = ["6443/tcp"] if host.role == "master" else []
     wanted.append("10250/tcp")
-    if cluster.setting(host, "kubeadm_cni") in (None, "flannel") and cluster.setting(
-        host, "master_flannel_backend"
-    ) in (None, "vxlan"):
-        wanted.append("8472/udp")
+    network = NETWORKS.get(str(cluster.setting(host, "kubeadm_cni") or DEFAULT))
+    if network and cluster.setting(host, f"master_{network.name}_backend") in (None, "vxlan"):
+        wanted += network.ports
     dropped = [packet for packet in state.get("drops") or () if packet in wanted]
     if not dropped:
         return _result("lets them in", "lets them in")

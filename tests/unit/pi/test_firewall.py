@@ -10,6 +10,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.pi import facts, fire
 
 FOLDER = Path(__file__).parent / "firewalls"
 ALL = ["6443/tcp", "10250/tcp", "8472/udp"]
+PACKETS = [packet for packet in firewall.PACKETS if str(packet) in ALL]
 UFW = (FOLDER / "ufw.rules").read_text()
 FIREWALLD = (FOLDER / "firewalld.json").read_text()
 NFTABLES = (FOLDER / "nftables.json").read_text()
@@ -21,13 +22,13 @@ def by_iptables(*more: str, saved: str = UFW) -> list[str]:
     rules = "".join(rule + "\n" for rule in more)
     text = saved.replace("-A ufw-user-input", rules + "-A ufw-user-input", 1)
     assert not more or text != saved
-    return firewall.iptables(text).dropped(firewall.PACKETS)
+    return firewall.iptables(text).dropped(PACKETS)
 
 
 def by_nft(listed: str, old: str = "", new: str = "") -> list[str]:
     """What is dropped with a part replaced."""
     assert old in listed
-    return firewall.nft(listed.replace(old, new, 1) if old else listed).dropped(firewall.PACKETS)
+    return firewall.nft(listed.replace(old, new, 1) if old else listed).dropped(PACKETS)
 
 
 def test_firewalls_that_only_let_ssh_in() -> None:
@@ -58,7 +59,7 @@ def test_a_policy_that_accepts_and_rules_that_hold_at_times() -> None:
     assert by_iptables("-A ufw-user-input -s 10.0.0.1 -j DROP", saved=UFW.replace(":INPUT DROP", ":INPUT ACCEPT")) == []
     assert by_iptables("-A ufw-user-input -j DROP", saved=UFW.replace(":INPUT DROP", ":INPUT ACCEPT")) == ALL
     forward = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n-A FORWARD -j DROP\nCOMMIT\n*nat\n:INPUT DROP [0:0]\n"
-    assert firewall.iptables(forward).dropped(firewall.PACKETS) == [], "Docker's is no trouble"
+    assert firewall.iptables(forward).dropped(PACKETS) == [], "Docker's is no trouble"
 
 
 @pytest.mark.parametrize(
@@ -83,11 +84,11 @@ def test_a_map_of_verdicts() -> None:
 
 @pytest.mark.parametrize("text", ["", "{}", "nonsense", '{"nftables": [{"rule": {"family": "ip6"}}]}'])
 def test_nothing_is_no_firewall(text: str) -> None:
-    assert firewall.nft(text).dropped(firewall.PACKETS) == firewall.iptables(text).dropped(firewall.PACKETS) == []
+    assert firewall.nft(text).dropped(PACKETS) == firewall.iptables(text).dropped(PACKETS) == []
 
 
 def test_the_fact_names_the_service(pi) -> None:
     assert facts.firewall_state(pi, {}) == {"service": "", "drops": []}
     pi.programs = {"iptables-save": UFW, "nft --json list ruleset": NFTABLES}
     states = {"ufw.service": {"active": True, "loaded": True, "enabled": True}}
-    assert facts.firewall_state(pi, states) == {"service": "ufw", "drops": ALL}
+    assert facts.firewall_state(pi, states) == {"service": "ufw", "drops": [*ALL, "179/tcp"]}

@@ -524,6 +524,8 @@ def test_a_firewall_may_drop_what_this_pi_does_not_need():
     assert verdict(["6443/tcp"], "k8s-master") == MUST_CHANGE
     assert verdict(["8472/udp"]) == MUST_CHANGE
     assert verdict(["8472/udp"], kubeadm_cni="kube-router") == OK
+    assert verdict(["179/tcp"], kubeadm_cni="kube-router") == MUST_CHANGE
+    assert verdict(["179/tcp"]) == OK
     assert verdict(["8472/udp"], master_flannel_backend="host-gw") == OK
 
 
