@@ -25,9 +25,10 @@ NAME, ADDRESS = "k8s-node3", "192.168.15.10"
 def inventory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The scenario's inventory and one Pi more."""
     scenario = yaml.safe_load((SCENARIO / "inventory" / "hosts.yml").read_text())["bramble"]
-    hosts, network = scenario["children"], scenario["vars"]["kubeadm_cni"]
+    hosts = scenario["children"]
     hosts["node"]["hosts"][NAME] = {"ansible_host": ADDRESS}
-    folder = write_inventory(tmp_path_factory.mktemp("four"), hosts, "cluster", "192.168.15", kubeadm_cni=network)
+    same = {name: scenario["vars"][name] for name in ("kubeadm_cni", "lab_sudo_password", "ansible_become_password")}
+    folder = write_inventory(tmp_path_factory.mktemp("four"), hosts, "cluster", "192.168.15", **same)
     run_playbook(folder, str(ROOT / "lab/playbooks/create.yml"))
     return folder
 
