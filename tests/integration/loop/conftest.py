@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from apiserver import ApiServer
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from loop_api import PEOPLE, PROGRAMS, RELEASES, Person, Refused, proof, push_rules, rules
+from loop_api import PEOPLE, PROGRAMS, Person, proof, push_rules, rules, wait_for_gate
 
 
 @pytest.fixture(scope="session")
@@ -36,19 +35,8 @@ def bare() -> Iterator[ApiServer]:
 def api(bare: ApiServer) -> ApiServer:
     """The API server with the role's rules, in force."""
     push_rules(bare, rules())
-    admin = Person(bare, "admin")
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
-        try:
-            name = admin.release("digits", "admin")
-        except Refused as error:
-            # It reads a new policy a moment later, and finds the new kind of its parameters up to 30 seconds later.
-            if "failed to configure policy" not in str(error):
-                return bare
-            time.sleep(0.5)
-        else:
-            admin.ask("DELETE", f"{RELEASES}/{name}")
-    raise AssertionError("the policy does not work")
+    wait_for_gate(bare)
+    return bare
 
 
 @pytest.fixture(scope="session")

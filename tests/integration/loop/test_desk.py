@@ -20,7 +20,7 @@ import desk_samples
 import pytest
 from apiserver import ApiServer
 from desk_rig import Desk, Visitor, hashed, password
-from loop_api import PEOPLE, Person
+from loop_api import PEOPLE, Person, wait_for_gate
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
@@ -691,6 +691,7 @@ def test_while_the_api_server_is_away(desk: Desk, seen, api: ApiServer) -> None:
         assert answer.status == 503 and "The cluster does not answer" in answer.body
     finally:
         api.start_api()
+    wait_for_gate(api)
     wait_for(lambda: "The cluster has not answered since" not in ben.get(f"/releases/{name}/decide").body, 30)
     assert decide(ben, name).status == 200
 

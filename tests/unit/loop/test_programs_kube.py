@@ -99,6 +99,18 @@ def test_each_refusal_is_an_error_of_its_own(serve, status, error):
     assert (caught.value.status, caught.value.reason) == (status, "Word")
 
 
+def test_an_api_server_that_does_not_know_its_rules_yet_is_away(serve):
+    """As 1.37.2 says it for a moment after its start."""
+    words = (
+        "releases.loop.bramble.kube 'digits-1' is forbidden: ValidatingAdmissionPolicy 'loop-decision' with binding "
+        "'loop-decision' denied request: failed to configure policy: failed to find resource referenced by paramKind: "
+        "'loop.bramble.kube/v1alpha1, Kind=Gate'"
+    )
+    client = kube.Kube(serve(lambda *_asked: (422, {"kind": "Status", "message": words})).address)
+    with pytest.raises(kube.Away):
+        client.patch("Release", "digits-1", {"spec": {}})
+
+
 def test_nobody_there_is_away():
     with pytest.raises(kube.Away):
         kube.Kube("http://127.0.0.1:9").get("Gate", "gate")

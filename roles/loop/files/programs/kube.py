@@ -63,7 +63,7 @@ class KubeError(Exception):
 
 
 class Away(KubeError):
-    """No answer."""
+    """No answer, or one of an API server that does not know its own rules yet."""
 
 
 class NotFound(KubeError):
@@ -79,6 +79,9 @@ class Refused(KubeError):
 
 
 KIND_OF_ERROR = {403: Refused, 404: NotFound, 409: Conflict, 422: Refused}
+#: For up to half a minute after its start, an API server refuses whatever a policy with a custom resource for its
+#: parameters decides.
+NOT_YET = "failed to configure policy"
 
 
 def _failure(status: int, body: bytes) -> KubeError:
@@ -87,7 +90,8 @@ def _failure(status: int, body: bytes) -> KubeError:
         reason, message = answer.get("reason") or "", answer.get("message") or ""
     except (ValueError, AttributeError):
         reason, message = "", body.decode(errors="replace")[:300]
-    return KIND_OF_ERROR.get(status, KubeError)(status, reason, message or f"the API server answered {status}")
+    kind = Away if NOT_YET in message else KIND_OF_ERROR.get(status, KubeError)
+    return kind(status, reason, message or f"the API server answered {status}")
 
 
 class Kube:
