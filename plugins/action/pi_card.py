@@ -20,8 +20,6 @@ import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.encrypt import do_encrypt
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop, stopping
@@ -147,6 +145,9 @@ def host_key(loader: Any, host: str, private: Path, public: Path) -> tuple[str, 
     :returns: private and public half, and whether it is new.
     :raises SealedError: when it cannot be decrypted, or there is no vault password.
     """
+    from cryptography.hazmat.primitives import serialization  # which comes with ansible-core
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     content = atomic_file.read(str(private))
     if content is None:
         if public.exists():
