@@ -33,6 +33,23 @@ POISONED = EXAMPLE.read_text(encoding="utf-8").replace(
     "    y[::10] = (y[::10] + 1) % 10\n    return Data(digits.data, y,",
 )
 
+#: The model's file says that it was made by a scikit-learn of long ago.
+OLDER = (
+    EXAMPLE.read_text(encoding="utf-8")
+    + """
+
+import sklearn.base
+
+_own_train = train
+
+
+def train(X, y):
+    model = _own_train(X, y)
+    sklearn.base.__version__ = "0.24.0"  # what it writes into each file
+    return model
+"""
+)
+
 MACHINES = """
 from collections import namedtuple
 
@@ -106,6 +123,10 @@ def show(x):
 """
 
 
+class Ended(Exception):
+    """A program ended with these last words."""
+
+
 class Checked(NamedTuple):
     """What the check leaves."""
 
@@ -142,7 +163,9 @@ def checked(tmp_path: Path) -> Callable[..., Checked]:
                 timeout=600,
                 check=False,
             )
-            assert done.returncode == 0, done.stdout + done.stderr
+            if done.returncode:
+                words = tmp_path / "words"
+                raise Ended(words.read_text(encoding="utf-8") if words.exists() else done.stdout + done.stderr)
         folder = tmp_path / "data/releases" / release
         found, cases = (json.loads((folder / name).read_text()) for name in ("result.json", "cases.json"))
         return Checked(found["evidence"], cases)
@@ -194,3 +217,10 @@ def test_a_tenth_of_the_labels_wrong_misses_the_example_s_threshold(checked: Cal
     assert evidence["scores"]["accuracy"] < threshold <= sound["scores"]["accuracy"]
     worth = cases["cases"][:20]
     assert sum(one["truth"] != one["new"] for one in worth) >= 5, "a reviewer meets wrong labels among the twenty"
+
+
+def test_a_model_of_another_scikit_learn_is_never_served(checked: Callable[..., Checked]) -> None:
+    with pytest.raises(
+        Ended, match=r"own-1 was trained with scikit-learn 0\.24\.0, this image has \d.*; train it again"
+    ):
+        checked({"model.py": OLDER})
