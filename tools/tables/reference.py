@@ -6,16 +6,17 @@
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
 
 import yaml
+from ansible.parsing.plugin_docs import read_docstring
 from marks import as_shown
 
 
 def plugins(root: Path, kind: str) -> str:
     """The table of plugins/KIND in Markdown."""
-    rows = [(path.stem, _documentation(path)) for path in sorted((root / "plugins" / kind).glob("*.py"))]
+    files = sorted((root / "plugins" / kind).glob("*.py"))
+    rows = [(path.stem, read_docstring(str(path))["doc"]) for path in files]
     return _table((name, told["short_description"]) for name, told in rows if told)
 
 
@@ -24,13 +25,6 @@ def roles(root: Path) -> str:
     paths = sorted(root.glob("roles/*/meta/argument_specs.yml"))
     specs = {path.parent.parent.name: yaml.safe_load(path.read_text())["argument_specs"]["main"] for path in paths}
     return _table((name, told["short_description"]) for name, told in specs.items())
-
-
-def _documentation(path: Path) -> dict | None:
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "DOCUMENTATION":
-            return yaml.safe_load(ast.literal_eval(node.value))
-    return None
 
 
 def _table(rows) -> str:

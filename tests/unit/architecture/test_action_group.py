@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
 
 import yaml
+from ansible.parsing.plugin_docs import read_docstring
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-def documentation(path: Path) -> dict:
-    [found] = [
-        node.value
-        for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "DOCUMENTATION"
-    ]
-    return yaml.safe_load(ast.literal_eval(found))
 
 
 def test_the_group_is_complete() -> None:
     wanted = set()
     for path in (ROOT / "plugins" / "modules").glob("*.py"):
-        told = documentation(path)
+        told = read_docstring(str(path))["doc"]
         own = (told.get("options") or {}).get("kubeconfig") or {}
         # A module with a default reads the one on the Pi, or needs none.
         if own.get("required") or "bramble.kube.api_options" in (told.get("extends_documentation_fragment") or []):

@@ -153,10 +153,16 @@ def placed_at(pods: Sequence[Object]) -> float | None:
     return 0.0
 
 
-def crashed(pod: Object) -> bool:
-    """Whether a container of a Pod ended by itself: not well, not by SIGTERM, and not with its Pi (255)."""
-    return any(
-        (state.get("terminated") or {}).get("exitCode") not in (None, 0, 143, 255)
+def exit_codes(pod: Object) -> list[int]:
+    """What the containers of a Pod ended with, now and the time before."""
+    return [
+        state["terminated"]["exitCode"]
         for container in (pod.get("status") or {}).get("containerStatuses") or []
         for state in (container.get("state") or {}, container.get("lastState") or {})
-    )
+        if state.get("terminated")
+    ]
+
+
+def crashed(pod: Object) -> bool:
+    """Whether a container of a Pod ended by itself: not well, not by SIGTERM, and not with its Pi (255)."""
+    return any(code not in (0, 143, 255) for code in exit_codes(pod))

@@ -506,10 +506,8 @@ def server_of(deployment: Object, its_pods: list[Object], wanted: str) -> Server
     if status.get("readyReplicas") and observed:  # else it is the state of what was wanted before
         return Server("ready", current=current)
     for pod in its_pods:
-        for container in (pod.get("status") or {}).get("containerStatuses") or []:
-            for state in (container.get("state") or {}, container.get("lastState") or {}):
-                if (state.get("terminated") or {}).get("exitCode") == 3:
-                    return Server("failed", pods.last_message([pod]), current)
+        if 3 in pods.exit_codes(pod):
+            return Server("failed", pods.last_message([pod]), current)
     message, placed = pods.last_message(its_pods), pods.placed_at(its_pods)
     return Server("starting", message, current, placed, any(map(pods.crashed, its_pods)))
 
