@@ -270,7 +270,7 @@ def test_the_next_one_goes_live_with_no_failed_call_though_all_programs_are_kill
     assert loop.caller.by[name] > 0
 
 
-@pytest.mark.parametrize("fault", ["500", "slow", "hang", "nonsense"])
+@pytest.mark.parametrize("fault", ["500", "slow", "hang", "nonsense", "refuse"])
 @pytest.mark.parametrize("stage", ["Shadow", "Live"])
 def test_a_bad_candidate_comes_back_within_ten_seconds_and_no_call_fails(loop, fault, stage):
     live = loop.settled()
@@ -299,12 +299,12 @@ def test_a_candidate_out_of_reach_is_waited_for_and_no_call_fails(loop, stage):
     name = loop.same_again(live, share=True)
     loop.approve(name)
     loop.wait(name, *(("Live",) if stage == "Live" else ("Shadow", "Canary", "Live")))
-    loop.front.faults[name] = "refuse"  # as while its Pi starts again
+    loop.front.faults[name] = "foreign"  # nothing comes to its own server, as while its Pi starts again
     time.sleep(15)
     loop.front.faults.clear()
     loop.wait(name, "Live", seconds=60)
     if stage == "Live":
-        loop.front.faults[name] = "refuse"
+        loop.front.faults[name] = "foreign"
         found = loop.wait(name, "RolledBack", seconds=120)
         assert f"It could not be reached for 60 s while {live} answered" in found["status"]["message"]
     assert loop.caller.failed == []
