@@ -36,6 +36,8 @@ PORTS = {"master": (2379, 2380, 6443, 10250, 10257, 10259), "node": (10250,)}
 FSYNC_MS = 10
 #: From this release on the kubelet refuses cgroup v1 unless it is told not to (KEP-4569).
 CGROUP_V2_FROM = Version(1, 35, 0)
+#: From this release on kube-proxy does not start in mode ipvs, unless a feature gate allows it (KEP-5495).
+NO_IPVS_FROM = Version(1, 40, 0)
 #: What Ansible's SSH connection says when sudo does not ask for the password in Ansible's own words.
 _UNANSWERED = "waiting for privilege escalation prompt"
 #: Interfaces that engine and cluster make themselves; their addresses and MACs say nothing about the host.
@@ -880,6 +882,32 @@ def _wanted_version(host: Host, cluster: Cluster) -> Version | None:
         return parse_version(str(cluster.setting(host, "kubeadm_version")))
     except ValueError:
         return None
+
+
+@_check(
+    "kube-proxy",
+    "a mode that Kubernetes keeps: nftables or iptables, not ipvs",
+    ending=(
+        OK,
+        "{host}: master_kube_proxy_config has the mode ipvs, which Kubernetes 1.40 switches off and 1.43 removes: "
+        "set it to nftables (docs/kubernetes.md).",
+    ),
+    ended=(
+        MUST_CHANGE,
+        "{host}: master_kube_proxy_config has the mode ipvs, with which kube-proxy of Kubernetes {version} does not "
+        "start: set it to nftables (docs/kubernetes.md).",
+    ),
+)
+def _kube_proxy(host: Host, cluster: Cluster) -> Found | None:
+    if host.role != "master":
+        return None
+    settings = cluster.setting(host, "master_kube_proxy_config") or {}
+    mode, version = settings.get("mode") or "iptables", _wanted_version(host, cluster)
+    gates = settings.get("featureGates") or {}
+    if mode != "ipvs" or version is None:
+        return _result(mode, "not ipvs")
+    ended = version >= NO_IPVS_FROM and not gates.get("KubeProxyIPVS")
+    return _result(mode, "not ipvs", "ended" if ended else "ending", {"version": version})
 
 
 @_check(

@@ -563,6 +563,22 @@ def backup(scene: Scene) -> Iterator[Found]:
 
 
 @check(
+    "kube-proxy",
+    "kube-proxy has a mode that Kubernetes keeps",
+    ipvs=(
+        WARN,
+        "it has the mode ipvs, which Kubernetes 1.40 switches off and 1.43 removes",
+        "write 'mode: nftables' with 'kubectl -n kube-system edit configmap kube-proxy' and into "
+        "master_kube_proxy_config, then run 'kubectl -n kube-system rollout restart daemonset kube-proxy'",
+    ),
+)
+def kube_proxy(scene: Scene) -> Iterator[Found]:
+    """A mode that ends (KEP-5495)."""
+    if scene.cluster.get("proxy_mode") == "ipvs":
+        yield Found("ipvs", "kube-proxy")
+
+
+@check(
     "certificate requests",
     "no kubelet waits for its serving certificate",
     waiting=(
@@ -583,4 +599,4 @@ def requests(scene: Scene) -> Iterator[Found]:
         yield Found("waiting", pi.name if pi else name, {"count": count, "s": "s"[: count > 1], "by": by})
 
 
-CHECKS = (api_server, control_plane, way, nodes, pressure, images, pods, etcd, backup, requests)
+CHECKS = (api_server, control_plane, way, nodes, pressure, images, pods, kube_proxy, etcd, backup, requests)

@@ -18,7 +18,7 @@ from ..common.system import System
 from ..kubeadm.tokens import TokenFormatError, format_time, parse_time
 from ..manifests import auth, yamltext
 from ..manifests.client import Client, Fault
-from ..manifests.errors import ApiError, ClusterError, Unreachable
+from ..manifests.errors import ApiError, ClusterError, ManifestError, Unreachable
 from ..nodes.readiness import node_data
 from . import gather_audit
 from .log_tail import LINES, last_words
@@ -39,6 +39,7 @@ WORKLOADS = {
     "DaemonSet": ("daemonsets", ("status", "desiredNumberScheduled"), ("status", "numberReady")),
 }
 TOKENS = "/api/v1/namespaces/kube-system/secrets"
+CONFIG_MAPS = "/api/v1/namespaces/kube-system/configmaps"
 MOST_LOGS = 20
 _ODD = ClusterError("the API server answers with malformed objects")
 #: What the kubelet answers, as if it were the log, when that has been thrown away already.
@@ -159,6 +160,18 @@ def request_for_certificate(item: dict) -> dict[str, Any]:
     }
 
 
+def _proxy_mode(client: Client) -> str:
+    """The mode in kube-proxy's configuration, as kubeadm keeps it; "" where there is none, or it says nothing."""
+    for item in _items(client, CONFIG_MAPS, {"fieldSelector": "metadata.name=kube-proxy"}):
+        try:
+            for _line, document in yamltext.documents((item.get("data") or {}).get("config.conf", ""), "config.conf"):
+                if isinstance(document, dict):
+                    return str(document.get("mode") or "")
+        except ManifestError:
+            break
+    return ""
+
+
 def _items(client: Client, path: str, query: dict | None = None) -> list[dict]:
     return client.get(path, query).get("items") or []
 
@@ -187,7 +200,8 @@ def ask(client: Client, audit: bool = False) -> dict[str, Any]:
     :param audit: whether to ask, too, for what an audit judges.
 
     :returns: ``reachable`` and, when it is not, ``outcome`` (untrusted, unauthorized, forbidden, silent) and what was
-        ``said``; else version, nodes, pods, workloads, tokens, requests, and ``audit`` as gather_audit.ask tells.
+        ``said``; else version, nodes, pods, workloads, tokens, requests, proxy_mode (of kube-proxy), and ``audit`` as
+        gather_audit.ask tells.
     """
     try:
         version = client.get("/version").get("gitVersion", "").removeprefix("v")
@@ -212,6 +226,7 @@ def ask(client: Client, audit: bool = False) -> dict[str, Any]:
         answer["tokens"] = [token(item) for item in secrets]
         requests = _items(client, "/apis/certificates.k8s.io/v1/certificatesigningrequests")
         answer["requests"] = [request_for_certificate(item) for item in requests]
+        answer["proxy_mode"] = _proxy_mode(client)
         if audit:
             answer["audit"] = gather_audit.ask(client, [entry["name"] for entry in nodes])
         logs = 0

@@ -31,6 +31,7 @@ DEFAULTS = {
     "kubeadm_service_cidr": "10.96.0.0/12",
     "base_swap": "off",
     "kubeadm_kubelet_config": {},
+    "master_kube_proxy_config": {},
     "kubeadm_ignore_preflight_errors": [],
 }
 
@@ -493,6 +494,8 @@ def test_every_outcome_in_the_table_happens_in_a_test():
         ("disk speed", OK),  # only measured on demand, see below
         ("swap", OK),  # with base_swap, see below
         ("settings", MUST_CHANGE),  # see below
+        ("kube-proxy", OK),  # with master_kube_proxy_config, see below
+        ("kube-proxy", MUST_CHANGE),
         ("fixed address", MUST_CHANGE),  # with base_static_address, see below
         ("fixed address", WILL_CHANGE),
         ("name servers", WILL_CHANGE),  # with base_nameservers, see below
@@ -572,6 +575,28 @@ def test_settings_that_allow_more():
     assert said(cluster({"base_swap": False}, k8s_node1=file), "swap")[0] == WILL_CHANGE
     other = cluster(values={"k8s_node1": {"kubeadm_node_ip": "10.0.0.9"}})
     assert "10.0.0.9 (kubeadm_node_ip) is not one of its addresses" in said(other, "node address")[1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "version", "verdict", "words"),
+    [
+        (
+            {"mode": "ipvs"},
+            "1.37.2",
+            OK,
+            "which Kubernetes 1.40 switches off and 1.43 removes: set it to nftables",
+        ),
+        ({"mode": "ipvs"}, "1.40.0", MUST_CHANGE, "with which kube-proxy of Kubernetes 1.40.0 does not start: set it"),
+        ({"mode": "ipvs", "featureGates": {"KubeProxyIPVS": True}}, "1.40.0", OK, "switches off"),
+        ({"mode": "nftables"}, "1.40.0", OK, ""),
+        ({}, "1.40.0", OK, ""),
+    ],
+)
+def test_a_mode_of_kube_proxy_that_ends(settings, version, verdict, words):
+    state = cluster({"master_kube_proxy_config": settings, "kubeadm_version": version})
+    found, message = said(state, "kube-proxy", "k8s-master")
+    assert found == verdict
+    assert words in message and bool(words) == bool(message)
 
 
 def test_a_fixed_address():

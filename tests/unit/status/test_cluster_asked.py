@@ -63,8 +63,9 @@ DEPLOYMENT = {"metadata": {"namespace": "kubeflow", "name": "operator"}, "spec":
 class Answers:
     """A client that knows a few paths; others have no items."""
 
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, error: Exception | None = None, proxy: dict | None = None) -> None:
         self.error = error
+        self.proxy = proxy
         self.closed = False
         self.logs_asked: list[dict] = []
 
@@ -73,7 +74,13 @@ class Answers:
             raise self.error
         if path == "/version":
             return {"gitVersion": "v1.37.2"}
-        lists = {"nodes": [NODE], "pods": [CRASHING], "secrets": [TOKEN], "deployments": [DEPLOYMENT]}
+        lists = {
+            "nodes": [NODE],
+            "pods": [CRASHING],
+            "secrets": [TOKEN],
+            "deployments": [DEPLOYMENT],
+            "configmaps": [{"metadata": {"name": "kube-proxy"}, "data": self.proxy}],
+        }
         return {"items": lists.get(path.rpartition("/")[2], [])}
 
     def close(self) -> None:
@@ -94,6 +101,21 @@ def test_everything_is_told_in_short() -> None:
     assert (node["roles"], node["addresses"], node["cordoned"]) == (["worker"], ["192.168.13.8"], True)
     (workload,) = told["workloads"]
     assert (workload["wanted"], workload["ready"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "mode"),
+    [
+        ({"config.conf": "kind: KubeProxyConfiguration\nmode: ipvs\n"}, "ipvs"),
+        ({"config.conf": 'kind: KubeProxyConfiguration\nmode: ""\n'}, ""),
+        ({"config.conf": "mode: [ipvs\n"}, ""),
+        ({"config.conf": "ipvs\n"}, ""),
+        (None, ""),
+    ],
+)
+def test_the_mode_of_kube_proxy_is_read_from_its_configuration(data, mode) -> None:
+    told = cluster.ask(Answers(proxy=data))
+    assert (told["reachable"], told["proxy_mode"]) == (True, mode)
 
 
 def test_no_secret_of_a_token_is_kept() -> None:

@@ -300,6 +300,10 @@ def _etcd_full(s: Sketch) -> None:
     s.state[MASTER]["etcd"]["size"] = 1900 * 2**20
 
 
+def _ipvs(s: Sketch) -> None:
+    s.cluster["proxy_mode"] = "ipvs"
+
+
 def _serving(s: Sketch) -> None:
     request = {
         "name": "csr-1",
@@ -393,6 +397,7 @@ TROUBLES = [
     (_stranger, "nodes", "old-pi: there is a node", "kubectl delete node old-pi"),
     (_hot, "heat and power", "84.0 °C", "fan"),
     (_power, "heat and power", "under-voltage and throttling", "power supply"),
+    (_ipvs, "kube-proxy", "the mode ipvs, which Kubernetes 1.40 switches off", "edit configmap kube-proxy"),
     (_etcd_full, "etcd", "1900 MiB of 2048 MiB", "defragment"),
     (_drill_old, "backup", "k8s-master: the last drill with a backup was 31 days ago", "backup.yml --tags drill"),
     (_drill_failed, "backup", "the drill on 2026-05-31 with the backup kept-1 failed: no etcd", "make a new backup"),
