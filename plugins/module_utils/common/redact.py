@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import re
 import zlib
 from collections.abc import Mapping
@@ -36,69 +37,76 @@ _SAID = (
     r"(?:access|permission) denied\b|(?:connection|request) refused\b|"
     r"no such \w+|conflicts? with\b|failed to\b|\d+ of \d+ |(?:YES|NO)\)"
 )
-_PATTERNS = (
-    (TOKEN, r"\1.****************"),
-    (
-        re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY(?: BLOCK)?)-----.*?(?:-----END \1-----|\Z)", re.DOTALL),
-        r"(\1 withheld)",
-    ),
-    # {"auth": "dXNlcjpwYXNz"} of docker's config.json; the word alone is too common.
-    (re.compile(r"(\"auth\"\s*:\s*\")[A-Za-z0-9+/=]+"), rf"\1{WITHHELD}"),
-    (
-        re.compile(
-            r"\b((?:Bearer|Basic)\s+)(?!(?:authentication|authorization|credentials)(?![\w+/=.~-]))[A-Za-z0-9+/=._~-]{8,}",
-            re.IGNORECASE,
+
+
+@functools.cache
+def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """What is withheld, and what stands in its place; made at the first text, which most programs never have."""
+    return (
+        (TOKEN, r"\1.****************"),
+        (
+            re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY(?: BLOCK)?)-----.*?(?:-----END \1-----|\Z)", re.DOTALL),
+            r"(\1 withheld)",
         ),
-        rf"\1{WITHHELD}",
-    ),
-    # --password VALUE; "password": "VALUE", also inside other quotes; password: VALUE and password=VALUE.
-    (
-        re.compile(rf"(--(?:{_SECRET_KEYS}|token)[ =:]+)(?![a-z0-9]{{6}}\.\*)[^\s'\"(*]{{6,}}", re.IGNORECASE),
-        rf"\1{WITHHELD}",
-    ),
-    (
-        re.compile(rf"((?:{_SECRET_KEYS})\\?[\"']?\s*[:=]\s*)(\\?[\"'])(?:(?!\2)[^\n])+", re.IGNORECASE),
-        rf"\1\2{WITHHELD}",
-    ),
-    (
-        re.compile(
-            rf"((?:{_SECRET_KEYS})\S{{0,40}}: (?:Invalid|Unsupported|Duplicate) value: )"
-            r"(?:\\?\"(?:[^\"\\\n]|\\.)*\"?|[^\n:]+)",
-            re.IGNORECASE,
+        # {"auth": "dXNlcjpwYXNz"} of docker's config.json; the word alone is too common.
+        (re.compile(r"(\"auth\"\s*:\s*\")[A-Za-z0-9+/=]+"), rf"\1{WITHHELD}"),
+        (
+            re.compile(
+                r"\b((?:Bearer|Basic)\s+)(?!(?:authentication|authorization|credentials)(?![\w+/=.~-]))[A-Za-z0-9+/=._~-]{8,}",
+                re.IGNORECASE,
+            ),
+            rf"\1{WITHHELD}",
         ),
-        rf"\1{WITHHELD}",
-    ),
-    (
-        re.compile(
-            rf"((?:{_SECRET_KEYS})\\?[\"']?\s?[:=]\s*)(?!\\?[\"'(*{{\[]|null\b|None\b|{_SAID})[^\s,;}}\]]+",
-            re.IGNORECASE,
+        # --password VALUE; "password": "VALUE", also inside other quotes; password: VALUE and password=VALUE.
+        (
+            re.compile(rf"(--(?:{_SECRET_KEYS}|token)[ =:]+)(?![a-z0-9]{{6}}\.\*)[^\s'\"(*]{{6,}}", re.IGNORECASE),
+            rf"\1{WITHHELD}",
         ),
-        rf"\1{WITHHELD}",
-    ),
-    (re.compile(r"(Set-Cookie: [^;\s=]+=)[^;\s]+", re.IGNORECASE), rf"\1{WITHHELD}"),
-    (re.compile(rf"((?:{_SECRET_KEYS})%3D)[^\s&\"']+", re.IGNORECASE), rf"\1{WITHHELD}"),
-    (re.compile(r"((?<![a-z])secret\\?[\"']?\s*[:=]\s*\\?[\"']?)[A-Za-z0-9+/]{22,43}={1,2}"), rf"\1{WITHHELD}"),
-    # A user's password in an address.
-    (re.compile(r"(\w://[^\s/@:]*:)[^\s/@]+(?=@)"), rf"\1{WITHHELD}"),
-    # What is known by its form: JSON web tokens, crypt(3) hashes, keys of age, GitHub, GitLab, Slack and AWS.
-    (re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*)?"), WITHHELD),
-    (re.compile(r"\$(?:1|2[abxy]|5|6|7|y|gy|apr1|argon2id?)\$[A-Za-z0-9./$,=+]{16,}"), WITHHELD),
-    # Private keys without their first line: PKCS#8, PKCS#1 and SEC 1 in base64.
-    (
-        re.compile(
-            r"(?<![A-Za-z0-9+/])(?:MII[A-Za-z0-9+/]{2}[QAI]IBA(?:DANBgkqhkiG9w0BAQ|AKC)|MC4CAQAwBQYDK2Vw|"
-            r"MI[GH][A-Za-z0-9+/]AgEAMBMGByqGSM49|MH[cg]CAQEEI)[A-Za-z0-9+/=\s]*"
+        (
+            re.compile(rf"((?:{_SECRET_KEYS})\\?[\"']?\s*[:=]\s*)(\\?[\"'])(?:(?!\2)[^\n])+", re.IGNORECASE),
+            rf"\1\2{WITHHELD}",
         ),
-        WITHHELD,
-    ),
-    (re.compile(r"AGE-SECRET-KEY-1[A-Z0-9]{20,}"), WITHHELD),
-    (
-        re.compile(r"\b(?:gh[oprsu]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abprs]-[\w-]{10,})"),
-        WITHHELD,
-    ),
-    (re.compile(r"(?<![A-Z0-9])A(?:KIA|SIA)[A-Z0-9]{16}(?![A-Z0-9])"), WITHHELD),
-    (re.compile(r"(hooks\.slack\.com/(?:services|workflows)/)[\w/]+"), rf"\1{WITHHELD}"),
-)
+        (
+            re.compile(
+                rf"((?:{_SECRET_KEYS})\S{{0,40}}: (?:Invalid|Unsupported|Duplicate) value: )"
+                r"(?:\\?\"(?:[^\"\\\n]|\\.)*\"?|[^\n:]+)",
+                re.IGNORECASE,
+            ),
+            rf"\1{WITHHELD}",
+        ),
+        (
+            re.compile(
+                rf"((?:{_SECRET_KEYS})\\?[\"']?\s?[:=]\s*)(?!\\?[\"'(*{{\[]|null\b|None\b|{_SAID})[^\s,;}}\]]+",
+                re.IGNORECASE,
+            ),
+            rf"\1{WITHHELD}",
+        ),
+        (re.compile(r"(Set-Cookie: [^;\s=]+=)[^;\s]+", re.IGNORECASE), rf"\1{WITHHELD}"),
+        (re.compile(rf"((?:{_SECRET_KEYS})%3D)[^\s&\"']+", re.IGNORECASE), rf"\1{WITHHELD}"),
+        (re.compile(r"((?<![a-z])secret\\?[\"']?\s*[:=]\s*\\?[\"']?)[A-Za-z0-9+/]{22,43}={1,2}"), rf"\1{WITHHELD}"),
+        # A user's password in an address.
+        (re.compile(r"(\w://[^\s/@:]*:)[^\s/@]+(?=@)"), rf"\1{WITHHELD}"),
+        # What is known by its form: JSON web tokens, crypt(3) hashes, keys of age, GitHub, GitLab, Slack and AWS.
+        (re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*)?"), WITHHELD),
+        (re.compile(r"\$(?:1|2[abxy]|5|6|7|y|gy|apr1|argon2id?)\$[A-Za-z0-9./$,=+]{16,}"), WITHHELD),
+        # Private keys without their first line: PKCS#8, PKCS#1 and SEC 1 in base64.
+        (
+            re.compile(
+                r"(?<![A-Za-z0-9+/])(?:MII[A-Za-z0-9+/]{2}[QAI]IBA(?:DANBgkqhkiG9w0BAQ|AKC)|MC4CAQAwBQYDK2Vw|"
+                r"MI[GH][A-Za-z0-9+/]AgEAMBMGByqGSM49|MH[cg]CAQEEI)[A-Za-z0-9+/=\s]*"
+            ),
+            WITHHELD,
+        ),
+        (re.compile(r"AGE-SECRET-KEY-1[A-Z0-9]{20,}"), WITHHELD),
+        (
+            re.compile(r"\b(?:gh[oprsu]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abprs]-[\w-]{10,})"),
+            WITHHELD,
+        ),
+        (re.compile(r"(?<![A-Z0-9])A(?:KIA|SIA)[A-Z0-9]{16}(?![A-Z0-9])"), WITHHELD),
+        (re.compile(r"(hooks\.slack\.com/(?:services|workflows)/)[\w/]+"), rf"\1{WITHHELD}"),
+    )
+
+
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 #: Of longer text only the beginning is looked at; what comes after is cut off in any case.
 _MOST = 65536
@@ -113,7 +121,7 @@ _ACTS = re.compile(
 
 def redact(text: str) -> str:
     """Return the text without what looks like a secret, also where it is in base64; ids of bootstrap tokens stay."""
-    for pattern, replacement in _PATTERNS:
+    for pattern, replacement in _patterns():
         text = pattern.sub(replacement, text)
     return _BASE64.sub(_unless_secret, text)
 
@@ -124,7 +132,7 @@ def _unless_secret(match: re.Match[str], depth: int = 2) -> str:
     if inner is None:
         return match.group()
     clean = inner
-    for pattern, replacement in _PATTERNS:
+    for pattern, replacement in _patterns():
         clean = pattern.sub(replacement, clean)
     if depth and clean == inner:
         clean = _BASE64.sub(lambda found: _unless_secret(found, depth - 1), inner)

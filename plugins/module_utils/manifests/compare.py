@@ -20,6 +20,7 @@ caller asks the server by a dry-run. No verdict is ever EQUAL on a guess.
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any
 
@@ -141,6 +142,7 @@ def _map(desired: dict, fields: dict, live: Any, path: tuple, builtin: bool) -> 
     if not isinstance(live, dict):
         return DIFFERENT
     verdict = EQUAL
+    others = len(fields) - ("." in fields)  # fields that we own and do not want
     for key, value in desired.items():
         owned = fields.get("f:" + key)
         if owned is None:
@@ -149,7 +151,10 @@ def _map(desired: dict, fields: dict, live: Any, path: tuple, builtin: bool) -> 
                 verdict = max(verdict, UNSURE)
                 continue
             return DIFFERENT
+        others -= 1
         found = live.get(key, _MISSING)
+        if type(value) is str and value == found and not owned:  # as most are
+            continue
         if _is_whole(owned):
             result = _whole(value, found, (*path, key), builtin)
             if result == EQUAL and value and isinstance(value, dict) and key not in _ATOMIC:
@@ -163,10 +168,7 @@ def _map(desired: dict, fields: dict, live: Any, path: tuple, builtin: bool) -> 
         if result == DIFFERENT:
             return DIFFERENT
         verdict = max(verdict, result)
-    for name in fields:
-        if name != "." and (name[:2] != "f:" or name[2:] not in desired):
-            return DIFFERENT
-    return verdict
+    return DIFFERENT if others else verdict
 
 
 def _is_whole(owned: dict) -> bool:
@@ -186,9 +188,8 @@ def _list(desired: list, fields: dict, live: Any, path: tuple, builtin: bool) ->
     names: tuple[str, ...] = ()
     for name, below in fields.items():
         if name != ".":
-            keys = json.loads(name[2:])
-            names = tuple(sorted(keys))
-            owned[tuple(keys[key] for key in names)] = below
+            names, key = _keys(name)
+            owned[key] = below
     found: dict[tuple, tuple[int, Any]] = {}
     for position, item in enumerate(live):
         key = _key_of(item, names)
@@ -219,6 +220,13 @@ def _list(desired: list, fields: dict, live: Any, path: tuple, builtin: bool) ->
             return DIFFERENT
         verdict = max(verdict, result)
     return verdict
+
+
+@functools.lru_cache(maxsize=256)  # most objects of a kind have the same
+def _keys(name: str) -> tuple[tuple[str, ...], tuple]:
+    """The names and the values of the keys in ``k:{"containerPort":80,"protocol":"TCP"}``."""
+    keys = sorted(json.loads(name[2:]).items())
+    return tuple(key for key, _value in keys), tuple(value for _key, value in keys)
 
 
 def _key_of(item: Any, names: tuple[str, ...]) -> tuple:

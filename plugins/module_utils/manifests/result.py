@@ -35,7 +35,8 @@ class Entry:
     before: dict | None = None
 
     def __post_init__(self) -> None:
-        self.reason = foreign(scrub(self.reason, self.item.object))
+        if self.reason:
+            self.reason = foreign(scrub(self.reason, self.item.object))
 
     def summary(self) -> dict[str, Any]:
         """The few fields that name the object and tell what happened."""
