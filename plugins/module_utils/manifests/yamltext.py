@@ -22,6 +22,7 @@ from typing import Any
 from ansible.module_utils.basic import missing_required_lib
 
 from ..common.errors import Stop
+from . import yamllines
 from .errors import ManifestError
 
 try:
@@ -48,7 +49,7 @@ def need_yaml() -> None:
 
 
 MOST_COPIED = 100_000  # values that a file's aliases stand for
-_UNPRINTABLE = re.compile(r"[^\n\t\x20-\x7e\x85\xa0-\uffff]|[ \t]\n")
+_UNPRINTABLE = r"[^\n\t\x20-\x7e\x85\xa0-\uffff]|[ \t]\n"  # compiled at its first use: that takes 4 ms
 _TAG = "tag:yaml.org,2002:"
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 for _true, _false in (("true", "false"), ("yes", "no"), ("on", "off"), ("y", "n")):
@@ -61,6 +62,8 @@ _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*)$")
 _BASED = re.compile(r"([-+]?)0(?:[bB]([01]+)|[oO]?([0-7]+)|[xX]([0-9a-fA-F]+))$")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$")
 _DOTTED = re.compile(r"\.[0-9](?:_?[0-9])*(?:[eE][-+]?[0-9](?:_?[0-9])*)?$")
+# A directive holds for what comes after "---", after "..." a document may begin without it, and the rest ends lines.
+_TOGETHER = ("\n%", "\n...", "\r", "\x85", "\u2028", "\u2029")
 INT64 = 2**63
 # Tags of which the text must be one, and the types that it then has; any other tag leaves the text as it is.
 _RESOLVED: dict[str, tuple[type, ...]] = {
@@ -112,26 +115,21 @@ def documents(text: str, source: str) -> Iterator[tuple[int, Any]]:
     :returns: pairs of line (from 1) and content; an empty document's content is None.
     :raises ManifestError: with file and line.
     """
-    try:
-        parser = _make_parser(text)
-    except UnicodeEncodeError:
-        raise ManifestError(f"{source} has half of a character (a lone surrogate); use valid text.") from None
-    try:
-        yield from _Builder(parser, source).documents()
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        context = getattr(error, "context", None)
-        raise ManifestError(
-            f"{source}:{mark.line + 1 if mark is not None else 1} is not valid YAML: "
-            f"{problem}{f' ({context})' if context else ''}."
-        ) from None
-    except RecursionError:
-        raise ManifestError(f"{source} is nested too deep; no manifest needs that.") from None
-    finally:
-        dispose = getattr(parser, "dispose", None)
-        if dispose is not None:
-            dispose()
+    builder = _Builder(source)
+    together = text.startswith(("%", "...")) or any(sign in text for sign in _TOGETHER)
+    start = before = 0
+    while start < len(text):
+        end = 0 if together else text.find("\n---\n", start) + 1
+        part = text[start:end] if end else text[start:]
+        found = yamllines.read(part, builder.plain)
+        if found is not None:
+            yield before + found[0] + 1, found[1]
+        else:
+            yield from builder.documents(part, before)
+        if not end:
+            return
+        before += part.count("\n")
+        start = end
 
 
 @functools.cache
@@ -146,7 +144,7 @@ def _dumper() -> Any:
 def _represent_text(dumper: Any, value: str) -> Any:
     style = None
     if "\n" in value:
-        style = None if _UNPRINTABLE.search(value) else "|"
+        style = None if re.search(_UNPRINTABLE, value) else "|"
     elif plain(value) is not value:
         # kubectl would read something else where it stands without quotes.
         style = "'"
@@ -167,16 +165,42 @@ class _Plain(dict):
 
 
 class _Builder:
-    """Turns the events of one stream into values."""
+    """Turns libyaml's events into values."""
 
-    def __init__(self, parser: Any, source: str) -> None:
-        self._next = parser.get_event
+    def __init__(self, source: str) -> None:
+        self._next: Any = None
         self._source = source
+        self._before = 0
         self._anchors: dict[str, Any] = {}
         self._copied = 0
         self._plain = _Plain()
+        self.plain = self._plain.__getitem__
 
-    def documents(self) -> Iterator[tuple[int, Any]]:
+    def documents(self, text: str, before: int) -> Iterator[tuple[int, Any]]:
+        """Those of a text below so many lines of its source."""
+        try:
+            parser = _make_parser(text)
+        except UnicodeEncodeError:
+            raise ManifestError(f"{self._source} has half of a character (a lone surrogate); use valid text.") from None
+        self._next, self._before = parser.get_event, before
+        try:
+            yield from self._documents()
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+            problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+            context = getattr(error, "context", None)
+            raise ManifestError(
+                f"{self._source}:{before + (mark.line if mark is not None else 0) + 1} is not valid YAML: "
+                f"{problem}{f' ({context})' if context else ''}."
+            ) from None
+        except RecursionError:
+            raise ManifestError(f"{self._source} is nested too deep; no manifest needs that.") from None
+        finally:
+            dispose = getattr(parser, "dispose", None)
+            if dispose is not None:
+                dispose()
+
+    def _documents(self) -> Iterator[tuple[int, Any]]:
         while True:
             event = self._next()
             if event is None or isinstance(event, yaml.StreamEndEvent):
@@ -184,7 +208,7 @@ class _Builder:
             if isinstance(event, yaml.DocumentStartEvent):
                 self._anchors = {}
                 event = self._next()
-                line = event.start_mark.line + 1
+                line = self._line(event)
                 yield line, self._value(event)
 
     def _value(self, event: Any) -> Any:
@@ -301,4 +325,7 @@ class _Builder:
             raise ManifestError(f"{self._at(event)} has the number {event.value}, which no Kubernetes object can hold.")
 
     def _at(self, event: Any) -> str:
-        return f"{self._source}:{event.start_mark.line + 1}"
+        return f"{self._source}:{self._line(event)}"
+
+    def _line(self, event: Any) -> int:
+        return self._before + event.start_mark.line + 1
