@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.pi import network, wifi
+from ansible_collections.bramble.kube.plugins.module_utils.pi.steps.settings import with_generated
 
 #: The names of cloud-init's files on the boot partition (pi-gen, stage2/04-cloud-init), in the order in which they are
 #: written: with the last one, a card is a new one for cloud-init.
@@ -26,6 +27,12 @@ _SECRETS = ("ed25519_private", "hashed_passwd", "password")
 #: By which a boot partition of a Raspberry Pi is known, with a file of each kind for a newcomer to look for.
 _BOOT_FILES = {"config.txt": r"config\.txt", "cmdline.txt": r"cmdline\.txt", "bcm2711-rpi-4-b.dtb": r"bcm27.*\.dtb"}
 _FAT = ("vfat", "msdos", "fat", "exfat")
+#: Raspberry Pi OS makes new host keys at the first boot (raspberrypi-sys-mods), after cloud-init has written these. Its
+#: service is to start in this very boot already, so it takes both.
+_KEEP_HOST_KEYS = (
+    "unit=regenerate_ssh_host_keys.service; if systemctl cat $unit >/dev/null 2>&1; then "
+    "systemctl disable $unit; systemctl mask --runtime $unit; fi"
+)
 _PUBLIC_KEY = re.compile(r"((?:sk-)?(?:ssh|ecdsa)-\S+) ([A-Za-z0-9+/]+=*)(?: .*)?")
 
 
@@ -91,7 +98,11 @@ def user_data(card: Card) -> dict[str, Any]:
     }
     if card.password_hash:
         user["hashed_passwd"] = card.password_hash
-    settings = {"timezone": card.timezone, "locale": card.locale}
+    settings: dict[str, Any] = {"timezone": card.timezone, "locale": card.locale}
+    if card.locale:
+        # Debian's locale-gen generates what this file lists; the name that cloud-init tells it means nothing to it.
+        line = with_generated("", card.locale)
+        settings["write_files"] = [{"path": "/etc/locale.gen", "content": line, "append": True}]
     return {
         "hostname": card.hostname,
         "manage_etc_hosts": "localhost",
@@ -100,6 +111,7 @@ def user_data(card: Card) -> dict[str, Any]:
         "user": user,
         "ssh_pwauth": False,
         "ssh_keys": {"ed25519_private": private, "ed25519_public": public},
+        "bootcmd": [["sh", "-c", _KEEP_HOST_KEYS]],
         "runcmd": [
             ["systemctl", "enable", "--now", "ssh"],
             # Everybody on the Pi may read the boot partition.

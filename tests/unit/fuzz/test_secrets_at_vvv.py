@@ -67,13 +67,7 @@ SLIPS = {
 }
 
 
-EMPTY = (
-    "/api/v1/configmaps",
-    "/api/v1/services",
-    "/apis/apps/v1/daemonsets",
-    "/apis/certificates.k8s.io/v1/certificatesigningrequests",
-    "/apis/networking.k8s.io/v1/ingresses",
-)
+EMPTY = ("/apis/apps/v1/daemonsets", "/apis/certificates.k8s.io/v1/certificatesigningrequests")
 
 
 class Talkative(server.Server):

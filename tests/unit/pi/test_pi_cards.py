@@ -55,6 +55,12 @@ def test_where_the_fixed_address_goes() -> None:
     assert found(replace(FIXED, interface="end0")) == ["end0"]
 
 
+def test_a_language_is_generated_where_debian_looks_for_it() -> None:
+    assert "write_files" not in cards.user_data(CARD)
+    [file] = cards.user_data(replace(CARD, locale="nb_NO.UTF-8"))["write_files"]
+    assert file == {"path": "/etc/locale.gen", "content": "nb_NO.UTF-8 UTF-8\n", "append": True}
+
+
 def test_no_secret_is_shown_and_no_wifi_password_written() -> None:
     card = replace(WIFI, password_hash="$6$hash")
     written = str(cards.network_config(card)) + str(cards.user_data(card))
