@@ -37,8 +37,10 @@ EARLIER = ("containerd-earlier", "debs-docker-earlier", "apt-docker-earlier")
 METRICS = ("metrics-server", "image-metrics-server", "manifests-metrics-server")
 INGRESS = ("lego", "traefik", "image-traefik")
 POLICIES = ("kube-router", "layer-policies", "image-kube-router")
+# The newest containerd, by which a test has the configuration read that the role docker writes
+NEWEST = ("containerd-newest",)
 # Built only when asked for by name; so are programs and packages for arm64, but for those that an image needs.
-ON_DEMAND = ("ko", *METRICS, *INGRESS, *POLICIES, *EARLIER)
+ON_DEMAND = ("ko", *METRICS, *INGRESS, *POLICIES, *EARLIER, *NEWEST)
 
 
 def minor(version: str) -> str:
@@ -186,13 +188,19 @@ def _node_software(go: str, architecture: str) -> list[Product]:
         *(
             product(
                 name,
-                {f"{containerd}/cmd/{p}": p for p in ("containerd", "containerd-shim-runc-v2", "ctr")},
+                {f"{containerd}/cmd/{p}": p for p in programs},
                 ldflags=f"-X {containerd}/version.Version=v{version_of(name, containerd)}",
-                files={"containerd.service": f"{containerd}:containerd.service"},
+                files={"containerd.service": f"{containerd}:containerd.service"} if len(programs) > 1 else {},
                 seconds=60,
                 told=("containerd", "--version"),
+                links={f"bin/{name}": "containerd"} if architecture == "amd64" else {},
             )
-            for name in (("containerd", "containerd-earlier") if architecture == "amd64" else ("containerd",))
+            for name, programs in (
+                ("containerd", ("containerd", "containerd-shim-runc-v2", "ctr")),
+                ("containerd-earlier", ("containerd", "containerd-shim-runc-v2", "ctr")),
+                ("containerd-newest", ("containerd",)),
+            )
+            if architecture == "amd64" or name == "containerd"
         ),
         # runc enters namespaces in C before Go runs, and filters system calls by libseccomp, of which there is only the
         # machine's own: runc for arm64 does not filter.
