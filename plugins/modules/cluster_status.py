@@ -53,8 +53,8 @@ cluster:
   description:
     - C(reachable), and if it is not, C(outcome) (one of no_kubeconfig, untrusted, unauthorized, forbidden, silent,
       failed) and what was C(said).
-    - Else C(version), C(nodes), C(pods), C(workloads), C(tokens), C(requests), C(proxy_mode) of kube-proxy, and
-      C(audit) with O(audit=true).
+    - Else C(version), C(nodes), C(pods), C(workloads), C(sets), C(places), C(tokens), C(requests),
+      C(proxy_mode) of kube-proxy, and C(audit) with O(audit=true).
     - C(server) is the address that was asked, C(client_certificate) and C(ca) are the kubeconfig's, as PEM text.
   returned: always
   type: dict

@@ -22,6 +22,7 @@ from ..images.known_digests import DIGESTS
 from ..images.pinning import pin
 from ..images.reference import is_reference, parse
 from ..images.replacement import Replacements
+from ..manifests.applyset import PATH
 from ..manifests.load import Item
 from .catalogue import KSONNET, POD_SECURITY, Access, CatalogueError, Component, Password, Tuning
 from .choice import Chosen
@@ -216,6 +217,9 @@ def _make_reachable(made: Prepared, access: Access, settings: Settings) -> None:
     spec["type"] = {NODE_PORT: "NodePort", LOAD_BALANCER: "LoadBalancer", INGRESS: "ClusterIP"}[how]
     if how == NODE_PORT and access.node_port:
         port["nodePort"] = access.node_port
+    if access.path != "/":
+        metadata = service.object["metadata"]
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), PATH: access.path}
     if how == INGRESS:
         made.items.append(_ingress(made.name, namespace, access, settings.ingress_class))
 

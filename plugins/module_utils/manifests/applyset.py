@@ -25,6 +25,7 @@ CONTAINS = "applyset.kubernetes.io/contains-group-kinds"
 CONTAINS_RESOURCES = "applyset.kubernetes.io/contains-group-resources"  # what CONTAINS was called before
 ADDITIONAL = "applyset.kubernetes.io/additional-namespaces"
 OUR_TOOLING = "bramble.kube/v1"
+PATH = "bramble.kube/path"  # on a Service that people open: below which path
 CONFIG_MAP = Resource("v1", "ConfigMap", "configmaps", True)
 
 

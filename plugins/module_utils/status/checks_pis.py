@@ -24,8 +24,6 @@ DISK_FREE_SHARE, DISK_FREE_MB = 0.1, 1024
 HOT_C = 80.0
 #: A service that systemd has started anew so often, and that is up for fewer seconds, does not stay up.
 FLAPPING_RESTARTS, FLAPPING_S = 2, 30
-#: A kubelet renews its certificates by itself when between 30 and 10 percent of their year are left.
-KUBELET_DAYS = 30
 #: What containerd says, by way of the kubelet, until it has read a configuration of a Pod network. It reads when a file
 #: is written or removed in the folder, and not when one is moved there (internal/cri/server/cni_conf_syncer.go).
 CNI_NOT_READ = "cni plugin not initialized"
@@ -339,15 +337,13 @@ def certificate(scene: Scene) -> Iterator[Found]:
     cas = _cluster_cas(scene)
     for pi in _read(scene):
         for found in scene.certificates(pi):
-            if found.file.endswith("/pki/kubelet.crt"):
-                continue  # the kubelet's own, which nobody checks
             days = found.days_left(scene.now)
             values = {"file": found.file, "issuer": found.issuer, "remedy": _certificate_remedy(pi, found.file)}
             if found.ends <= scene.now:
                 yield Found("expired", pi.name, {**values, "days": counted(-days - 1, "day")})
             elif found.begins > scene.now:
                 yield Found("early", pi.name, {**values, "begins": found.begins.strftime("%Y-%m-%d %H:%M UTC")})
-            elif days < (KUBELET_DAYS if found.file.startswith("/var/lib/kubelet/") else scene.renew_days):
+            elif days < scene.certificate_days(found.file):
                 yield Found(
                     "authority" if found.authority else "ending", pi.name, {**values, "days": counted(days, "day")}
                 )
@@ -372,7 +368,7 @@ def _of_cluster_ca(file: str) -> bool:
 
 
 def _certificate_remedy(pi: Pi, file: str) -> str:
-    if file.startswith("/var/lib/kubelet/pki/kubelet-server") or file.endswith("/kubelet.crt"):
+    if file.startswith("/var/lib/kubelet/pki/kubelet-server"):
         return "restart the kubelet with 'sudo systemctl restart kubelet', which asks for a new one, then run site.yml"
     if pi.role == "node":
         return "run site.yml, which joins this Pi again with a new certificate"

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Internal to this collection: names and behaviour may change in any release.
 
-"""The pictures of the report: SVG inside the page, so that the page needs nothing else."""
+"""The pictures of the report: HTML and SVG inside the page, so that the page needs nothing else."""
 
 from __future__ import annotations
 
@@ -14,12 +14,7 @@ from typing import Any
 from ansible_collections.bramble.kube.plugins.module_utils.common.wording import counted
 from ansible_collections.bramble.kube.plugins.module_utils.status.summary import CertificateRow, PiRow
 
-_BOARD_WIDTH, _BOARD_HEIGHT, _GAP = 220, 144, 24
 _SQUARE, _IN_A_LINE = 16, 24
-
-
-def _text(x: float, y: float, text: str, kind: str = "") -> str:
-    return f'<text x="{x:g}" y="{y:g}"{f" class={chr(34)}{kind}{chr(34)}" if kind else ""}>{escape(text)}</text>'
 
 
 def _picture(width: float, height: float, title: str, parts: Iterable[str]) -> str:
@@ -41,45 +36,23 @@ def share_bar(share: float | None, label: str) -> str:
     return f"{_picture(120, 10, f'{share:.0%}', parts)}<br>{escape(label)}"
 
 
-def _board(x: float, y: float, row: PiRow) -> Iterable[str]:
+def _board(row: PiRow) -> str:
     level = "good" if row.well else "bad"
-    yield f'<g transform="translate({x:g} {y:g})">'
-    yield f'<rect class="board {level}-edge" width="{_BOARD_WIDTH}" height="{_BOARD_HEIGHT}" rx="10"/>'
-    # The pins along a Pi's edge
-    yield "".join(f'<rect class="pin" x="{60 + 7 * n}" y="6" width="4" height="4"/>' for n in range(20))
-    yield f'<circle class="{level}" cx="20" cy="20" r="7"/>'
-    yield _text(14, 48, row.name, "strong")
-    yield _text(14, 66, f"{row.state} · {row.role}")
-    yield _text(14, 84, row.address)
-    yield _text(14, 102, row.model[:34])
-    yield _text(14, 118, row.heat, "small")
-    yield _text(14, 133, f"Pods: {row.pods}", "small")
-    yield "</g>"
+    lines = (f"{row.state} · {row.role}", row.address, row.model, row.heat, f"Pods: {row.pods}")
+    texts = "".join(f"<br>{escape(line)}" for line in lines)
+    return f'<li class="board {level}-edge"><strong>{escape(row.name)}</strong>{texts}</li>\n'
 
 
 def cluster(rows: Sequence[PiRow], api_well: bool) -> str:
-    """The laptop, the master and the nodes, with the ways between them."""
-    masters = [row for row in rows if row.role != "node"]
-    nodes = [row for row in rows if row.role == "node"]
-    columns = max(1, len(nodes), len(masters))
-    width = columns * (_BOARD_WIDTH + _GAP) + _GAP
-    parts: list[str] = []
-    top, middle, bottom = 10, 70, 70 + _BOARD_HEIGHT + 50
-    center = width / 2
-    way = "way" if api_well else "way broken"
-    parts.append(f'<line class="{way}" x1="{center:g}" y1="{top + 28}" x2="{center:g}" y2="{middle}"/>')
-    parts.append(f'<rect class="laptop" x="{center - 50:g}" y="{top}" width="100" height="28" rx="4"/>')
-    parts.append(_text(center - 24, top + 19, "laptop"))
-    for index, row in enumerate(nodes):
-        left = (width - len(nodes) * (_BOARD_WIDTH + _GAP) + _GAP) / 2 + index * (_BOARD_WIDTH + _GAP)
-        way = "way" if row.well else "way broken"
-        x = left + _BOARD_WIDTH / 2
-        parts.append(f'<line class="{way}" x1="{center:g}" y1="{middle + _BOARD_HEIGHT}" x2="{x:g}" y2="{bottom}"/>')
-        parts.extend(_board(left, bottom, row))
-    for row in masters:
-        parts.extend(_board(center - _BOARD_WIDTH / 2, middle, row))
-    height = (bottom + _BOARD_HEIGHT if nodes else middle + _BOARD_HEIGHT) + 10
-    return _picture(width, height, "The cluster", parts)
+    """The laptop, the master and the nodes, with the ways between them; as wide as there is room."""
+    masters = "".join(_board(row) for row in rows if row.role != "node")
+    nodes = "".join(_board(row) for row in rows if row.role == "node")
+    way = "well" if api_well else "broken"
+    return (
+        f'<div class="laptop {way}">laptop</div>\n'
+        + f'<ul class="boards">\n{masters}</ul>\n' * bool(masters)
+        + f'<ul class="boards nodes">\n{nodes}</ul>\n' * bool(nodes)
+    )
 
 
 def pods(entries: Sequence[Mapping[str, Any]]) -> str:
@@ -97,9 +70,9 @@ def pods(entries: Sequence[Mapping[str, Any]]) -> str:
     return _picture(_IN_A_LINE * _SQUARE, lines * _SQUARE, counted(len(entries), "Pod"), parts)
 
 
-def days(row: CertificateRow, warn: int) -> str:
+def days(row: CertificateRow) -> str:
     """How long a certificate still holds, on a scale of a year."""
-    level = "bad" if row.days < 0 else "warn" if row.days < warn else "good"
+    level = "bad" if row.days < 0 else "warn" if row.near else "good"
     length = max(2.0, 120 * min(max(row.days, 0), 365) / 365)
     parts = (
         '<rect class="empty" width="120" height="8" rx="3"/>',

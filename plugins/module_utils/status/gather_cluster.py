@@ -17,6 +17,7 @@ from ..common.redact import foreign_values, redact
 from ..common.system import System
 from ..kubeadm.tokens import TokenFormatError, format_time, parse_time
 from ..manifests import auth, yamltext
+from ..manifests.applyset import ID_LABEL, OUR_TOOLING, PART_OF_LABEL, PATH, TOOLING
 from ..manifests.client import Client, Fault
 from ..manifests.errors import ApiError, ClusterError, ManifestError, Unreachable
 from ..nodes.readiness import node_data
@@ -128,8 +129,52 @@ def workload(kind: str, item: dict) -> dict[str, Any]:
         "namespace": _meta(item).get("namespace", ""),
         "name": _meta(item)["name"],
         "part_of": labels.get("app.kubernetes.io/part-of", ""),
+        "set": labels.get(PART_OF_LABEL, ""),
         "wanted": default if count is None else count,
         "ready": _at(item, ready) or 0,
+    }
+
+
+def place(service: dict, node: str) -> dict[str, Any] | None:
+    """Where a Service of a set is reached from outside of the cluster; None for one that is not.
+
+    :param node: address of a node.
+    """
+    spec, meta = service.get("spec") or {}, _meta(service)
+    ports = sorted(spec.get("ports") or [], key=lambda entry: entry.get("port") not in (80, 443))
+    host, number = "", "port"
+    if spec.get("type") == "LoadBalancer":
+        given = _at(service, ("status", "loadBalancer", "ingress")) or [{}]
+        host = given[0].get("ip") or given[0].get("hostname") or ""
+    elif spec.get("type") == "NodePort":
+        host, number = node, "nodePort"
+    if not (host and ports and ports[0].get(number)):
+        return None
+    scheme = "https" if ports[0].get("port") == 443 else "http"
+    port = "" if ports[0][number] == {"http": 80, "https": 443}[scheme] else f":{ports[0][number]}"
+    path = (meta.get("annotations") or {}).get(PATH, "/")
+    return {"set": (meta.get("labels") or {})[PART_OF_LABEL], "address": f"{scheme}://{host}{port}/{path.lstrip('/')}"}
+
+
+def way_in(ingress: dict) -> list[dict[str, Any]]:
+    """The paths of an Ingress of a set, each below the address of the component ingress."""
+    rules = (ingress.get("spec") or {}).get("rules") or []
+    paths = [entry.get("path") or "/" for rule in rules for entry in (rule.get("http") or {}).get("paths") or []]
+    return [{"set": _meta(ingress)["labels"][PART_OF_LABEL], "path": path} for path in paths]
+
+
+def _sets(client: Client, nodes: list[dict]) -> dict[str, Any]:
+    """The names of this collection's apply sets by their ids, and where their members are reached."""
+    parents = _items(client, "/api/v1/configmaps", {"labelSelector": ID_LABEL})
+    ours = [_meta(item) for item in parents if (_meta(item).get("annotations") or {}).get(TOOLING) == OUR_TOOLING]
+    of_sets = {"labelSelector": PART_OF_LABEL}
+    first = min(nodes, key=lambda node: "control-plane" not in node["roles"], default=None)
+    node = first["addresses"][0] if first and first["addresses"] else ""
+    places = [place(item, node) for item in _items(client, "/api/v1/services", of_sets)]
+    ways = [way_in(item) for item in _items(client, "/apis/networking.k8s.io/v1/ingresses", of_sets)]
+    return {
+        "sets": {meta["labels"][ID_LABEL]: meta["name"] for meta in ours},
+        "places": [found for found in places if found] + [way for found in ways for way in found],
     }
 
 
@@ -200,8 +245,8 @@ def ask(client: Client, audit: bool = False) -> dict[str, Any]:
     :param audit: whether to ask, too, for what an audit judges.
 
     :returns: ``reachable`` and, when it is not, ``outcome`` (untrusted, unauthorized, forbidden, silent) and what was
-        ``said``; else version, nodes, pods, workloads, tokens, requests, proxy_mode (of kube-proxy), and ``audit`` as
-        gather_audit.ask tells.
+        ``said``; else version, nodes, pods, workloads, sets, places, tokens, requests, proxy_mode (of kube-proxy), and
+        ``audit`` as gather_audit.ask tells.
     """
     try:
         version = client.get("/version").get("gitVersion", "").removeprefix("v")
@@ -222,6 +267,7 @@ def ask(client: Client, audit: bool = False) -> dict[str, Any]:
             for kind, (plural, _wanted, _ready) in WORKLOADS.items()
             for item in _items(client, f"/apis/apps/v1/{plural}")
         ]
+        answer.update(_sets(client, nodes))
         secrets = _items(client, TOKENS, {"fieldSelector": "type=bootstrap.kubernetes.io/token"})
         answer["tokens"] = [token(item) for item in secrets]
         requests = _items(client, "/apis/certificates.k8s.io/v1/certificatesigningrequests")

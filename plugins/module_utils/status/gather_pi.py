@@ -42,7 +42,6 @@ FOLDERS = ("/", "/var/lib/containerd", "/var/lib/kubelet", "/var/lib/etcd")
 KUBELET_CERTIFICATES = (
     "/var/lib/kubelet/pki/kubelet-client-current.pem",
     "/var/lib/kubelet/pki/kubelet-server-current.pem",
-    "/var/lib/kubelet/pki/kubelet.crt",
 )
 KUBECONFIGS = ("admin.conf", "controller-manager.conf", "kubelet.conf", "scheduler.conf", "super-admin.conf")
 #: Where etcd tells its sizes, in plain HTTP on the loopback alone, as kubeadm sets it up.

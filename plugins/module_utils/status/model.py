@@ -19,6 +19,9 @@ from ansible_collections.bramble.kube.plugins.module_utils.status import certifi
 
 #: Severities: something does not work; something will stop working or is not as it should be; for information.
 BAD, WARN, NOTE = "bad", "warn", "note"
+KUBELET_FILES = "/var/lib/kubelet/"
+#: A kubelet renews its certificates by itself when between 30 and 10 percent of their year are left.
+KUBELET_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,10 @@ class Scene:
     def pi_of(self, node_name: str) -> Pi | None:
         """The Pi with this node's name."""
         return next((pi for pi in self.pis if pi.node_name == node_name), None)
+
+    def certificate_days(self, file: str) -> int:
+        """With fewer days left, this certificate is told; a kubelet renews its own by itself before that."""
+        return KUBELET_DAYS if file.startswith(KUBELET_FILES) else self.renew_days
 
     def certificates(self, pi: Pi) -> list[certificates.Certificate]:
         """The certificates on a Pi."""

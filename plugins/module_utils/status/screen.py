@@ -66,11 +66,13 @@ def _components(scene: Scene) -> Table | None:
     if not rows:
         return None
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("Kubeflow", "namespace", "ready"):
-        table.add_column(heading)
+    for heading in ("component", "namespace", "ready", "address"):
+        table.add_column(heading, overflow="fold")
     for row in rows:
         style = "green" if row.well else _STYLES[BAD]
-        table.add_row(row.name, row.namespace, Text(f"{row.ready} of {row.wanted}", style=style))
+        table.add_row(
+            row.name, row.namespace, Text(f"{row.ready} of {row.wanted}", style=style), "\n".join(row.addresses)
+        )
     return table
 
 

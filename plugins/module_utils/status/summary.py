@@ -14,10 +14,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.wording import counted
-from ansible_collections.bramble.kube.plugins.module_utils.status.model import Pi, Scene, ready
+from ansible_collections.bramble.kube.plugins.module_utils.status.model import KUBELET_FILES, Pi, Scene, ready
 
-#: Namespaces of what a cluster lives by; everything else with "kubeflow" in its name or its label is Kubeflow's.
+#: In the namespace or the label of what is Kubeflow's and in no set.
 _KUBEFLOW = "kubeflow"
+#: Before a component's name, in the name of its set.
+_PREFIX = "bramble-"
 UNKNOWN = "?"
 
 
@@ -80,29 +82,40 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class CertificateRow:
-    """One certificate."""
+    """One certificate.
+
+    :ivar kind: who renews it: CAs are for ten years, the control plane's by site.yml, a kubelet's by itself.
+    :ivar near: whether it has so few days left that it is told.
+    """
 
     pi: str
     file: str
     subject: str
     ends: str
     days: int
+    kind: str
+    near: bool
 
 
 @dataclass(frozen=True)
 class Component:
-    """One workload and how much of it is ready."""
+    """One component, or a workload of Kubeflow that this collection did not install, and how much of it is ready.
+
+    :ivar not_ready: names of its workloads that are not.
+    :ivar addresses: where people open it.
+    """
 
     name: str
     namespace: str
-    kind: str
     ready: int
     wanted: int
+    not_ready: Sequence[str] = ()
+    addresses: Sequence[str] = ()
 
     @property
     def well(self) -> bool:
         """Whether all of it is ready."""
-        return self.ready >= self.wanted
+        return not self.not_ready
 
 
 def short(name: str) -> str:
@@ -113,6 +126,10 @@ def short(name: str) -> str:
 def size(megabytes: float) -> str:
     """ "3.7 GiB" or "512 MiB"."""
     return f"{megabytes / 1024:.1f} GiB" if megabytes >= 1024 else f"{megabytes:.0f} MiB"
+
+
+def _of(used: float, total: float) -> str:
+    return f"{size(used)} of {size(total)}".replace(" GiB of", " of")
 
 
 def _state(scene: Scene, pi: Pi, node: Mapping[str, Any] | None) -> tuple[str, bool]:
@@ -153,7 +170,8 @@ def _disk(pi: Pi) -> tuple[str, float | None]:
     if not disks:
         return UNKNOWN, None
     fullest = min(disks, key=lambda disk: disk["free_mb"] / disk["total_mb"])
-    return f"{size(fullest['free_mb'])} free", 1 - fullest["free_mb"] / fullest["total_mb"]
+    used, total = fullest["total_mb"] - fullest["free_mb"], fullest["total_mb"]
+    return _of(used, total), used / total
 
 
 def pods_of(scene: Scene, node_name: str) -> list[Mapping[str, Any]]:
@@ -172,11 +190,21 @@ def _pods(scene: Scene, pi: Pi, node: Mapping[str, Any] | None) -> str:
 
 def certificate_rows(scene: Scene, pi: Pi) -> list[CertificateRow]:
     """A Pi's certificates, the one that ends first on top."""
-    rows = [
-        CertificateRow(pi.name, c.file, c.subject, c.ends.strftime("%Y-%m-%d"), c.days_left(scene.now))
-        for c in scene.certificates(pi)
-    ]
+    rows = []
+    for found in scene.certificates(pi):
+        kind = "CA" if found.authority else "kubelet" if found.file.startswith(KUBELET_FILES) else "control plane"
+        ends, days = found.ends.strftime("%Y-%m-%d"), found.days_left(scene.now)
+        near = days < scene.certificate_days(found.file)
+        rows.append(CertificateRow(pi.name, found.file, found.subject, ends, days, kind, near))
     return sorted(rows, key=lambda row: row.days)
+
+
+def certificates(scene: Scene) -> tuple[list[CertificateRow], list[CertificateRow]]:
+    """The certificates of all Pis that matter: the first of each kind, and those near their end; and the rest."""
+    rows = sorted((row for pi in scene.pis for row in certificate_rows(scene, pi)), key=lambda row: row.days)
+    firsts = {kind: next(row for row in rows if row.kind == kind) for kind in {row.kind for row in rows}}
+    matter = [row for row in rows if row.near or row is firsts[row.kind]]
+    return matter, [row for row in rows if row not in matter]
 
 
 def pi_row(scene: Scene, pi: Pi) -> PiRow:
@@ -198,7 +226,7 @@ def pi_row(scene: Scene, pi: Pi) -> PiRow:
         kernel=(node or {}).get("kernel") or UNKNOWN,
         kubelet=(node or {}).get("kubelet") or (_version(kubelet["version"]) if kubelet else UNKNOWN),
         engine=_engine(pi, node),
-        memory=f"{size(total - available)} of {size(total)}".replace(" GiB of", " of") if total else UNKNOWN,
+        memory=_of(total - available, total) if total else UNKNOWN,
         memory_share=(total - available) / total if total else None,
         disk=disk,
         disk_share=disk_share,
@@ -209,13 +237,37 @@ def pi_row(scene: Scene, pi: Pi) -> PiRow:
 
 
 def components(scene: Scene) -> list[Component]:
-    """Kubeflow's workloads, the ones that are not ready first."""
+    """What was installed as a set, and Kubeflow's workloads of others; the ones that are not ready first."""
+    names = scene.cluster.get("sets") or {}
+    parts: dict[str, list[Mapping[str, Any]]] = {}
+    for workload in scene.cluster.get("workloads") or ():
+        if workload["set"] in names:
+            parts.setdefault(workload["set"], []).append(workload)
+        elif _KUBEFLOW in workload["namespace"] or _KUBEFLOW in workload["part_of"]:
+            parts[f"{workload['namespace']}/{workload['kind']}/{workload['name']}"] = [workload]
+    addresses = _addresses(scene.cluster.get("places") or (), names)
     rows = [
-        Component(w["name"], w["namespace"], w["kind"], w["ready"], w["wanted"])
-        for w in scene.cluster.get("workloads") or ()
-        if _KUBEFLOW in w["namespace"] or _KUBEFLOW in w["part_of"]
+        Component(
+            name=names[key].removeprefix(_PREFIX) if key in names else found[0]["name"],
+            namespace=", ".join(sorted({part["namespace"] for part in found})),
+            ready=sum(part["ready"] for part in found),
+            wanted=sum(part["wanted"] for part in found),
+            not_ready=[part["name"] for part in found if part["ready"] < part["wanted"]],
+            addresses=addresses.get(key, ()),
+        )
+        for key, found in parts.items()
     ]
-    return sorted(rows, key=lambda row: (row.well, row.namespace, row.name))
+    return sorted(rows, key=lambda row: (row.well, row.name, row.namespace))
+
+
+def _addresses(places: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> dict[str, list[str]]:
+    """Addresses by set; what an Ingress leads to is below that of the component ingress, if it is there."""
+    doors = [one["address"] for one in places if "address" in one and names.get(one["set"]) == f"{_PREFIX}ingress"]
+    found: dict[str, list[str]] = {}
+    for one in places:
+        below = [door.rstrip("/") + one["path"] for door in doors[:1]] if "path" in one else [one["address"]]
+        found[one["set"]] = sorted({*found.get(one["set"], ()), *below})
+    return found
 
 
 def etcd_size(scene: Scene) -> str:

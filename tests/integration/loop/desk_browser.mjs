@@ -4,7 +4,7 @@
 // The desk in a real Chromium: by keyboard alone, on a phone, without script, with a colleague looking on, and each page
 // held against axe. test_desk_browser.py starts it; the result is one line of JSON.
 //
-//   DESK_URL, DESK_CHROMIUM, DESK_MODULES (folder with playwright-core and axe-core), DESK_PICTURES (where screenshots go),
+//   DESK_URL, BROWSER_CHROMIUM, BROWSER_MODULES (folder with playwright-core and axe-core), DESK_PICTURES (where screenshots go),
 //   DESK_DOCS (where the pictures of docs/loop.md go; none without it),
 //   DESK_RELEASE, DESK_PHONE, DESK_PLAIN (releases that wait), DESK_OWN (one with a template)
 
@@ -13,13 +13,13 @@ import { createRequire } from "node:module";
 import path from "node:path";
 
 const { DESK_URL: url, DESK_PICTURES: pictures, DESK_RELEASE, DESK_PHONE, DESK_PLAIN, DESK_OWN } = process.env;
-const need = createRequire(path.join(process.env.DESK_MODULES, "here.js"));
+const need = createRequire(path.join(process.env.BROWSER_MODULES, "here.js"));
 const { chromium } = need("playwright-core");
 const axe = fs.readFileSync(need.resolve("axe-core/axe.min.js"), "utf8");
 const result = { done: [], axe: [], wide: [], errors: [], looked: 0 };
 const PATIENCE = 60000;
 
-const browser = await chromium.launch({ executablePath: process.env.DESK_CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
+const browser = await chromium.launch({ executablePath: process.env.BROWSER_CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
 
 const open = async (options = {}) => {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: "en-GB", timezoneId: "UTC", ...options });

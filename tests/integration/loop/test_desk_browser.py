@@ -1,41 +1,22 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The desk in a real Chromium, with axe on every page. It needs Chromium, Node.js and two packages:
-
-apt-get install chromium fonts-noto-cjk && npm install --prefix .lab/browser playwright-core axe-core
-"""
+"""The desk in a real Chromium, with axe on every page; tests/support/browser.py says what it needs."""
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import subprocess
 import time
 from pathlib import Path
 
 import desk_samples
-import pytest
 from apiserver import ApiServer
-from desk_rig import ROOT, Desk
+from browser import drive, needs_browser
+from desk_rig import Desk
 from loop_api import PEOPLE, Person
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-MODULES = ROOT / ".lab/browser"
 
-
-def missing() -> str:
-    """What is not installed."""
-    if CHROMIUM is None:
-        return "Chromium is not installed"
-    if shutil.which("node") is None:
-        return "Node.js is not installed"
-    packages = [name for name in ("playwright-core", "axe-core") if not (MODULES / "node_modules" / name).is_dir()]
-    return f"npm install --prefix .lab/browser {' '.join(packages)}" if packages else ""
-
-
-@pytest.mark.skipif(bool(missing()), reason=missing())
+@needs_browser
 def test_in_a_browser(api: ApiServer, people: dict[str, Person], ready, tmp_path: Path) -> None:
     desk = Desk(
         api, api.kubectl("create", "token", "desk", "-n", "loop").strip(), tmp_path, [one["name"] for one in PEOPLE]
@@ -66,21 +47,15 @@ def test_in_a_browser(api: ApiServer, people: dict[str, Person], ready, tmp_path
     own = checked("iris", 0.9, desk_samples.machines())
     try:
         desk.start()
-        environment = {
-            **os.environ,
-            "DESK_URL": f"http://127.0.0.1:{desk.port}",
-            "DESK_CHROMIUM": str(CHROMIUM),
-            "DESK_MODULES": str(MODULES),
-            "DESK_PICTURES": str(pictures),
+        result = drive(
+            Path(__file__).with_name("desk_browser.mjs"),
+            DESK_URL=f"http://127.0.0.1:{desk.port}",
+            DESK_PICTURES=str(pictures),
+            DESK_OWN=own,
             **dict(zip(("DESK_RELEASE", "DESK_PLAIN", "DESK_PHONE"), names)),
-            "DESK_OWN": own,
-        }
-        script = Path(__file__).with_name("desk_browser.mjs")
-        done = subprocess.run(["node", str(script)], env=environment, capture_output=True, text=True, check=False)
+        )
     finally:
         desk.stop()
-    assert done.returncode == 0, done.stderr[-3000:]
-    result = json.loads(done.stdout.splitlines()[-1])
     assert result["errors"] == []
     assert result["axe"] == []
     assert result["wide"] == []

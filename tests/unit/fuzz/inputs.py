@@ -88,7 +88,18 @@ API = {
     "/apis/apps/v1/deployments": {
         "items": [{"metadata": {"name": "d", "namespace": "b"}, "spec": {"replicas": 1}, "status": {}}]
     },
-}
+    "/api/v1/configmaps": {"items": [{"metadata": {
+        "name": "bramble-s", "labels": {"applyset.kubernetes.io/id": "i"},
+        "annotations": {"applyset.kubernetes.io/tooling": "bramble.kube/v1"}}}]},
+    "/api/v1/services": {"items": [{
+        "metadata": {"name": "s", "labels": {"applyset.kubernetes.io/part-of": "i"},
+                     "annotations": {"bramble.kube/path": "/p"}},
+        "spec": {"type": "LoadBalancer", "ports": [{"port": 80, "nodePort": 30080}]},
+        "status": {"loadBalancer": {"ingress": [{"ip": "192.168.13.50"}]}}}]},
+    "/apis/networking.k8s.io/v1/ingresses": {"items": [{
+        "metadata": {"name": "s", "labels": {"applyset.kubernetes.io/part-of": "i"}},
+        "spec": {"rules": [{"http": {"paths": [{"path": "/p"}]}}]}}]},
+}  # fmt: skip
 INDEX = {
     "token": "t0ken",  # the token service answers with the same
     "schemaVersion": 2,

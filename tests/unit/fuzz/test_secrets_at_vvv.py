@@ -67,7 +67,13 @@ SLIPS = {
 }
 
 
-EMPTY = ("/apis/apps/v1/daemonsets", "/apis/certificates.k8s.io/v1/certificatesigningrequests")
+EMPTY = (
+    "/api/v1/configmaps",
+    "/api/v1/services",
+    "/apis/apps/v1/daemonsets",
+    "/apis/certificates.k8s.io/v1/certificatesigningrequests",
+    "/apis/networking.k8s.io/v1/ingresses",
+)
 
 
 class Talkative(server.Server):

@@ -152,6 +152,7 @@ def test_each_way_in():
     ports = made(access="node_port")[1]["Service/public"]["spec"]
     assert ports["type"] == "NodePort"
     assert [port.get("nodePort") for port in ports["ports"]] == [None, 30088]
+    assert made(access="node_port")[1]["Service/public"]["metadata"]["annotations"] == {"bramble.kube/path": "/hub/"}
     assert made(access="load_balancer")[1]["Service/public"]["spec"]["type"] == "LoadBalancer"
     found = made(access="ingress", ingress_class="nginx")[1]
     assert found["Service/public"]["spec"]["type"] == "ClusterIP"

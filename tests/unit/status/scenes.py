@@ -185,6 +185,12 @@ def trouble(**changed) -> dict:
     }
 
 
+def workload(name: str, namespace: str, component: str = "", **changed) -> dict:
+    """A workload as cluster_status returns it, of a component's set."""
+    found = {"kind": "Deployment", "namespace": namespace, "name": name, "part_of": "", "set": f"id-{component}"}
+    return {**found, "wanted": 1, "ready": 1, **changed}
+
+
 class Sketch:
     """A scene that can be changed before it is looked at."""
 
@@ -204,6 +210,8 @@ class Sketch:
             "nodes": [node(name) for name in NAMES],
             "pods": [pod()],
             "workloads": [],
+            "sets": {},
+            "places": [],
             "tokens": [],
             "requests": [],
         }
@@ -213,6 +221,12 @@ class Sketch:
         self.cluster = {"reachable": False, "outcome": "silent", "said": f"{SERVER}: {said}", "server": SERVER}
         for name in NAMES:
             self.state[name]["api"] = {"outcome": "refused", "said": "connection refused"}
+
+    def install(self, *workloads: dict, **addresses: str) -> None:
+        """Components of this collection with their workloads and addresses."""
+        self.cluster["workloads"] += workloads
+        self.cluster["sets"] |= {found["set"]: found["set"].replace("id-", "bramble-") for found in workloads}
+        self.cluster["places"] += [{"set": f"id-{name}", "address": place} for name, place in addresses.items()]
 
     def scene(self) -> Scene:
         """Done."""

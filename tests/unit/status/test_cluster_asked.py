@@ -118,6 +118,69 @@ def test_the_mode_of_kube_proxy_is_read_from_its_configuration(data, mode) -> No
     assert (told["reachable"], told["proxy_mode"]) == (True, mode)
 
 
+def a_set(name: str, tooling: str = "bramble.kube/v1") -> dict:
+    """The parent of an apply set."""
+    labels = {"applyset.kubernetes.io/id": f"id-{name}"}
+    return {"metadata": {"name": name, "labels": labels, "annotations": {"applyset.kubernetes.io/tooling": tooling}}}
+
+
+def a_service(kind: str, *ports: dict, path: str = "", given: dict | None = None) -> dict:
+    """A Service of the set hub."""
+    meta = {"name": "proxy", "labels": {"applyset.kubernetes.io/part-of": "id-hub"}}
+    meta["annotations"] = {"bramble.kube/path": path} if path else {}
+    status = {"loadBalancer": {"ingress": [given]} if given else {}}
+    return {"metadata": meta, "spec": {"type": kind, "ports": list(ports)}, "status": status}
+
+
+class WithSets(Answers):
+    """Sets, and what leads to their members; only what has the asked label is told."""
+
+    def __init__(self, *services: dict, ingresses: tuple[dict, ...] = ()) -> None:
+        super().__init__()
+        member = "applyset.kubernetes.io/part-of"
+        self.lists = {
+            ("/api/v1/configmaps", "applyset.kubernetes.io/id"): [a_set("hub"), a_set("theirs", "kubectl/v1")],
+            ("/api/v1/services", member): list(services),
+            ("/apis/networking.k8s.io/v1/ingresses", member): list(ingresses),
+        }
+
+    def get(self, path: str, query: dict | None = None) -> dict:
+        found = self.lists.get((path, (query or {}).get("labelSelector")))
+        return super().get(path, query) if found is None else {"items": found}
+
+
+def test_a_workload_is_told_with_its_set_and_sets_of_other_tools_are_not() -> None:
+    assert cluster.ask(WithSets())["sets"] == {"id-hub": "hub"}
+    labelled = {"metadata": {"name": "hub", "labels": {"applyset.kubernetes.io/part-of": "id-hub"}}}
+    assert cluster.workload("Deployment", labelled)["set"] == "id-hub"
+
+
+NODE_PORTS = ({"port": 8443, "nodePort": 30443}, {"port": 80, "nodePort": 30088})
+
+
+@pytest.mark.parametrize(
+    ("service", "address"),
+    [
+        (a_service("NodePort", *NODE_PORTS), "http://192.168.13.8:30088/"),
+        (a_service("NodePort", *NODE_PORTS, path="/hub/"), "http://192.168.13.8:30088/hub/"),
+        (a_service("NodePort", {"port": 443, "nodePort": 30443}), "https://192.168.13.8:30443/"),
+        (a_service("LoadBalancer", *NODE_PORTS, given={"ip": "192.168.13.50"}), "http://192.168.13.50/"),
+        (a_service("LoadBalancer", {"port": 8080}, given={"hostname": "hub.home"}), "http://hub.home:8080/"),
+        (a_service("LoadBalancer", *NODE_PORTS), None),
+        (a_service("ClusterIP", {"port": 80}), None),
+    ],
+)
+def test_where_a_component_is_reached(service, address) -> None:
+    wanted = [{"set": "id-hub", "address": address}] if address else []
+    assert cluster.ask(WithSets(service))["places"] == wanted
+
+
+def test_what_an_ingress_leads_to_is_told_as_a_path() -> None:
+    rule = {"http": {"paths": [{"path": "/hub", "pathType": "Prefix"}]}}
+    ingress = {"metadata": {"labels": {"applyset.kubernetes.io/part-of": "id-hub"}}, "spec": {"rules": [rule]}}
+    assert cluster.ask(WithSets(ingresses=(ingress,)))["places"] == [{"set": "id-hub", "path": "/hub"}]
+
+
 def test_no_secret_of_a_token_is_kept() -> None:
     told = cluster.ask(Answers())
     assert told["tokens"] == [{"id": "abcdef", "expires": "2026-06-01T12:00:00Z", "description": "for tests"}]
