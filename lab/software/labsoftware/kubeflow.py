@@ -230,6 +230,7 @@ def _manifests_alone() -> list[Product]:
 
 # The release of the Helm chart that names the hub's and the notebook server's image, by what is in them.
 JUPYTERHUB_IMAGES = "4.4.0"
+NOTEBOOK_IMAGE = "quay.io/jupyter/scipy-notebook:2024-11-19"
 USERS = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
 JOVYAN = USERS + "jovyan:x:1000:1000:Default user:/home/jovyan:/bin/sh\n"
 PYTHON_LINKS = {f"/usr/bin/{name}": "python3.13" for name in ("python", "python3")}
@@ -250,12 +251,14 @@ def _jupyterhub() -> list[Product]:
     proxy = json.loads((NPM / "configurable-http-proxy/package.json").read_text(encoding="utf-8"))
     proxy_version = proxy["dependencies"]["configurable-http-proxy"]
 
-    def python_image(name: str, reference: str, layer: str, command: tuple[str, ...], workdir: str) -> Product:
+    def python_image(
+        name: str, reference: str, layers: tuple[str, ...], command: tuple[str, ...], workdir: str
+    ) -> Product:
         return image_product(
             Image(
                 name=name,
                 reference=reference,
-                bases=("layer-python", "layer-jupyterhub", layer),
+                bases=("layer-python", "layer-jupyterhub", *layers),
                 programs={},
                 texts={"/etc/passwd": JOVYAN},
                 links=PYTHON_LINKS,
@@ -271,17 +274,18 @@ def _jupyterhub() -> list[Product]:
         python_layer("layer-jupyterhub", "jupyterhub.txt", seconds=25),
         python_layer("layer-hub", "hub.txt", seconds=15),
         python_layer("layer-singleuser", "singleuser.txt", seconds=30),
+        python_layer("layer-scipy", "scipy.txt", seconds=30),
         python_image(
             "image-jupyterhub",
             f"quay.io/jupyterhub/k8s-hub:{JUPYTERHUB_IMAGES}",
-            "layer-hub",
+            ("layer-hub",),
             ("jupyterhub", "--config", "/usr/local/etc/jupyterhub/jupyterhub_config.py"),
             "/srv/jupyterhub",
         ),
         python_image(
             "image-notebook",
-            f"quay.io/jupyterhub/k8s-singleuser-sample:{JUPYTERHUB_IMAGES}",
-            "layer-singleuser",
+            NOTEBOOK_IMAGE,
+            ("layer-singleuser", "layer-scipy"),
             ("jupyterhub-singleuser",),
             "/home/jovyan",
         ),

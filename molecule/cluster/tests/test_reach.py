@@ -5,43 +5,23 @@
 
 from __future__ import annotations
 
-import http.cookiejar
 import json
-import urllib.error
-import urllib.parse
 import urllib.request
 
 import pytest
+from hub_visitor import Visitor
 from lab_cluster import Cluster
 
 CLUSTER = Cluster("cluster")
 MASTER = "http://192.168.15.7"
-HUB, MODELS = MASTER + ":30088/jupyterhub/hub", MASTER + ":30082/v2"
-
-
-def ask(request: urllib.request.Request | str, opener: urllib.request.OpenerDirector | None = None) -> tuple[int, str]:
-    """Status and text of an answer."""
-    try:
-        with (opener or urllib.request.build_opener()).open(request, timeout=30) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-
-
-def log_in(name: str, password: str) -> tuple[int, str]:
-    """What JupyterHub's form answers, in a browser of its own."""
-    cookies = http.cookiejar.CookieJar()
-    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(cookies))
-    assert ask(HUB + "/login", browser)[0] == 200
-    form = {"username": name, "password": password, "_xsrf": next(c.value for c in cookies if c.name == "_xsrf")}
-    return ask(urllib.request.Request(HUB + "/login", urllib.parse.urlencode(form).encode()), browser)
+HUB, MODELS = MASTER + ":30088/jupyterhub", MASTER + ":30082/v2"
 
 
 def test_nobody_unloads_the_model() -> None:
     for action in ("unload", "load"):
         request = urllib.request.Request(f"{MODELS}/repository/models/digits/{action}", b"", method="POST")
-        assert ask(request)[0] == 403
-    status, text = ask(MODELS + "/models/digits/ready")
+        assert Visitor().ask(request)[0] == 403
+    status, text = Visitor().ask(MODELS + "/models/digits/ready")
     assert (status, json.loads(text)["ready"]) == (200, True)
 
 
@@ -82,7 +62,7 @@ def test_a_server_whose_model_is_gone_is_started_again() -> None:
 
 
 def test_wrong_passwords_have_to_wait() -> None:
-    answers = [log_in("nobody", f"guess {number}") for number in range(9)]
+    answers = [Visitor().log_in(HUB, "nobody", f"guess {number}") for number in range(9)]
     assert {status for status, _text in answers[:5]} == {403}
     waits = [text for status, text in answers[5:] if status == 429]  # on a slow machine, a wait may end meanwhile
     assert waits and "Too many wrong passwords" in waits[0]

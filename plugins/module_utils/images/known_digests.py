@@ -103,9 +103,9 @@ DIGESTS: dict[str, str] = {
     "quay.io/jetstack/cert-manager-cainjector:v1.19.4": "",
     "quay.io/jetstack/cert-manager-controller:v1.19.4": "",
     "quay.io/jetstack/cert-manager-webhook:v1.19.4": "",
+    "quay.io/jupyter/scipy-notebook:2024-11-19": "",
     "quay.io/jupyterhub/configurable-http-proxy:5.2.0": "",
     "quay.io/jupyterhub/k8s-hub:4.4.0": "",
-    "quay.io/jupyterhub/k8s-singleuser-sample:4.4.0": "",
     "registry.k8s.io/jobset/jobset:v0.8.2": "sha256:a25804af6def03d794c218930176c5dac12b5de06a450e38b8a15143a6fd0071",
     "registry.k8s.io/metrics-server/metrics-server:v0.9.0": (
         "sha256:d9862115e7c7881280d3d75ca26bda8ffc0fc213315979575bf23ce9826205c0"

@@ -47,7 +47,7 @@ def programs_of(place: Workplace, server: dict[str, Any], namespace: str) -> lis
     return [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": one["metadata"]["name"]}, "data": one["data"]}
         for one in found
-        if one
+        if one and "data" in one
     ]
 
 

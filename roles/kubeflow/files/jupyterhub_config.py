@@ -15,6 +15,8 @@ from jupyterhub.utils import new_token
 from tornado.web import HTTPError
 
 HERE = Path(__file__).parent
+HOME = "/home/jovyan"
+FIRST_MODEL = "/srv/first-model"
 settings = json.loads((HERE / "settings.json").read_text())
 
 
@@ -132,10 +134,14 @@ c.KubeSpawner.http_timeout = 120
 c.KubeSpawner.cpu_guarantee = settings["notebook_cpu"]
 c.KubeSpawner.mem_guarantee = settings["notebook_memory"]
 c.KubeSpawner.mem_limit = settings["notebook_memory_limit"]
-# As the namespace's Pod Security level "restricted" wants it; no account of the cluster's.
+# As the namespace's Pod Security level "restricted" wants it
 c.KubeSpawner.uid = 1000
 c.KubeSpawner.fs_gid = 100
 c.KubeSpawner.automount_service_account_token = False
+if settings["model_url"]:
+    # An account that may hand over a model to the model server, and nothing else
+    c.KubeSpawner.service_account = "notebook"
+    c.KubeSpawner.automount_service_account_token = True
 c.KubeSpawner.container_security_context = {
     "runAsNonRoot": True,
     "capabilities": {"drop": ["ALL"]},
@@ -145,8 +151,19 @@ c.KubeSpawner.storage_pvc_ensure = True
 c.KubeSpawner.storage_capacity = settings["notebook_storage"]
 c.KubeSpawner.storage_access_modes = ["ReadWriteOnce"]
 c.KubeSpawner.storage_extra_labels = {"app.kubernetes.io/component": "singleuser-storage"}
-c.KubeSpawner.volumes = [{"name": "home", "persistentVolumeClaim": {"claimName": "{pvc_name}"}}]
-c.KubeSpawner.volume_mounts = [{"name": "home", "mountPath": "/home/jovyan"}]
+c.KubeSpawner.volumes = [
+    {"name": "home", "persistentVolumeClaim": {"claimName": "{pvc_name}"}},
+    {"name": "first-model", "configMap": {"name": "first-model"}},
+]
+c.KubeSpawner.volume_mounts = [
+    {"name": "home", "mountPath": HOME},
+    {"name": "first-model", "mountPath": FIRST_MODEL, "readOnly": True},
+]
+# The notebook to begin with comes into each home once, so that who deletes it does not get it again. A full home must
+# not end the server.
+COPY = f"cd {HOME}; [ -e .first-model ] || {{ cp -n {FIRST_MODEL}/first-model.ipynb . && touch .first-model; }} || true"
+c.KubeSpawner.lifecycle_hooks = {"postStart": {"exec": {"command": ["sh", "-c", COPY]}}}
+c.KubeSpawner.environment = {"PYTHONPATH": FIRST_MODEL, "MODEL_URL": settings["model_url"]}
 
 # Servers that nobody has used for a while are stopped, so that their memory is free; files stay.
 c.JupyterHub.services = [

@@ -11,7 +11,10 @@ from __future__ import annotations
 import json
 import re
 import runpy
+import sys
+from pathlib import Path
 
+HANDED_OVER = Path("/handed-over")  # see model_server_handed_over.py
 READ = ("GET", "HEAD")
 # V1: https://kserve.github.io/website/docs/concepts/architecture/data-plane/v1-protocol, V2 likewise; {model} as there
 INFERENCE = re.compile(r"/v1/models/[^/]+:(predict|explain)|/v2/models/[^/]+(/versions/[^/]+)?/infer")
@@ -55,4 +58,6 @@ if __name__ == "__main__":
 
     answer_text()
     app.add_middleware(ReadsAndInference)
+    if (HANDED_OVER / "model.joblib").exists():
+        sys.argv.append(f"--model_dir={HANDED_OVER}")  # the last one counts
     runpy.run_module("sklearnserver", run_name="__main__", alter_sys=True)

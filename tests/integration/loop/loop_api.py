@@ -5,17 +5,16 @@
 
 from __future__ import annotations
 
-import functools
 import http.client
 import itertools
 import json
 import ssl
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import rendering
 import yaml
 from apiserver import ApiServer
 
@@ -124,31 +123,9 @@ def decision(by: str, verdict: str = "approved", **more: Any) -> dict[str, Any]:
     return {"verdict": verdict, "by": by, "reason": "the threes are fine", "at": "2026-01-02T03:04:05Z", **more}
 
 
-#: In a process of its own, which has looked for no plugins yet.
-RENDER = """
-import json, pathlib, sys
-from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
-from ansible.template import Templar, trust_as_template
-collections, template, variables = sys.argv[1:]
-init_plugin_loader([collections])
-text = trust_as_template(pathlib.Path(template).read_text())
-print(Templar(DataLoader(), variables=json.loads(variables)).template(text))
-"""
-
-
-@functools.cache
-def _rendered(variables: str) -> str:
-    """The role's template, as Ansible renders it with these variables (JSON)."""
-    template = ROOT / "roles/loop/templates/rules.yaml.j2"
-    command = [sys.executable, "-c", RENDER, str(ROOT / ".lab/collections"), str(template), variables]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
 def rendered(people: list[dict[str, Any]], models: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The objects of the role's template."""
-    found = _rendered(json.dumps({"people": people, "loop_models": models}))
-    return [document for document in yaml.safe_load_all(found) if document]
+    return rendering.objects("loop", "rules.yaml.j2", {"people": people, "loop_models": models})
 
 
 def rules(people: list[dict[str, Any]] | None = None, models: list[dict[str, Any]] | None = None) -> list[Any]:

@@ -31,7 +31,7 @@ def hub(tmp_path, monkeypatch):
     shutil.copy(FILES / "jupyterhub_config.py", tmp_path)
     names = (
         *("base_url", "database", "idle_seconds", "namespace", "notebook_cpu", "notebook_image", "notebook_memory"),
-        *("notebook_memory_limit", "notebook_storage", "start_timeout"),
+        *("notebook_memory_limit", "notebook_storage", "model_url", "start_timeout"),
     )
     (tmp_path / "settings.json").write_text(json.dumps({**dict.fromkeys(names, ""), "users": ["ada", "grace"]}))
     for folder in ("secrets", "passwords"):
@@ -129,3 +129,15 @@ def test_made_up_names_share_one_count_and_memory_is_bounded(login, hub, clock):
     for number in range(3000):
         brake.failed("ada", f"10.0.{number // 250}.{number % 250}")
     assert len(brake.wrong) == brake.REMEMBERED
+
+
+@pytest.mark.parametrize("url", ["", "http://model-server.model-server/v2/models/digits"])
+def test_a_notebook_has_an_account_only_where_there_is_a_model_server(hub, tmp_path, url):
+    settings = json.loads((tmp_path / "settings.json").read_text())
+    (tmp_path / "settings.json").write_text(json.dumps({**settings, "model_url": url}))
+    spawner = SimpleNamespace()
+    defined = {"get_config": lambda: MagicMock(KubeSpawner=spawner), "__file__": str(tmp_path / "jupyterhub_config.py")}
+    exec(compile((tmp_path / "jupyterhub_config.py").read_text(), "jupyterhub_config.py", "exec"), defined)
+    assert getattr(spawner, "service_account", "") == ("notebook" if url else "")
+    assert spawner.automount_service_account_token is bool(url)
+    assert spawner.environment["MODEL_URL"] == url

@@ -59,9 +59,12 @@ def test_the_copy_of_a_model_server_finds_its_programs_in_its_own_namespace():
     class Place:
         def read(self, kind, name, namespace):
             assert (kind, namespace) == ("ConfigMap", "model-server")
-            return {"metadata": {"name": name, "namespace": namespace, "uid": "1"}, "data": {"a.py": "pass"}}
+            holds = {"data": {"a.py": "pass"}} if name == "programs" else {}
+            return {"metadata": {"name": name, "namespace": namespace, "uid": "1"}, **holds}
 
-    volumes = [{"name": "code", "configMap": {"name": "programs"}}, {"name": "m", "persistentVolumeClaim": {}}]
+    # Nobody has handed over a model, or somebody has: the copy has a model of its own.
+    given = [{"name": name, "configMap": {"name": name}} for name in ("programs", "model")]
+    volumes = [*given, {"name": "m", "persistentVolumeClaim": {}}]
     server = {"spec": {"template": {"spec": {"volumes": volumes}}}}
     made = serving.programs_of(Place(), server, "model-server")
     metadata = {"name": "programs"}
