@@ -57,6 +57,10 @@ bench: setup-dev ## ratios beside the alternatives, in one run
 tables: setup-dev ## write the tables of docs/ that are made from the code
 	@python tools/tables
 
+.PHONY: docs
+docs: setup-dev ## the documentation as a site, below .lab/docs/site
+	@python tools/docs
+
 .PHONY: build
 build: setup-dev ## the collection as an archive for ansible-galaxy
 	@ansible-galaxy collection build --force --output-path .lab/dist

@@ -1,15 +1,22 @@
-"""Every link in the documentation leads somewhere, and docs/README.md names every page."""
+"""Every link and picture in the documentation is there, on the site too, and docs/README.md names every page."""
 
 from __future__ import annotations
 
+import importlib.machinery
+import importlib.util
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
+    *DOCS.glob("*.md"),
+    *ROOT.glob("roles/*/README.md"),
+]
 FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
@@ -43,7 +50,7 @@ def problems(page: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", sorted(PAGES), ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page: Path) -> None:
     assert problems(page) == []
 
@@ -59,3 +66,42 @@ def test_a_wrong_link_is_found(tmp_path: Path) -> None:
 def test_the_index_names_every_page() -> None:
     named = set(LINK.findall(prose(DOCS / "README.md")))
     assert {page.name for page in DOCS.glob("*.md")} - {"README.md"} - named == set()
+
+
+@pytest.fixture(scope="module")
+def site() -> ModuleType:
+    """The program that builds the site."""
+    loader = importlib.machinery.SourceFileLoader("docs_tool", str(ROOT / "tools/docs"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("docs_tool", loader))
+    loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("link", "on_the_site"),
+    [
+        ("push.md#wait", "push.md#wait"),
+        ("#a-heading", "#a-heading"),
+        ("https://kubernetes.io/docs", "https://kubernetes.io/docs"),
+        ("pictures/loop-list.png", "pictures/loop-list.png"),
+        ("README.md", "index.md"),
+        (
+            "../README.md#which-versions",
+            "https://github.com/bramble-kube/bramble.kube/blob/main/README.md#which-versions",
+        ),
+        ("../roles/base", "https://github.com/bramble-kube/bramble.kube/blob/main/roles/base"),
+    ],
+)
+def test_where_a_link_leads_on_the_site(site: ModuleType, link: str, on_the_site: str) -> None:
+    assert site.site_link(link, DOCS / "push.md") == on_the_site
+
+
+def test_blocks_of_code_are_on_the_site_as_they_are(site: ModuleType, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("[a](#b)\n```console\n$ cat [x](../y)\n```\n[c](#d)\n")
+    assert site.site_text(page) == page.read_text()
+
+
+def test_every_page_is_in_the_sites_menu(site: ModuleType) -> None:
+    menu = site.index_text(DOCS / "README.md").partition(":caption: Guides")[2].partition("```")[0].split()
+    assert sorted(menu) == sorted({page.stem for page in DOCS.glob("*.md")} - {"README"})

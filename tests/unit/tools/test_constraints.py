@@ -31,8 +31,9 @@ def name_of(requirement: Requirement) -> str:
     return re.sub(r"[-_.]+", "-", requirement.name).lower()
 
 
-def test_each_package_has_one_version_and_checksums() -> None:
-    for requirement, hashes in locked():
+@pytest.mark.parametrize("name", ["constraints.txt", "constraints-docs.txt"])
+def test_each_package_has_one_version_and_checksums(name: str) -> None:
+    for requirement, hashes in locked(name):
         assert re.fullmatch(r"==[^,*]+", str(requirement.specifier)), requirement
         assert hashes, requirement
         assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", hash_) for hash_ in hashes), requirement
@@ -63,3 +64,10 @@ def test_what_runs_the_playbooks_is_a_part_of_it() -> None:
     assert {name: whole.get(name) for name in part} == part, "run tools/lock"
     assert {name_of(wanted) for wanted in requirements("requirements.txt", "requirements-run.txt")} <= set(part)
     assert not set(part) & {"pytest", "ruff", "molecule", "ansible-lint"}
+
+
+def test_what_builds_the_site_lies_beside_it() -> None:
+    whole = {name_of(entry) for entry, _hashes in locked()}
+    beside = {name_of(entry) for entry, _hashes in locked("constraints-docs.txt")}
+    assert {name_of(wanted) for wanted in requirements("requirements-docs.txt")} <= beside, "run tools/lock"
+    assert not whole & beside, "run tools/lock"
