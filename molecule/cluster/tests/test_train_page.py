@@ -1,0 +1,48 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""docs/train.md as it stands there, typed on the laptop."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+
+import pytest
+from lab_cluster import CACHE, Cluster
+from page_blocks import Block, blocks, typed
+
+CLUSTER = Cluster("cluster")
+TRAINJOB, TFJOB = [block for block in blocks("console") if block.page == "docs/train.md"]
+
+
+def type_in(block: Block) -> str:
+    """What is printed when somebody types all of a block."""
+    done = subprocess.run(
+        ["bash", "-e"],
+        input="".join(typed(block)),
+        env={**os.environ, "PATH": f"{CACHE / 'bin'}:{os.environ['PATH']}", "KUBECONFIG": str(CLUSTER.kubeconfig)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=1200,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(autouse=True)
+def away():
+    """What the page makes goes again."""
+    yield
+    CLUSTER.kubectl("delete", "trainjobs,trainingruntimes,tfjobs", "--all", "--namespace=default")
+
+
+def test_a_trainjob_tells_its_three_pods_who_they_are() -> None:
+    printed = type_in(TRAINJOB)
+    assert sorted(re.findall(r"^(\d) \d+\.\d+\.\d+$", printed, re.MULTILINE)) == ["0", "1", "2"], printed
+
+
+def test_a_tfjob_succeeds() -> None:
+    assert "tfjob.kubeflow.org/hello condition met" in type_in(TFJOB)
