@@ -7,8 +7,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from typing import Any
 
 from ..common.errors import BrambleError
 from ..common.redact import foreign, foreign_values
@@ -66,13 +65,18 @@ class Slips:
     def __init__(self) -> None:
         self._sentences: list[str] = []
 
-    @contextlib.contextmanager
-    def noted(self) -> Iterator[None]:
-        """A block whose ManifestError is told later, together with the others."""
-        try:
-            yield
-        except ManifestError as error:
+    def noted(self) -> Slips:
+        """For a block whose ManifestError is told later, together with the others."""
+        return self
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: Any, error: BaseException | None, _traceback: Any) -> bool:
+        if isinstance(error, ManifestError):
             self._sentences.append(str(error))
+            return True
+        return False
 
     def tell(self) -> None:
         """Raise what was noted, if anything was."""

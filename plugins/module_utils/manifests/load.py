@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..common import checksum_file
+from ..common.uncollected import uncollected
 from .errors import ManifestError, Slips
 from .yamltext import INT64, documents
 
@@ -82,6 +83,7 @@ class Item:
         return (self.group, self.kind, self.namespace, self.name)
 
 
+@uncollected()
 def load(
     src: Iterable[Any], definition: Any, validate_certs: bool = True, if_wanted: str = "", verified: bool = False
 ) -> list[Item]:
@@ -269,6 +271,7 @@ def _check_form(document: Any, where: str) -> None:
 
 
 _PLACEHOLDER = re.compile(r"\$[({]|\{\{")
+_WRONG = re.compile(r"[%/]")
 
 
 def _name_fault(name: str) -> str:
@@ -277,8 +280,8 @@ def _name_fault(name: str) -> str:
         return "a placeholder that nothing filled in; write the name itself"
     if name in (".", ".."):
         return "which no object can have"
-    wrong = next((char for char in name if char in "%/"), "")
-    return f"and no name can contain {wrong}; remove it" if wrong else ""
+    wrong = _WRONG.search(name)
+    return f"and no name can contain {wrong.group()}; remove it" if wrong else ""
 
 
 def what(value: Any) -> str:

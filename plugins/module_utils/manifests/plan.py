@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..common.uncollected import uncollected
 from . import clientside, compare, order, prune, takeover
 from . import existing as living
 from . import transform as shape
@@ -84,6 +85,7 @@ class Plan:
         """A GET with retries."""
         return get(self.client, path, query, accept, self.options.timeout)
 
+    @uncollected()
     def make(self) -> None:
         """Find out everything.
 

@@ -1,0 +1,36 @@
+"""Garbage is searched for again afterwards, whatever happened."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from ansible_collections.bramble.kube.plugins.module_utils.common.uncollected import uncollected
+
+
+@pytest.fixture(autouse=True)
+def _as_before():
+    yield
+    gc.enable()
+
+
+@uncollected()
+def inside(fail: bool) -> bool:
+    if fail:
+        raise KeyError
+    return gc.isenabled()
+
+
+def test_off_inside_and_on_again_afterwards():
+    gc.enable()
+    assert inside(fail=False) is False and gc.isenabled()
+    with pytest.raises(KeyError):
+        inside(fail=True)
+    assert gc.isenabled()
+
+
+def test_off_stays_off():
+    gc.disable()
+    inside(fail=False)
+    assert not gc.isenabled()
