@@ -125,6 +125,21 @@ class Cluster:
         """What kubectl printed; a test fails with its error."""
         return self._run(*arguments, given=given, check=check).stdout
 
+    def typed(self, text: str) -> str:
+        """What is printed when this is typed into bash, with the lab's kubectl; every command must succeed."""
+        path = f"{CACHE / 'bin'}:{os.environ['PATH']}"
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", text],
+            stdin=subprocess.DEVNULL,
+            env=environment(PATH=path, KUBECONFIG=str(self.kubeconfig)),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=1200,
+        )
+        assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
     def warnings(self, *arguments: str) -> list[str]:
         """What the API server warned of when kubectl asked it this."""
         lines = self._run(*arguments, given=None, check=True).stderr.splitlines()
