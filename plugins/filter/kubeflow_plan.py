@@ -52,6 +52,10 @@ options:
     description: Parameters of components that are rendered with ksonnet, by component.
     type: dict
     default: {}
+  proven:
+    description: Whether components come in the versions that this collection's tests run, where those are others.
+    type: bool
+    default: false
 seealso:
   - module: bramble.kube.kubeflow_push
 """
@@ -88,10 +92,11 @@ def kubeflow_plan(
     cache="",
     heritage="successors",
     ksonnet_params=None,
+    proven=False,
 ):
     """See DOCUMENTATION."""
     try:
-        known = with_params(settled(load(catalogue, extra or []), heritage), ksonnet_params or {})
+        known = with_params(settled(load(catalogue, extra or [], proven=proven), heritage), ksonnet_params or {})
         return plan(choose(known, value, provided or []), base, cache)
     except (CatalogueError, ValueError) as error:
         raise AnsibleFilterError(str(error)) from error

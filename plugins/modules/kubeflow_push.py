@@ -31,6 +31,10 @@ options:
     type: list
     elements: raw
     default: []
+  proven:
+    description: Whether components come in the versions that this collection's tests run, where those are others.
+    type: bool
+    default: false
   components:
     description:
       - Names of components, or dictionaries with C(name), C(state) (V(present), V(absent)) and C(data) (V(keep),

@@ -35,8 +35,14 @@ PAGES = {
         "lookups": lambda: reference.plugins(ROOT, "lookup"),
         "roles": lambda: reference.roles(ROOT),
     },
-    "catalogue.md": {"digests": lambda: digests.table(digests.own_images(ROOT / "roles"))},
-    "what-runs.md": {"components": lambda: what_runs.whole_catalogue(ROOT / "roles")},
+    "catalogue.md": {
+        "pins": lambda: what_runs.pins(ROOT / "roles"),
+        "digests": lambda: digests.table(digests.own_images(ROOT / "roles")),
+    },
+    "what-runs.md": {
+        "components": lambda: what_runs.whole_catalogue(ROOT / "roles"),
+        "pins": lambda: what_runs.pins(ROOT / "roles"),
+    },
 }
 
 

@@ -13,6 +13,7 @@ import yaml
 
 from ansible_collections.bramble.kube.plugins.module_utils.images.known_digests import DIGESTS
 from ansible_collections.bramble.kube.plugins.module_utils.images.reference import parse
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.catalogue import pinned
 
 
 def own_images(roles: Path) -> dict[str, list[str]]:
@@ -23,15 +24,17 @@ def own_images(roles: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
 
     def add(image: str, who: str) -> None:
-        found.setdefault(str(parse(image)), []).append(who)
+        names = found.setdefault(str(parse(image)), [])
+        names += [who] if who not in names else []
 
     for defaults in sorted(roles.glob("*/defaults/main.yml")):
         for name, value in (yaml.safe_load(defaults.read_text()) or {}).items():
             if name.endswith("_image"):
                 add(value, name)
     for entry in yaml.safe_load((roles / "kubeflow/vars/main/catalogue.yml").read_text())["kubeflow_catalogue"]:
-        for image in entry.get("images", ()):
-            add(image["image"], entry["name"])
+        for proven in (False, True):
+            for image in pinned(entry, proven).get("images", ()):
+                add(image["image"], entry["name"])
     return dict(sorted(found.items()))
 
 

@@ -94,6 +94,20 @@ def whole_catalogue(roles: Path) -> str:
     return "\n".join(table(catalogue, {"the default": defaults["kubeflow_components"], "all of them": list(catalogue)}))
 
 
+def pins(roles: Path) -> str:
+    """The table of versions: for Pis, as the tests have it, and what differs where those are two."""
+    lines = ["| component | for Pis | in our tests | what is new in the one for Pis |", "|---|---|---|---|"]
+    for entry in yaml.safe_load((roles / "kubeflow/vars/main/catalogue.yml").read_text())["kubeflow_catalogue"]:
+        tag, lab = entry["source"].get("tag"), entry.get("lab")
+        if not tag:
+            continue
+        tested = lab["source"]["tag"] if lab else "the same"
+        seen = "" if entry["proof"] == "runs" else ", manifests only"
+        cells = (f"`{entry['name']}`", tag, tested + seen, "; ".join(lab["differs"]) if lab else "")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def table(catalogue: Mapping[str, Component], sets: Mapping[str, Sequence[str]]) -> list[str]:
     """The lines of a table in Markdown: components, and sets of them, by memory the least number of Pis that run them.
 

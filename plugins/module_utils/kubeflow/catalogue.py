@@ -26,6 +26,9 @@ PROOFS = (RUNS, RENDERED, UNTESTED)
 #: Kubernetes' Pod Security levels, strictest first.
 POD_SECURITY = ("restricted", "baseline", "privileged")
 
+#: What an entry may say differently of the version that the tests run; "differs" is for people.
+IN_LAB = ("source", "images", "crds", "workloads", "small", "differs")
+
 _NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _NAME_RIGHT = "lower-case letters, digits and dashes"
 _SHA256 = r"[0-9a-f]{64}"
@@ -219,9 +222,32 @@ class Component:
     heritage: tuple[Old, ...] = ()
 
 
-def load(*lists: object) -> dict[str, Component]:
+def retagged(value: Any, old: str, new: str) -> Any:
+    """What an entry says, with another tag wherever it names its own, as in images and a kustomization."""
+    if isinstance(value, Mapping):
+        return {key: retagged(inner, old, new) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [retagged(inner, old, new) for inner in value]
+    return value.replace(old, new) if isinstance(value, str) else value
+
+
+def pinned(entry: Mapping[str, Any], proven: bool) -> Mapping[str, Any]:
+    """An entry in one of its two versions: the one for Pis, or the one that the tests run (its field ``lab``)."""
+    own = {key: value for key, value in entry.items() if key != "lab"}
+    lab, source = entry.get("lab"), entry.get("source")
+    if not proven or not isinstance(lab, Mapping) or not isinstance(source, Mapping):
+        return own
+    other = lab.get("source") if isinstance(lab.get("source"), Mapping) else {}
+    if source.get("tag") and other.get("tag"):
+        own = retagged(own, str(source["tag"]), str(other["tag"]))
+    differing = {key: value for key, value in lab.items() if key not in ("source", "differs")}
+    return {**own, **differing, "source": {**own["source"], **other}}
+
+
+def load(*lists: object, proven: bool = False) -> dict[str, Component]:
     """Read lists of entries; one of a later list stands in for an earlier one of the same name.
 
+    :param proven: whether each comes in the version that the tests run, where that is another one.
     :raises CatalogueError: naming every entry and field that is wrong.
     """
     problems: list[str] = []
@@ -234,7 +260,10 @@ def load(*lists: object) -> dict[str, Component]:
             if not isinstance(entry, Mapping):
                 problems.append(f"catalogue entry number {number + 1}: it is not a mapping of fields.")
                 continue
-            component = _entry(number, entry, problems)
+            _check_lab(entry, problems)
+            component = _entry(number, pinned(entry, proven), problems)
+            if not proven and not problems and "lab" in entry:
+                _entry(number, pinned(entry, True), problems)
             if component.name in names:
                 problems.append(f"catalogue entry {component.name}: name is there twice.")
             names.add(component.name)
@@ -244,6 +273,17 @@ def load(*lists: object) -> dict[str, Component]:
     if problems:
         raise CatalogueError("\n".join(problems))
     return found
+
+
+def _check_lab(entry: Mapping[str, Any], problems: list[str]) -> None:
+    """Note what the field ``lab`` cannot have; its fields are then checked as those of the entry."""
+    place, lab = f"catalogue entry {entry.get('name')}: lab", entry.get("lab", {})
+    if not isinstance(lab, Mapping):
+        problems.append(f"{place} is {lab!r}; it must be a mapping.")
+    else:
+        problems += [
+            f"{place}.{key} is not a field here; there are {', '.join(IN_LAB)}." for key in lab if key not in IN_LAB
+        ]
 
 
 def _check_needs(found: Mapping[str, Component], problems: list[str]) -> None:

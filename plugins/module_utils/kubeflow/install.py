@@ -269,6 +269,7 @@ class Delivery:
     def _push(self, component: Prepared) -> Row:
         apply_set = apply_set_of(component.name)
         options = self._options(
+            recreate=True,  # a newer release may select its Pods by other labels, which a Deployment cannot
             namespace=component.component.namespace,
             apply_set=apply_set.name,
             apply_set_namespace=apply_set.namespace,

@@ -15,6 +15,7 @@ ARGUMENT_SPEC: dict[str, Any] = dict(
     AUTH_OPTIONS,
     catalogue={"type": "list", "elements": "raw", "required": True},
     catalogue_extra={"type": "list", "elements": "raw", "default": []},
+    proven={"type": "bool", "default": False},
     components={"type": "list", "elements": "raw", "required": True},
     provided={"type": "list", "elements": "str", "default": []},
     heritage={"type": "str", "choices": ["successors", "as_is"], "default": "successors"},

@@ -64,7 +64,9 @@ class _Run:
 
     def run(self) -> tuple[bool, dict[str, Any]]:
         params = self.params
-        catalogue = settled(load_catalogue(params["catalogue"], params["catalogue_extra"]), params["heritage"])
+        catalogue = settled(
+            load_catalogue(params["catalogue"], params["catalogue_extra"], proven=params["proven"]), params["heritage"]
+        )
         chosen = choose(catalogue, params["components"], params["provided"])
         settings = Settings(
             small=params["small"],

@@ -23,8 +23,6 @@ CACHE = Path(
 )
 # Components that only show their manifests, and whose archives can be made of their Go modules
 MODULES = ("katib", "argo-workflows")
-# What others need is not installed: nothing here runs.
-PROVIDED = ["local-path", "cert-manager", "argo-workflows"]
 REGISTRIES = ("docker.io", "gcr.io", "ghcr.io", "nvcr.io", "quay.io", "registry.k8s.io")
 
 
@@ -85,7 +83,10 @@ def ask(images: list[str], platforms: list[str], registry: str) -> dict:
 
 def test_every_image_is_asked_for_and_what_the_lab_runs_is_there_for_its_nodes(registry):
     """What the lab does not run its registry has not, and then the image's own is asked, if it can be reached."""
-    images = {image["image"]: entry["proof"] for entry in entries() for image in entry["images"]}
+    sys.path.insert(0, str(ROOT / ".lab/collections"))
+    from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.catalogue import pinned
+
+    images = {image["image"]: entry["proof"] for entry in entries() for image in pinned(entry, True)["images"]}
     assert len(images) >= 80
     told = {row["image"]: row for row in ask(list(images), ["linux/amd64"], registry)["images"]}
     assert set(told) == set(images)
@@ -103,35 +104,42 @@ def test_the_entries_say_what_the_manifests_of_their_releases_say():
     assert done.returncode == 0, done.stdout + done.stderr
     for entry in entries():
         if entry["engine"] == "kustomize" and entry["proof"] == "runs":
-            assert f"{entry['name']}: as its manifests say" in done.stdout
+            tag = entry.get("lab", entry)["source"]["tag"]
+            assert f"{entry['name']} {tag}: as its manifests say" in done.stdout
 
 
-@pytest.mark.parametrize("name", [entry["name"] for entry in entries() if entry["proof"] == "rendered"])
-def test_components_that_the_lab_cannot_run_are_accepted_by_a_real_api_server(api, install, name):
+def pins() -> Iterator[tuple[str, bool]]:
+    """All versions that are never run here: the component's name, and whether it is the one that the tests have."""
+    for entry in entries():
+        if entry["proof"] == "rendered":
+            yield entry["name"], True
+        if "lab" in entry:
+            yield entry["name"], False
+
+
+@pytest.mark.parametrize(("name", "proven"), list(pins()))
+def test_components_that_the_lab_cannot_run_are_accepted_by_a_real_api_server(api, tmp_path, name, proven):
     """Their manifests are built as on a Pi, and every object is shown to the server, which keeps none (dry-run).
 
     The archives of some are no Go modules: KUBEFLOW_RELEASES names a folder with them under GitHub's paths.
     """
-    from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.catalogue import load
+    from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.catalogue import load, pinned
 
     loader = importlib.machinery.SourceFileLoader("catalogue_tool", str(ROOT / "tools/catalogue"))
     tool = importlib.util.module_from_spec(importlib.util.spec_from_loader("catalogue_tool", loader))
     loader.exec_module(tool)
-    component = load(entries())[name]
+    component = load(entries(), proven=proven)[name]
     if component.engine != "kustomize":
         pytest.skip("its manifests are this collection's own, or see test_heritage.py")
     archive = Path(component.source.address(str(CACHE / "served/www")))
-    if name not in MODULES:
+    if name not in MODULES or not proven:
         archive = Path(component.source.address(os.environ.get("KUBEFLOW_RELEASES", "/nowhere")))
         if not archive.exists():
             pytest.skip(f"KUBEFLOW_RELEASES names no folder with {component.source.repository}'s archive")
     assert archive.exists(), f"{archive} is missing: build the lab's software first (make lab)"
-    objects = tool.built(component, archive, str(CACHE / "bin/kubectl"))
-    # In a namespace that is not there the server would look no further.
-    if not api.kubectl("get", "namespace", component.namespace, "--ignore-not-found"):
-        api.kubectl("create", "namespace", component.namespace)
-    manifests = {name: {"text": yaml.safe_dump_all(objects)}}
-    result = install(entries(), [name], check=True, manifests=manifests, provided=PROVIDED, force=True)
+    objects = tool.built(component, archive.read_bytes(), str(CACHE / "bin/kubectl"))
+    catalogue = [pinned(entry, proven) for entry in entries()]
+    result = tool.rehearse.shown_to(api, component, catalogue, objects, tmp_path)
     assert not result["failed"], result["msg"]
     row = next(row for row in result["components"] if row["name"] == name)
     assert row["counts"]["created"] >= len(objects) - 1

@@ -116,6 +116,21 @@ def test_a_changed_object_is_pushed_and_one_that_left_the_manifests_goes(api, in
     assert exists(api, "deployment", "one", parts.space)
 
 
+def test_a_newer_release_that_selects_its_pods_by_other_labels_takes_the_place_of_the_old_one(api, install, parts):
+    """A Deployment's selector cannot be changed; JobSet has another one since 0.9."""
+    name = parts.add("app", deployment("one"), claim("data"))
+    install(parts.entries, [name], manifests=parts.manifests)
+    newer = deployment("one")
+    newer["spec"]["selector"]["matchLabels"] = newer["spec"]["template"]["metadata"]["labels"] = {"app": "renamed"}
+    parts.manifests[name] = {"text": yaml.safe_dump_all([newer, claim("data")])}
+    result = install(parts.entries, [name], manifests=parts.manifests)
+    assert not result["failed"], result["msg"]
+    assert actions(result) == {name: "changed"}
+    found = json.loads(api.kubectl("get", "deployment", "one", f"--namespace={parts.space}", "--output=json"))
+    assert found["spec"]["selector"] == {"matchLabels": {"app": "renamed"}}
+    assert exists(api, "pvc", "data", parts.space)
+
+
 def test_removal_takes_what_it_put_there_and_nothing_else(api, install, parts):
     group = f"{parts.space}.example"
     app = parts.add("app", definition("wheels", group), deployment("app"), claim("data"))

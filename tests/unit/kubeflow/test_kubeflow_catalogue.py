@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -180,8 +181,46 @@ def test_a_users_entry_stands_in_for_one_of_the_same_name_and_twice_in_one_list_
         load([ENTRY, ENTRY])
 
 
+TWO_PINS = {
+    **ENTRY,
+    "lab": {
+        "source": {"tag": "v0.18.0", "sha256": "1" * 64},
+        "crds": ["trials.kubeflow.org"],
+        "differs": ["CRD trials.kubeflow.org is gone"],
+    },
+}
+
+
+def test_an_entry_may_have_a_second_version_that_the_tests_run():
+    pis, proven = load([TWO_PINS])["katib"], load([TWO_PINS], proven=True)["katib"]
+    assert (pis.source.tag, proven.source.tag) == ("v0.19.0", "v0.18.0")
+    assert (pis.crds, proven.crds) == (("experiments.kubeflow.org",), ("trials.kubeflow.org",))
+    assert proven.source.sha256 == "1" * 64
+    assert proven.source.repository == pis.source.repository
+    assert proven.images[0].image == "ghcr.io/kubeflow/katib/katib-controller:v0.18.0"
+    assert load([ENTRY], proven=True)["katib"] == pis
+
+
+@pytest.mark.parametrize(
+    ("lab", "sentence"),
+    [
+        ("v0.18.0", "catalogue entry katib: lab is 'v0.18.0'; it must be a mapping."),
+        (
+            {"tag": "v1"},
+            "catalogue entry katib: lab.tag is not a field here; there are source, images, crds",
+        ),
+        ({"crds": ["x"]}, "catalogue entry katib: crds has 'x'"),
+        ({"source": {"sha256": "1"}}, "source.sha256 is '1'; it must be 64 hexadecimal digits"),
+    ],
+)
+def test_a_mistake_in_the_second_version_is_reported_whichever_is_installed(lab, sentence):
+    for proven in (False, True):
+        with pytest.raises(CatalogueError, match=re.escape(sentence)):
+            load([{**ENTRY, "lab": lab}], proven=proven)
+
+
 def test_the_collections_own_catalogue_is_right():
     root = Path(__file__).resolve().parents[3]
     entries = yaml.safe_load((root / "roles/kubeflow/vars/main/catalogue.yml").read_text())["kubeflow_catalogue"]
-    catalogue = load(entries)
-    assert list(catalogue) == [entry["name"] for entry in entries]
+    for proven in (False, True):
+        assert list(load(entries, proven=proven)) == [entry["name"] for entry in entries]
