@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -108,6 +109,48 @@ def test_the_entries_say_what_the_manifests_of_their_releases_say():
             assert f"{entry['name']} {tag}: as its manifests say" in done.stdout
 
 
+def catalogue_tool() -> Any:
+    """tools/catalogue as a module."""
+    loader = importlib.machinery.SourceFileLoader("catalogue_tool", str(ROOT / "tools/catalogue"))
+    tool = importlib.util.module_from_spec(importlib.util.spec_from_loader("catalogue_tool", loader))
+    loader.exec_module(tool)
+    return tool
+
+
+def test_another_version_is_shown_before_the_entry_is_changed(monkeypatch, tmp_path, capsys):
+    """Katib's archive once more, as a newer one that has another flag, selects by other labels, and lacks a CRD."""
+    tool = catalogue_tool()
+    katib = next(entry for entry in entries() if entry["name"] == "katib")
+    old = CACHE / "served/www/kubeflow/katib/archive/refs/tags/v0.19.0.tar.gz"
+    for tag in ("v0.19.0", "v0.99.0"):
+        place = tmp_path / f"kubeflow/katib/archive/refs/tags/{tag}.tar.gz"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(old.read_bytes())
+    build = tool.rehearse.build
+
+    def newer(source, packed, kubectl):
+        objects, checksum = build(source, packed, kubectl)
+        if source.tag == "v0.99.0":
+            objects = [one for one in objects if one["metadata"]["name"] != "suggestions.kubeflow.org"]
+            ui = next(one for one in objects if (one["kind"], one["metadata"]["name"]) == ("Deployment", "katib-ui"))
+            ui["spec"]["template"]["spec"]["containers"][0]["args"].append("--dark")
+            labels = {"app": "ui"}
+            ui["spec"]["selector"]["matchLabels"] = ui["spec"]["template"]["metadata"]["labels"] = labels
+        return objects, checksum
+
+    monkeypatch.setattr(tool.rehearse, "build", newer)
+    monkeypatch.setattr(tool, "read_digests", lambda images, *_more: ({}, [f"{image}: asked" for image in images]))
+    assert tool.try_out("katib", "v0.99.0", str(tmp_path)) == 0
+    said = capsys.readouterr().out
+    assert f"sha256: {katib['source']['sha256']}\n  tag: v0.99.0" in said
+    assert "- CRD suggestions.kubeflow.org is gone\n" in said
+    assert "- Deployment kubeflow/katib-ui (katib-ui) has --dark\n" in said
+    assert "- Deployment kubeflow/katib-ui selects its Pods by other labels, so it is recreated\n" in said
+    assert "\n- CustomResourceDefinition suggestions.kubeflow.org\n" in said
+    assert said.count(": accepts it: ") == 3
+    assert "\nmysql:8.0.29: asked\n" in said
+
+
 def pins() -> Iterator[tuple[str, bool]]:
     """All versions that are never run here: the component's name, and whether it is the one that the tests have."""
     for entry in entries():
@@ -125,9 +168,7 @@ def test_components_that_the_lab_cannot_run_are_accepted_by_a_real_api_server(ap
     """
     from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.catalogue import load, pinned
 
-    loader = importlib.machinery.SourceFileLoader("catalogue_tool", str(ROOT / "tools/catalogue"))
-    tool = importlib.util.module_from_spec(importlib.util.spec_from_loader("catalogue_tool", loader))
-    loader.exec_module(tool)
+    tool = catalogue_tool()
     component = load(entries(), proven=proven)[name]
     if component.engine != "kustomize":
         pytest.skip("its manifests are this collection's own, or see test_heritage.py")
