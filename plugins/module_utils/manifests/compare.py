@@ -258,6 +258,8 @@ def _set(desired: list, owned: set[str], live: list) -> int:
 
 def _whole(desired: Any, live: Any, path: tuple, builtin: bool) -> int:
     """A value that is owned as a whole: a scalar, an atomic list or struct, or an empty one."""
+    if type(desired) is str and desired == live:
+        return EQUAL
     if live is _MISSING or live is None:
         if desired is None:
             return EQUAL
