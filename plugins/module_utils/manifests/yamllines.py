@@ -35,92 +35,116 @@ class _NotPlain(Exception):
     """Here libyaml has to read."""
 
 
-def read(text: str, plain: Callable[[str], Any]) -> tuple[int, dict[str, Any]] | None:
+class Lines(dict):
+    """Lines → what they hold, since most come many times; for the documents of one text."""
+
+    def __init__(self, plain: Callable[[str], Any]) -> None:
+        """:param plain: the value of a plain scalar."""
+        super().__init__()
+        self.plain = plain
+
+    def __missing__(self, line: str) -> tuple[int, int, str, Any] | None:
+        """Column, column of what follows a dash (0 without), key, value; None for a blank line."""
+        match = _LINE.match(line)
+        if match is None:
+            raise _NotPlain
+        blank, dash, key, text = match.groups()
+        found = None
+        if dash or key is not None or text is not None:
+            if key is None and (text is None or not dash):
+                raise _NotPlain
+            column = len(blank)
+            name = "" if key is None else self.plain(key)
+            if type(name) is not str:
+                raise _NotPlain
+            found = column, column + len(dash) if dash else 0, name, self._value(text)
+        self[line] = found
+        return found
+
+    def _value(self, text: str | None) -> Any:
+        if text is None:
+            return _LATER
+        if text[0] in "[{":
+            return _Flow(text)
+        if text[0] in "'\"":
+            return text[1:-1]
+        value = self.plain(text)
+        if type(value) is float and not math.isfinite(value):
+            raise _NotPlain
+        return value
+
+    def flow(self, text: str) -> Any:
+        """The list or the mapping that a text in flow style is."""
+        if text[0] == "[":
+            return [self._value(part) for part in _WORDS.findall(text)]
+        pairs = [(self.plain(key), self._value(part)) for key, part in _PAIRS.findall(text)]
+        found = dict(pairs)
+        if len(found) < len(pairs) or not all(type(key) is str for key in found):
+            raise _NotPlain
+        return found
+
+
+class _Flow(str):
+    """A text in flow style, which is another list or mapping each time."""
+
+
+_LATER = _Flow()  # the value, if there is one, is on the lines below
+
+
+def read(text: str, lines: Lines) -> tuple[int, dict[str, Any]] | None:
     """The mapping that a document's text holds.
 
-    :param plain: the value of a plain scalar.
     :returns: the line of its first key (from 0), and the mapping; None where libyaml has to read it.
     """
     try:
-        return _read(text, plain)
+        return _read(text, lines)
     except _NotPlain:
         return None
 
 
-def _read(text: str, plain: Callable[[str], Any]) -> tuple[int, dict[str, Any]]:
+def _read(text: str, lines: Lines) -> tuple[int, dict[str, Any]]:
     first = -1
     whole: dict[str, Any] = {}
     holder: Any = whole  # what the entry on this line goes into, and the column in which its entries begin
     begin = 0
     around: list[tuple[int, Any]] = []  # the same for what is around it
     waiting = ""  # a key in holder whose value, if it has one, comes on the next lines
-    for number, line in enumerate(text.split("\n")):
-        match = _LINE.match(line)
-        if match is None:
-            if number == 0 and line == "---":
-                continue
-            raise _NotPlain
-        blank, dash, key, value = match.groups()
-        if key is None and (value is None or not dash):
-            if dash or value is not None:
-                raise _NotPlain
+    split = text.split("\n")
+    if split[0] == "---":
+        split[0] = ""
+    for number, line in enumerate(split):
+        found = lines[line]
+        if found is None:
             continue
-        column = len(blank)
+        column, after_dash, key, value = found
         if waiting:
-            if column > begin or (dash and column == begin):
+            if column > begin or (after_dash and column == begin):
                 around.append((begin, holder))
-                holder[waiting] = [] if dash else {}
+                holder[waiting] = [] if after_dash else {}
                 begin, holder = column, holder[waiting]
             waiting = ""
         elif first < 0:
             first = number
-        while begin > column or (begin == column and not dash and type(holder) is list):
+        while begin > column or (begin == column and not after_dash and type(holder) is list):
             begin, holder = around.pop() if around else (-1, None)
-        if begin != column or (type(holder) is list) is not bool(dash):
+        if begin != column or (type(holder) is list) is not bool(after_dash):
             raise _NotPlain
-        if value is None:
-            found = None
-        elif value[0] in "'\"[{":
-            found = _other(value, plain)
-        else:
-            found = _finite(plain(value))
-        if key is None:
-            holder.append(found)
-            continue
-        if dash:
+        if type(value) is _Flow:
+            if value:
+                value = lines.flow(value)
+            else:
+                waiting, value = key, None
+        if after_dash:
+            if not key:
+                holder.append(value)
+                continue
             around.append((begin, holder))
-            begin = column + len(dash)
+            begin = after_dash
             holder.append({})
             holder = holder[-1]
-        name = plain(key)
-        if type(name) is not str or name in holder:
+        if key in holder:
             raise _NotPlain
-        holder[name] = found
-        if value is None:
-            waiting = name
+        holder[key] = value
     if first < 0:
         raise _NotPlain
     return first, whole
-
-
-def _finite(value: Any) -> Any:
-    if type(value) is float and not math.isfinite(value):
-        raise _NotPlain
-    return value
-
-
-def _other(text: str, plain: Callable[[str], Any]) -> Any:
-    """The value of what is in quotes or in flow style."""
-    if text[0] == "[":
-        return [_word(part, plain) for part in _WORDS.findall(text)]
-    if text[0] == "{":
-        pairs = [(plain(key), _word(part, plain)) for key, part in _PAIRS.findall(text)]
-        found = dict(pairs)
-        if len(found) < len(pairs) or not all(type(key) is str for key in found):
-            raise _NotPlain
-        return found
-    return text[1:-1]
-
-
-def _word(text: str, plain: Callable[[str], Any]) -> Any:
-    return text[1:-1] if text[0] in "'\"" else _finite(plain(text))

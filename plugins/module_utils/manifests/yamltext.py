@@ -116,12 +116,13 @@ def documents(text: str, source: str) -> Iterator[tuple[int, Any]]:
     :raises ManifestError: with file and line.
     """
     builder = _Builder(source)
+    lines = yamllines.Lines(builder.plain)
     together = text.startswith(("%", "...")) or any(sign in text for sign in _TOGETHER)
     start = before = 0
     while start < len(text):
         end = 0 if together else text.find("\n---\n", start) + 1
         part = text[start:end] if end else text[start:]
-        found = yamllines.read(part, builder.plain)
+        found = yamllines.read(part, lines)
         if found is not None:
             yield before + found[0] + 1, found[1]
         else:

@@ -118,14 +118,14 @@ def by_events(text: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
 
 
 def test_a_plain_manifest_is_read_line_by_line(monkeypatch):
-    found = yamllines.read(MANIFEST, yamltext.plain)
+    found = yamllines.read(MANIFEST, yamllines.Lines(yamltext.plain))
     assert found is not None and by_events(MANIFEST, monkeypatch) != ("mistake",)
     assert (repr((found[0] + 1, found[1])),) == by_events(MANIFEST, monkeypatch)
 
 
 @pytest.mark.parametrize("text", OTHERS)
 def test_what_is_not_that_plain_is_left_to_libyaml(text, monkeypatch):
-    assert yamllines.read(text, yamltext.plain) is None
+    assert yamllines.read(text, yamllines.Lines(yamltext.plain)) is None
     assert outcome(text) == by_events(text, monkeypatch)
 
 
@@ -142,7 +142,7 @@ def test_any_text_is_read_as_libyaml_reads_it(monkeypatch):
             whole[place:end] = dice.choice(inserts) if dice.random() < 0.8 else dice.choice(lines)
         text = "".join(whole)
         assert outcome(text) == by_events(text, monkeypatch), text
-        plainly += yamllines.read(text, yamltext.plain) is not None
+        plainly += yamllines.read(text, yamllines.Lines(yamltext.plain)) is not None
     assert plainly > 500
 
 
