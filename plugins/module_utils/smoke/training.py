@@ -97,20 +97,26 @@ def tfjob(name: str, image: str, volume: str) -> dict[str, Any]:
     }
 
 
-def training_runtime(name: str, image: str) -> dict[str, Any]:
-    """What a TrainJob of scikit-learn runs in; the policy `torch` tells members their rank and the first one."""
+def training_runtime(name: str, image: str, volume: str) -> dict[str, Any]:
+    """What a TrainJob of scikit-learn runs in; the policy `torch` tells members their rank and the first one.
+
+    All nodes mount the volume, which the first one writes to. What a TrainJob may change of its runtime has another
+    name in each minor version of the trainer, so that it changes nothing.
+    """
     container = {
         "name": "node",
         "image": image,
         "resources": RESOURCES,
         "securityContext": CONTAINER,
+        "volumeMounts": _mounts(volume),
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
+    spec = {**POD, "containers": [container], "volumes": _volumes(volume)}
     job = {
         "name": "node",
         "template": {
             "metadata": {"labels": {"trainer.kubeflow.org/trainjob-ancestor-step": "trainer"}},
-            "spec": {"backoffLimit": 0, "template": {"spec": {**POD, "containers": [container]}}},
+            "spec": {"backoffLimit": 0, "template": {"spec": spec}},
         },
     }
     return {
@@ -118,19 +124,14 @@ def training_runtime(name: str, image: str) -> dict[str, Any]:
         "kind": "TrainingRuntime",
         "metadata": {"name": name},
         "spec": {
-            "mlPolicy": {"numNodes": 1, "torch": {"numProcPerNode": 1}},
+            "mlPolicy": {"numNodes": 1, "torch": {}},
             "template": {"spec": {"replicatedJobs": [job]}},
         },
     }
 
 
-def trainjob(name: str, runtime: str, volume: str) -> dict[str, Any]:
-    """Three nodes; all mount the volume, which the first one writes to."""
-    override = {
-        "targetJobs": [{"name": "node"}],
-        "volumes": _volumes(volume),
-        "containers": [{"name": "node", "volumeMounts": _mounts(volume)}],
-    }
+def trainjob(name: str, runtime: str) -> dict[str, Any]:
+    """Three nodes."""
     return {
         "apiVersion": "trainer.kubeflow.org/v1alpha1",
         "kind": "TrainJob",
@@ -139,10 +140,10 @@ def trainjob(name: str, runtime: str, volume: str) -> dict[str, Any]:
             "runtimeRef": {"apiGroup": "trainer.kubeflow.org", "kind": "TrainingRuntime", "name": runtime},
             "trainer": {
                 "numNodes": MEMBERS,
+                "numProcPerNode": 1,
                 "command": COMMAND,
                 "env": [{"name": "OMP_NUM_THREADS", "value": "1"}],
             },
-            "podSpecOverrides": [override],
         },
     }
 
@@ -198,8 +199,8 @@ def prove_tfjob(place: Workplace, image: str, volume: str) -> dict[str, Any]:
 def prove_trainjob(place: Workplace, image: str, volume: str) -> dict[str, Any]:
     """Carry out a TrainJob; what its first node has told."""
     selector = "jobset.sigs.k8s.io/jobset-name=smoke-trainjob"
-    place.make(claim(volume), training_runtime("smoke-scikit-learn", image))
-    place.make_soon(trainjob("smoke-trainjob", "smoke-scikit-learn", volume))
+    place.make(claim(volume), training_runtime("smoke-scikit-learn", image, volume))
+    place.make_soon(trainjob("smoke-trainjob", "smoke-scikit-learn"))
     place.condition("TrainJob", "smoke-trainjob", "Complete", "Failed", selector)
     return told(place.pods(selector), "accuracy")
 
