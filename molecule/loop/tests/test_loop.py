@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -27,6 +30,7 @@ sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tests" / "integrati
 from desk_rig import Answer, Visitor, send
 from lab_cluster import CACHE, STATE, cut_power
 from loop_caller import Caller
+from test_desk_browser import CHROMIUM, MODULES, missing
 from troubles import Lab, wait
 
 EXAMPLE = ROOT / "roles" / "loop" / "files" / "example" / "digits"
@@ -181,6 +185,11 @@ class Loop(Lab):
             for program in programs:
                 self.on(node, f"pkill -9 -f '^python /(programs|desk)/{program}.py'", check=False)
 
+    def passwords(self) -> dict[str, str]:
+        """What each person logs in with at the desk."""
+        found = json.loads(self.kubectl("-n", "loop", "get", "secret", "desk-passwords", "--output=json"))["data"]
+        return {name: base64.b64decode(value).decode() for name, value in found.items()}
+
     def in_server(self, release: str, script: str) -> None:
         """Run a script in the container that serves a release."""
         self.kubectl("-n", "loop", "exec", f"deployment/serve-{release}", "--", "sh", "-c", script)
@@ -222,6 +231,40 @@ def caller(loop: Loop) -> Iterator[Caller]:
     print(f"{running.calls} calls, {len(running.failed)} failed, slowest {running.slowest:.2f} s, by {running.by}")
 
 
+class News(ThreadingHTTPServer):
+    """The address that loop_notify names: what was told there."""
+
+    def __init__(self) -> None:
+        super().__init__(("192.168.29.1", 30999), self.Hook)
+        self.told: list[str] = []
+        Thread(target=self.serve_forever, daemon=True).start()
+
+    class Hook(BaseHTTPRequestHandler):
+        """Slack's side of a webhook."""
+
+        def do_POST(self) -> None:
+            assert self.path == "/hook"
+            self.server.told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_words: Any) -> None: ...
+
+    def of(self, release: str) -> list[str]:
+        """What was told of a release."""
+        return [text for text in self.told if text.endswith(f"/releases/{release}")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def news() -> Iterator[News]:
+    """People are told from now on; before the tests, nobody listened."""
+    listening = News()
+    yield listening
+    listening.shutdown()
+    listening.server_close()
+
+
 @pytest.fixture(scope="module")
 def moody(loop: Loop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("code") / "digits"
@@ -234,13 +277,18 @@ def told(act, *arguments: Any, **more: Any) -> str:
     return str(found.value)
 
 
-def test_the_first_release_is_trained_by_itself_and_waits(loop: Loop) -> None:
+def test_the_first_release_is_trained_by_itself_and_waits(loop: Loop, news: News) -> None:
     begin = time.monotonic()
     found = loop.until("digits-1", "Waiting", seconds=600)
     print(f"waits {time.monotonic() - begin:.0f} s after the run: {found['spec']['evidence']['scores']}")
     assert found["spec"]["evidence"]["scores"]["accuracy"] > 0.93
     assert found["spec"]["askedBy"] == "system:serviceaccount:loop:hand"
     assert loop.objects("deployments", "-n", "loop", "-l", "loop.bramble.kube/step=serve") == []
+    # It waited while nobody listened; the next try may be minutes away.
+    wait("the news of it", lambda: news.of("digits-1"), 420)
+    [text] = news.of("digits-1")
+    sentence = "digits, release 1 waits for you: nothing is live to compare it with"
+    assert text == f"{sentence}\nhttp://{loop.address}:30086/releases/digits-1"
 
 
 def test_the_gate_refuses_whoever_may_not(loop: Loop) -> None:
@@ -311,14 +359,56 @@ def test_approved_it_answers(loop: Loop, caller: Caller) -> None:
     caller.failed.clear()
 
 
+def in_browser(loop: Loop, release: str, *steps: str) -> dict[str, Any]:
+    """Steps of desk_browser.mjs at the desk of this cluster."""
+    pictures = STATE / "pictures-loop"
+    pictures.mkdir(exist_ok=True)
+    environment = {
+        **os.environ,
+        "DESK_URL": f"http://{loop.address}:30086",
+        "DESK_CHROMIUM": str(CHROMIUM),
+        "DESK_MODULES": str(MODULES),
+        "DESK_PICTURES": str(pictures),
+        "DESK_RELEASE": release,
+        "DESK_PHONE": release,
+        "DESK_TAPS": "cleo",
+        "DESK_PASSWORDS": json.dumps(loop.passwords()),
+        "DESK_STEPS": json.dumps(steps),
+    }
+    script = ROOT / "tests/integration/loop/desk_browser.mjs"
+    done = subprocess.run(["node", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.skipif(bool(missing()), reason=missing())
+def test_reviewed_and_approved_in_a_browser(loop: Loop, caller: Caller) -> None:
+    """On a phone by one reviewer, by keyboard alone by another, who approves."""
+    before = live(loop)
+    name = following(newest(loop))
+    loop.ask("ada", name)
+    loop.until(name, "Waiting")
+    for steps in (
+        ["a review by taps on a phone", "all pages: en, 390 px, dark"],
+        ["a decision by keyboard alone, which a colleague sees without reloading"],
+    ):
+        seen = in_browser(loop, name, *steps)
+        assert (seen["errors"], seen["axe"], seen["wide"], seen["done"]) == ([], [], [], steps)
+    spec = loop.release(name)["spec"]
+    assert (spec["decision"]["by"], spec["decision"]["verdict"]) == ("ben", "approved")
+    assert {person: review["judged"] for person, review in spec["reviews"].items()} == {"ben": 20, "cleo": 20}
+    loop.until(name, "Live")
+    wait("the replaced one says so", lambda: loop.phase(before) == "Replaced", 120)
+    assert caller.failed == []
+
+
 def test_corrections_at_the_desk_bring_the_data_loop(loop: Loop, caller: Caller) -> None:
     before = newest(loop)
     name = following(before)
     loop.ask("ada", name)
     loop.until(name, "Waiting")
-    secret = json.loads(loop.kubectl("-n", "loop", "get", "secret", "desk-passwords", "--output=json"))["data"]
     ben = Visitor(Door(loop.address))  # type: ignore[arg-type]
-    ben.login("ben", base64.b64decode(secret["ben"]).decode())
+    ben.login("ben", loop.passwords()["ben"])
     wait("the release on the desk", lambda: ben.get(f"/releases/{name}").status == 200, 30)
     ben.get(f"/releases/{name}/review")
     for place in range(1, 21):
@@ -472,6 +562,18 @@ def test_the_run_shows_the_score_and_takes_a_release_back(loop: Loop, caller: Ca
     loop.until(name, "RolledBack", seconds=120)
     wait("the earlier one is live", lambda: live(loop) not in ("", name), 60)
     assert caller.failed == []
+
+
+def test_people_were_told_once_of_each_release_that_waited(loop: Loop, news: News) -> None:
+    waited = [
+        one["metadata"]["name"]
+        for one in loop.objects("releases", "-n", "loop")
+        if any(entry["phase"] == "Waiting" for entry in (one.get("status") or {}).get("history") or [])
+    ]
+    print(*news.told, sep="\n")
+    assert {name: len(news.of(name)) for name in waited} == dict.fromkeys(waited, 1)
+    assert len(waited) >= 8 and len(news.told) == len(waited)
+    assert any("answers differ" in text for text in news.told)
 
 
 def test_a_restore_brings_the_record_back(loop: Loop, caller: Caller, tmp_path: Path) -> None:
