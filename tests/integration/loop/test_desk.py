@@ -149,10 +149,12 @@ def test_the_cookie(desk: Desk) -> None:
         "Content-Type": "application/x-www-form-urlencoded",
         "Cookie": f"desk-door={visitor.cookies['desk-door']}",
     }
-    plain = desk.ask("POST", "/login", body, headers).headers["set-cookie"].lower()
-    assert "httponly" in plain and "samesite=strict" in plain and "secure" not in plain
-    https = desk.ask("POST", "/login", body, {**headers, "X-Forwarded-Proto": "https"}).headers["set-cookie"].lower()
-    assert "; secure" in https
+    plain = desk.ask("POST", "/login", body, headers).headers
+    cookie = plain["set-cookie"].lower()
+    assert "httponly" in cookie and "samesite=strict" in cookie and "secure" not in cookie
+    https = desk.ask("POST", "/login", body, {**headers, "X-Forwarded-Proto": "https"}).headers
+    assert "; secure" in https["set-cookie"].lower()
+    assert (plain["cross-origin-opener-policy"], https["cross-origin-opener-policy"]) == (None, "same-origin")
 
 
 def test_logging_out_ends_the_session(desk: Desk) -> None:

@@ -45,11 +45,12 @@ HEADERS = {
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
+#: Over plain HTTP, browsers ignore it and complain of each page.
+HEADERS_OF_HTTPS = {"Cross-Origin-Opener-Policy": "same-origin"}
 
 
 def foreign(request: Request) -> bool:
@@ -225,7 +226,8 @@ def guarded(app: Any) -> Any:
         async def with_headers(message: Any) -> None:
             if message["type"] == "http.response.start":
                 given = {name.lower() for name, _value in message["headers"]}
-                extra = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+                wanted = {**HEADERS, **(HEADERS_OF_HTTPS if scope["scheme"] == "https" else {})}
+                extra = [(name.lower().encode(), value.encode()) for name, value in wanted.items()]
                 message["headers"] = [*message["headers"], *(pair for pair in extra if pair[0] not in given)]
             await send(message)
 
