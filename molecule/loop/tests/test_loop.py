@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import subprocess
 import sys
@@ -28,10 +27,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tests" / "integration" / "loop")]
 
+from browser import drive, needs_browser
 from desk_rig import Answer, Visitor, send
 from lab_cluster import CACHE, STATE, cut_power
 from loop_caller import Caller
-from test_desk_browser import CHROMIUM, MODULES, missing
 from troubles import Lab, wait
 
 EXAMPLE = ROOT / "roles" / "loop" / "files" / "example" / "digits"
@@ -47,7 +46,6 @@ REASON = "I have looked at all of the cases."
 #: A model that fails once somebody makes a file in its container: only in use, never in the check.
 MOODY = '''
 
-import os
 import time
 
 _train = train
@@ -364,25 +362,19 @@ def in_browser(loop: Loop, release: str, *steps: str) -> dict[str, Any]:
     """Steps of desk_browser.mjs at the desk of this cluster."""
     pictures = STATE / "pictures-loop"
     pictures.mkdir(exist_ok=True)
-    environment = {
-        **os.environ,
-        "DESK_URL": f"http://{loop.address}:30086",
-        "DESK_CHROMIUM": str(CHROMIUM),
-        "DESK_MODULES": str(MODULES),
-        "DESK_PICTURES": str(pictures),
-        "DESK_RELEASE": release,
-        "DESK_PHONE": release,
-        "DESK_TAPS": "cleo",
-        "DESK_PASSWORDS": json.dumps(loop.passwords()),
-        "DESK_STEPS": json.dumps(steps),
-    }
-    script = ROOT / "tests/integration/loop/desk_browser.mjs"
-    done = subprocess.run(["node", script], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    return drive(
+        ROOT / "tests/integration/loop/desk_browser.mjs",
+        DESK_URL=f"http://{loop.address}:30086",
+        DESK_PICTURES=str(pictures),
+        DESK_RELEASE=release,
+        DESK_PHONE=release,
+        DESK_TAPS="cleo",
+        DESK_PASSWORDS=json.dumps(loop.passwords()),
+        DESK_STEPS=json.dumps(steps),
+    )
 
 
-@pytest.mark.skipif(bool(missing()), reason=missing())
+@needs_browser
 def test_reviewed_and_approved_in_a_browser(loop: Loop, caller: Caller) -> None:
     """On a phone by one reviewer, by keyboard alone by another, who approves."""
     before = live(loop)
