@@ -153,7 +153,7 @@ def _map(desired: dict, fields: dict, live: Any, path: tuple, builtin: bool) -> 
             return DIFFERENT
         others -= 1
         found = live.get(key, _MISSING)
-        if type(value) is str and value == found and not owned:  # as most are
+        if isinstance(value, str) and value == found and not owned:  # as most are
             continue
         if _is_whole(owned):
             result = _whole(value, found, (*path, key), builtin)
@@ -258,7 +258,7 @@ def _set(desired: list, owned: set[str], live: list) -> int:
 
 def _whole(desired: Any, live: Any, path: tuple, builtin: bool) -> int:
     """A value that is owned as a whole: a scalar, an atomic list or struct, or an empty one."""
-    if type(desired) is str and desired == live:
+    if isinstance(desired, str) and desired == live:
         return EQUAL
     if live is _MISSING or live is None:
         if desired is None:

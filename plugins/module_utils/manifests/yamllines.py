@@ -55,7 +55,7 @@ class Lines(dict):
                 raise _NotPlain
             column = len(blank)
             name = "" if key is None else self.plain(key)
-            if type(name) is not str:
+            if not isinstance(name, str):
                 raise _NotPlain
             found = column, column + len(dash) if dash else 0, name, self._value(text)
         self[line] = found
@@ -69,7 +69,7 @@ class Lines(dict):
         if text[0] in "'\"":
             return text[1:-1]
         value = self.plain(text)
-        if type(value) is float and not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             raise _NotPlain
         return value
 
@@ -79,7 +79,7 @@ class Lines(dict):
             return [self._value(part) for part in _WORDS.findall(text)]
         pairs = [(self.plain(key), self._value(part)) for key, part in _PAIRS.findall(text)]
         found = dict(pairs)
-        if len(found) < len(pairs) or not all(type(key) is str for key in found):
+        if len(found) < len(pairs) or not all(isinstance(key, str) for key in found):
             raise _NotPlain
         return found
 
@@ -125,11 +125,11 @@ def _read(text: str, lines: Lines) -> tuple[int, dict[str, Any]]:
             waiting = ""
         elif first < 0:
             first = number
-        while begin > column or (begin == column and not after_dash and type(holder) is list):
+        while begin > column or (begin == column and not after_dash and isinstance(holder, list)):
             begin, holder = around.pop() if around else (-1, None)
-        if begin != column or (type(holder) is list) is not bool(after_dash):
+        if begin != column or isinstance(holder, list) is not bool(after_dash):
             raise _NotPlain
-        if type(value) is _Flow:
+        if isinstance(value, _Flow):
             if value:
                 value = lines.flow(value)
             else:
