@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
-_BLOCK = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _DOCUMENT = re.compile(r"<<'(\w+)'[^\n]*\n(.*?)^\1$\n?", re.MULTILINE | re.DOTALL)
 #: What stands between two commands of one line.
 _BETWEEN = {"&&", "||", "|", ";", "&", "(", ")", ");"}
@@ -47,13 +47,21 @@ class Document:
     text: str
 
 
+@dataclass(frozen=True)
+class Command:
+    """What a page lets its reader type, and the lines that it shows as its output."""
+
+    text: str
+    shown: list[str]
+
+
 @cache
 def blocks(*languages: str) -> list[Block]:
     """All blocks, or those in some languages."""
     found = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        for match in _BLOCK.finditer(text):
+        for match in BLOCK.finditer(text):
             before = text[: match.start()]
             block = Block(
                 str(page.relative_to(ROOT)),
@@ -72,9 +80,10 @@ def shell_fault(text: str) -> str:
     return subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, check=False).stderr
 
 
-def typed(block: Block) -> list[str]:
-    """What somebody types: after each ``$``, until bash has all of it. The rest is what is printed."""
-    found, lines = [], block.text.splitlines()
+def session(text: str) -> list[Command]:
+    """What a terminal shows: a command after each ``$``, until bash has all of it, and its output."""
+    found: list[Command] = []
+    lines = text.splitlines()
     while lines:
         line = lines.pop(0)
         if line.startswith("$ "):
@@ -83,8 +92,15 @@ def typed(block: Block) -> list[str]:
                 command.endswith("\\\n") or "unexpected EOF" in (said := shell_fault(command)) or "here-doc" in said
             ):
                 command += lines.pop(0) + "\n"
-            found.append(command)
+            found.append(Command(command.removesuffix("\n"), []))
+        elif found:
+            found[-1].shown.append(line)
     return found
+
+
+def typed(block: Block) -> list[str]:
+    """What somebody types in a block."""
+    return [command.text + "\n" for command in session(block.text)]
 
 
 def documents(block: Block) -> list[Document]:

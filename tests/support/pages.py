@@ -6,42 +6,21 @@
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass, field
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import yaml
+from page_blocks import BLOCK, ROOT, Command, session
 
-ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "roles/kubeflow/files/first_model/first-model.ipynb"
-
-
-@dataclass
-class Command:
-    """What a page lets its reader type, with its here-document, and the lines that the page shows as its output."""
-
-    text: str
-    shown: list[str] = field(default_factory=list)
 
 
 def commands(page: Path, heading: str) -> list[Command]:
     """The commands below a heading of a page, up to the next one of its kind."""
     part = page.read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    found: list[Command] = []
-    for block in re.findall(r"^```console\n(.*?)^```", part, re.MULTILINE | re.DOTALL):
-        waiting = ""
-        for line in block.splitlines():
-            if waiting:
-                found[-1].text += "\n" + line
-                waiting = "" if line == waiting else waiting
-            elif line.startswith("$ "):
-                found.append(Command(line[2:]))
-                begun = re.search(r"<<'(\w+)'", line)
-                waiting = begun.group(1) if begun else ""
-            else:
-                found[-1].shown.append(line)
-    return found
+    blocks = [textwrap.dedent(match[3]) for match in BLOCK.finditer(part) if match[2] == "console"]
+    return [command for block in blocks for command in session(block)]
 
 
 def manifests(page: Path, heading: str) -> list[dict[str, Any]]:
