@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import base64
+import time
 from pathlib import Path
 
 import pytest
+from hub_visitor import Visitor
 from lab_cluster import Cluster, run_playbook
 from page_blocks import blocks, typed
 
@@ -23,11 +25,23 @@ COMMANDS = [
 ]
 
 
+def serves() -> bool:
+    """Whether the model server answers at its address in the home network."""
+    try:
+        return Visitor().ask("http://192.168.15.7:30082/v2/models/digits/ready")[0] == 200
+    except OSError:
+        return False
+
+
 @pytest.fixture(scope="module", autouse=True)
 def rolled_out():
-    """At the end the model server that was restarted serves again."""
+    """At the end the model server that was restarted serves again, and every Pi's kube-proxy knows where."""
     yield
     CLUSTER.kubectl("--namespace=model-server", "rollout", "status", "deployment/model-server", "--timeout=170s")
+    deadline = time.monotonic() + 60
+    while not serves():
+        assert time.monotonic() < deadline, "the model server that was restarted does not answer"
+        time.sleep(1)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=str.strip)

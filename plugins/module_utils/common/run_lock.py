@@ -24,6 +24,8 @@ REFUSED = 73
 HELD = "held"
 #: Line of the note while the session of the run that has the lock is cut: it will end or come back, so others wait.
 CUT = "cut"
+#: What the line of the note begins with that a run writes when it comes back to its lock; its process follows.
+BACK = "back"
 #: Seconds that a lock may need to become free: that of a run which has just ended, or of this run's own cut session.
 GRACE = 5
 #: Seconds for which the lock outlives its SSH session, so that a run whose session was cut can come back to it.
@@ -65,18 +67,22 @@ def _mine(file: str, key: str) -> str:
 def hold_script(path: str, run: Run) -> str:
     """A script that takes the lock, and holds it until `LINGER` seconds after its output goes nowhere any more."""
     file, note = shlex.quote(path), shlex.quote(run.note)
-    # A cut session's process is ended only when this one is next in the kernel's queue (proc_locks(5)), so that nobody
-    # else comes between: others do not queue. A machine too slow for that tries again, or waits for the end of LINGER.
+    # A cut session's process is ended only when this one is next in the kernel's queue (proc_locks(5)). Nobody else
+    # comes between: others do not queue, and whoever is quicker gives the lock up for a living run that comes back.
+    # A machine too slow for that tries again, or waits for the end of LINGER.
     queued = f'grep -q -- "-> FLOCK .*:$(stat -L -c %i {file}) " /proc/locks'
     kill = f'for try in $(seq {GRACE * 3}); do sleep 0.3; {queued} && kill -9 "$holder" && break; done'
-    take_over = f"{{ {kill}; }} >/dev/null 2>&1 9>&- & flock -w {GRACE} 9 && break"
+    take_over = f"echo {BACK} $$ >>{file}; {{ {kill}; }} >/dev/null 2>&1 9>&- & flock -w {GRACE} 9 && break"
+    returning = f'pid=$(sed -n "s/^{BACK} //p" {file} | tail -n 1); [ "${{pid:-$$}}" != $$ ]'
+    other_is_back = f'read -r key rest <{file} && {returning} && grep -qsaF "$key" "/proc/$pid/cmdline"'
     return "\n".join(
         [
             "umask 022; trap '' PIPE HUP",
             f"exec 9>>{file} || exit 74",
             _mine(file, run.key),
+            f"back() {{ {other_is_back}; }}",
             "tries=0",
-            "until flock -n 9; do",
+            "until flock -n 9 && ! { back && flock -u 9; }; do",
             f"  if mine; then {take_over}; fi",
             f"  grep -qx {CUT} {file} || tries=$((tries + 1))",
             f"  [ $tries -gt {GRACE * 5} ] && {{ cat {file}; exit {REFUSED}; }}",

@@ -160,21 +160,57 @@ def test_a_run_comes_back_to_its_lock_while_others_want_it(path, begin, holder):
     assert has(ANNA, path)
 
 
-def test_nobody_gets_in_while_a_slow_machine_comes_back_to_its_lock(path, begin, holder, tmp_path, monkeypatch):
-    """The program that queues for the lock needs longer to start than the time after which it was taken to be there."""
+@pytest.fixture
+def begin_slowly(begin, tmp_path, monkeypatch):
+    """Starts a session on a machine whose program that queues for the lock needs a second to start."""
     slow = tmp_path / "slow"
     slow.mkdir()
     script = f'#!/bin/sh\n[ "$1" = -w ] && sleep 1\nexec {shutil.which("flock")} "$@"\n'
     (slow / "flock").write_text(script)
     (slow / "flock").chmod(0o755)
-    before = os.environ["PATH"]
-    monkeypatch.setenv("PATH", f"{slow}:{before}")
-    again = begin(ANNA)
-    monkeypatch.setenv("PATH", before)
+
+    def start(run: Run) -> subprocess.Popen:
+        with monkeypatch.context() as patch:
+            patch.setenv("PATH", f"{slow}:{os.environ['PATH']}")
+            return begin(run)
+
+    return start
+
+
+def test_nobody_gets_in_while_a_slow_machine_comes_back_to_its_lock(path, begin, holder, begin_slowly):
+    """Longer than the time after which the program that queues was once taken to be there."""
+    others = [begin(BERT) for _other in range(4)]
+    again = begin_slowly(ANNA)
     while holder.poll() is None:
-        assert not is_free(path)
-    assert not is_free(path)
+        time.sleep(0.01)
     assert again.stdout.readline().strip() == HELD
+    assert has(ANNA, path)
+    for other in others:
+        assert other.wait(timeout=30) == run_lock.REFUSED
+
+
+def test_who_is_quicker_gives_the_lock_up_for_the_run_that_comes_back(path, begin, holder, begin_slowly):
+    """The cut session ends by itself before its run is in the queue."""
+    bert, again = begin(BERT), begin_slowly(ANNA)
+    deadline = time.monotonic() + 10
+    while f"{run_lock.BACK} " not in Path(path).read_text():
+        assert time.monotonic() < deadline, "the run does not come back"
+        time.sleep(0.01)
+    holder.kill()
+    assert again.stdout.readline().strip() == HELD
+    assert bert.wait(timeout=30) == run_lock.REFUSED
+    assert has(ANNA, path)
+
+
+def test_a_run_that_died_as_it_came_back_keeps_nobody_out(path, begin, holder, begin_slowly):
+    again = begin_slowly(ANNA)
+    while f"{run_lock.BACK} " not in Path(path).read_text():
+        time.sleep(0.01)
+    again.kill()
+    again.wait()
+    holder.kill()
+    assert begin(BERT).stdout.readline().strip() == HELD
+    assert has(BERT, path)
 
 
 def test_one_who_waits_gets_the_lock_when_its_holder_is_killed(path, begin, holder):
