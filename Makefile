@@ -61,6 +61,10 @@ tables: setup-dev ## write the tables of docs/ that are made from the code
 docs: setup-dev ## the documentation as a site, below .lab/docs/site
 	@python tools/docs
 
+.PHONY: pictures
+pictures: setup-dev ## docs/pictures, written by the tests in a browser; the notebook's by molecule, with BRAMBLE_PICTURES
+	@BRAMBLE_PICTURES=$(CURDIR)/docs/pictures pytest tests/unit/status/test_page_in_a_browser.py tests/integration/loop/test_desk_browser.py
+
 .PHONY: build
 build: setup-dev ## the collection as an archive for ansible-galaxy
 	@ansible-galaxy collection build --force --output-path .lab/dist

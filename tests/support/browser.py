@@ -4,6 +4,8 @@
 """A real Chromium with axe, for pages. It needs Chromium, Node.js and two packages:
 
 apt-get install chromium fonts-noto-cjk && npm install --prefix .lab/browser playwright-core axe-core
+
+With BRAMBLE_PICTURES=FOLDER the tests write the pictures of docs/ there; `make pictures` does it.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pages
 import pytest
+from browser import drive, needs_browser
 from hub_visitor import Visitor
 from lab_cluster import CACHE, ROOT, Cluster, environment
 
@@ -97,6 +98,14 @@ def test_a_model_of_another_scikit_learn_is_not_served(server):
     first, second = server.run(f"python -c '{quoted}'").strip().splitlines()
     assert "is not served, because it was trained with scikit-learn 1.8.0, and this server has 1.5.2" in first
     assert second == "No model was handed over: the one on the volume is served."
+
+
+@needs_browser
+def test_in_a_browser(server):
+    """The way of the page, with the mouse and Shift+Enter."""
+    script = Path(__file__).with_name("notebook_browser.mjs")
+    seen = drive(script, HUB_URL=HUB, HUB_NAME=NAME, HUB_PASSWORD=password())
+    assert seen == {"printed": "99.6% of 450 unseen images are read correctly"}
 
 
 def test_the_commands_of_the_page_do_what_it_shows(tmp_path: Path):

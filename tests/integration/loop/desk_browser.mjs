@@ -5,7 +5,7 @@
 // held against axe. test_desk_browser.py starts it; the result is one line of JSON.
 //
 //   DESK_URL, BROWSER_CHROMIUM, BROWSER_MODULES (folder with playwright-core and axe-core), DESK_PICTURES (where screenshots go),
-//   DESK_DOCS (where the pictures of docs/loop.md go; none without it),
+//   BRAMBLE_PICTURES (where the pictures of docs/loop.md go; none without it),
 //   DESK_RELEASE, DESK_PHONE, DESK_PLAIN (releases that wait), DESK_OWN (one with a template; no such page without it),
 //   DESK_PASSWORDS (JSON, name to password), DESK_TAPS (who reviews on the phone), DESK_STEPS (JSON, names of the steps
 //   to do; all without it)
@@ -218,15 +218,20 @@ for (const [language, locale] of [["en", "en-GB"], ["ja", "ja-JP"]]) {
   }
 }
 // The pictures of docs/loop.md.
-if (process.env.DESK_DOCS) {
+if (process.env.BRAMBLE_PICTURES) {
   const page = await open({ viewport: { width: 860, height: 620 } });
   await login(page, "cleo");
-  const shown = { list: "/", review: `/releases/${DESK_PHONE}/review/3`, decide: `/releases/${DESK_PHONE}/decide`, own: `/releases/${DESK_OWN}/review/1` };
+  const shown = {
+    "loop-list": "/",
+    "loop-review": `/releases/${DESK_PHONE}/review/3`,
+    "loop-decide": `/releases/${DESK_PHONE}/decide`,
+    "loop-own": `/releases/${DESK_OWN}/review/1`,
+  };
   for (const [name, place] of Object.entries(shown)) {
     await page.goto(url + place);
     const bottom = await page.evaluate(() => document.querySelector("main").getBoundingClientRect().bottom);
     const height = Math.min(bottom - 40, 860);
-    const file = `${process.env.DESK_DOCS}/loop-${name}.png`;
+    const file = `${process.env.BRAMBLE_PICTURES}/${name}.png`;
     await page.screenshot({ path: file, fullPage: true, clip: { x: 0, y: 0, width: 860, height } });
   }
   await page.context().close();

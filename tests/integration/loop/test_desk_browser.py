@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -21,9 +20,8 @@ def test_in_a_browser(api: ApiServer, people: dict[str, Person], ready, tmp_path
     desk = Desk(
         api, api.kubectl("create", "token", "desk", "-n", "loop").strip(), tmp_path, [one["name"] for one in PEOPLE]
     )
-    wanted = os.environ.get("DESK_PICTURES", "")
-    pictures = Path(wanted) if wanted else tmp_path / "pictures"
-    pictures.mkdir(parents=True, exist_ok=True)
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
 
     def checked(model: str, accuracy: float, cases: dict, before: str = "digits-0") -> str:
         named = desk_samples.save(desk.data, f"{model}-{time.monotonic_ns()}", cases)

@@ -19,6 +19,7 @@ PAGES = [
 ]
 FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+PICTURE = re.compile(r"!\[([^]]*)\]\(([^)\s]+)\)")
 
 
 def prose(page: Path) -> str:
@@ -58,9 +59,22 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_a_wrong_link_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
-        "# Two words, `one` name\n[a](#two-words-one-name) [b](#gone) [c](gone.md) [d](https://x.example)\n"
+        "# Two words, `one` name\n[a](#two-words-one-name) [b](#gone) [c](gone.md) [d](https://x.example)\n![e](gone.png)\n"
     )
-    assert problems(page) == ["#gone", "gone.md"]
+    assert problems(page) == ["#gone", "gone.md", "gone.png"]
+
+
+def test_every_picture_is_shown_with_a_text_for_those_who_do_not_see_it() -> None:
+    shown = {(page.parent / path).resolve(): text for page in PAGES for text, path in PICTURE.findall(prose(page))}
+    assert sorted(shown) == sorted((DOCS / "pictures").iterdir())
+    assert all(len(text.split()) > 4 for text in shown.values())
+
+
+@pytest.mark.parametrize("name", sorted(picture.stem for picture in (DOCS / "pictures").iterdir()))
+def test_every_picture_is_written_by_a_test(name: str) -> None:
+    scripts = [path.read_text() for room in ("tests", "molecule") for path in (ROOT / room).rglob("*.mjs")]
+    written = (f"/{name}.png", f'"{name}":')
+    assert any(one in text for one in written for text in scripts if "BRAMBLE_PICTURES" in text)
 
 
 def test_the_index_names_every_page() -> None:

@@ -5,6 +5,7 @@
 // line of JSON.
 //
 //   PAGE_FILES, PAGE_WIDTHS (both with spaces between), PAGE_PICTURES (where screenshots go),
+//   PAGE_SHOWN and BRAMBLE_PICTURES (a page, and where its picture for docs/status.md goes; none without them),
 //   BROWSER_CHROMIUM, BROWSER_MODULES (as in tests/support/browser.py)
 
 import fs from "node:fs";
@@ -34,5 +35,11 @@ for (const file of process.env.PAGE_FILES.split(" "))
       result.looked += 1;
       await page.close();
     }
+if (process.env.BRAMBLE_PICTURES) {
+  const page = await browser.newPage({ viewport: { width: 1120, height: 800 }, colorScheme: "light" });
+  await page.goto(`file://${process.env.PAGE_SHOWN}`);
+  const height = await page.evaluate(() => Math.ceil(document.querySelector("main > section table").getBoundingClientRect().bottom) + 12);
+  await page.screenshot({ path: `${process.env.BRAMBLE_PICTURES}/status.png`, fullPage: true, clip: { x: 0, y: 0, width: 1120, height } });
+}
 await browser.close();
 console.log(JSON.stringify(result));

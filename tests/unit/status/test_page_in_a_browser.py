@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from browser import drive, needs_browser
 from scenes import NAMES, Sketch, ca, pod, trouble, workload
 
+from ansible_collections.bramble.kube.plugins.module_utils.backup.rotation import Cluster, file_name
 from ansible_collections.bramble.kube.plugins.module_utils.status.diagnosis import diagnose
 from ansible_collections.bramble.kube.plugins.module_utils.status.report import page
 
@@ -70,21 +70,45 @@ def silent() -> Sketch:
     return sketch
 
 
+def lived_in() -> Sketch:
+    """Three Pis on somebody's shelf: one has a weak power supply, one a notebook that wants too much memory."""
+    sketch = cluster()
+    shelf = ((3900, 2100, 58.4, 19400), (7900, 5600, 49.9, 41800), (3900, 1500, 61.2, 12700))
+    for name, (total, available, degrees, free) in zip(NAMES, shelf):
+        own = sketch.state[name]
+        own["memory"] = {"total_mb": total, "available_mb": available}
+        own["disks"][0] |= {"total_mb": 59000, "free_mb": free}
+        own["temperature_c"] = degrees
+    sketch.facts[NAMES[2]]["pi_throttled"] = 0x1
+    drill = sketch.state[NAMES[0]]["drill"]
+    drill["backup"] = file_name(Cluster(NAMES[0], "5e1c9a04b7d2"), drill["at"] - 3600, "1.37.2")
+    for number, one in enumerate(sketch.cluster["nodes"]):
+        one["kernel"] = "6.12.47+rpt-rpi-2712"
+        del sketch.cluster["pods"][30 + number :: 7]
+    killed = trouble(container="notebook", reason="CrashLoopBackOff", ended_by="OOMKilled", exit_code=137, restarts=4)
+    sketch.cluster["pods"].append(
+        pod("jupyter-ben", where=NAMES[1], namespace="jupyterhub", ready=False, troubles=[killed])
+    )
+    return sketch
+
+
 @needs_browser
 def test_on_a_phone_and_on_a_desk(tmp_path: Path) -> None:
-    pictures = Path(os.environ.get("STATUS_PICTURES") or tmp_path / "pictures")
-    pictures.mkdir(parents=True, exist_ok=True)
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
     files = []
-    for kind in (cluster, hurt, silent):
+    for kind in (cluster, hurt, silent, lived_in):
         scene = kind().scene()
         file = tmp_path / f"{kind.__name__}.html"
         file.write_text(page(scene, diagnose(scene)), encoding="utf-8")
         files.append(str(file))
+    shown = files.pop()
     result = drive(
         Path(__file__).with_name("page_browser.mjs"),
         PAGE_FILES=" ".join(files),
         PAGE_WIDTHS="360 768 1280",
         PAGE_PICTURES=str(pictures),
+        PAGE_SHOWN=shown,
     )
     assert result["axe"] == []
     assert result["wide"] == []
