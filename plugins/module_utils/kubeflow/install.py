@@ -298,9 +298,10 @@ class Delivery:
         targets = self.looked.not_ready.get(component.name) or []
         if not targets or not self.wishes.wait or self.wishes.check:
             return row
-        from ..manifests import waiting
+        from ..manifests import late_secrets, waiting
 
-        left = waiting.wait(self.client, targets, self._time_limit(component), self._slow(component.name))
+        with late_secrets.brought(self.client, component.items):
+            left = waiting.wait(self.client, targets, self._time_limit(component), self._slow(component.name))
         for item, _resource, _predicate in targets:
             if id(item) in left:
                 pods = waiting.explain_pods(self.client, item)

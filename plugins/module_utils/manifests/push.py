@@ -439,7 +439,7 @@ class _Push:
     # Ready ---------------------------------------------------------------------------------------------------------
 
     def _wait_for_ready(self) -> None:
-        from . import waiting
+        from . import late_secrets, waiting
 
         failed = {id(entry.item) for entry in self.report.entries if entry.action == FAILED}
         targets: list[tuple[Item, Resource, Any]] = []
@@ -447,7 +447,8 @@ class _Push:
             predicate = waiting.predicate_for(item, self.options.wait_for)
             if predicate is not None and id(item) not in failed and id(item) in self.plan.resources:
                 targets.append((item, self.plan.resources[id(item)], predicate))
-        left = waiting.wait(self.client, targets, self.options.wait_timeout, self.options.tell)
+        with late_secrets.brought(self.client, self.plan.items):
+            left = waiting.wait(self.client, targets, self.options.wait_timeout, self.options.tell)
         items = {id(item): item for item, _resource, _predicate in targets}
         for number, why in left.items():
             item = items[number]

@@ -252,3 +252,22 @@ def test_a_deployment_that_may_not_make_its_pods_says_why(cluster, push):
     for space, reason in reasons.items():
         told = next(text for text in result["not_ready"] if text.startswith(f"Deployment {space}/web: "))
         assert "0 of 1 replicas updated; " in told and reason in told, told
+
+
+class SlowKubelet(Kubelet):
+    """Brings the certificate that a Pod has made for itself only when something about the Pod has changed."""
+
+    def _report(self, pod: dict) -> None:
+        if pod["metadata"].get("annotations"):
+            super()._report(pod)
+        else:
+            filled = json.dumps({"data": {"tls.crt": "eA=="}})
+            self.api.kubectl("patch", "secret", "hook-cert", "-n", SPACE, "--type=merge", "-p", filled)
+
+
+def test_a_certificate_that_a_pod_makes_for_itself_reaches_it_at_once(cluster, push):
+    hook = workload("Deployment", "hook")
+    hook["spec"]["template"]["spec"]["volumes"] = [{"name": "cert", "secret": {"secretName": "hook-cert"}}]
+    with SlowKubelet(cluster, "Running", "hook"):
+        result = push({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hook-cert"}}, hook)
+    assert not result["failed"], result["msg"]
