@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -29,8 +30,9 @@ from ansible_collections.bramble.kube.plugins.plugin_utils import sealed
 _HOLDS = "the host key of a card is a secret"
 #: Of the keys that SSH itself offers, the ones to take, best first.
 _OWN_KEYS = ("id_ed25519", "id_ed25519_sk", "id_ecdsa", "id_ecdsa_sk", "id_rsa")
-#: The folders hold private keys; what is beside them is encrypted or public.
-_UNTRACKED = b"*/\n"
+_PASSWORD = "vault-password"
+#: The folders hold private keys, and that file what opens the others; what else is beside them is encrypted or public.
+_UNTRACKED = f"*/\n/{_PASSWORD}\n".encode()
 _TEXT = {"type": "str", "default": ""}
 OPTIONS: dict[str, Any] = {
     "folder": {"type": "path", "required": True},
@@ -79,7 +81,8 @@ class ActionModule(ActionBase):
             if trouble := cards.boot_problem(str(folder), names, cards.mounts(mounted())):
                 raise Stop(trouble)
         keys = Path(f"{kept}/{host}.key"), Path(f"{kept}/{host}.pub")
-        private, public, is_new = host_key(self._loader, host, *keys)
+        own, made_own = own_password(self._loader, kept, check)
+        private, public, is_new = host_key(self._loader, host, *keys, own)
         card = cards.Card(
             public_keys=own_keys(options["public_key"]),
             host_key=(private, public),
@@ -93,9 +96,10 @@ class ActionModule(ActionBase):
         if trouble := cards.problem(card):
             raise Stop(trouble)
         wanted, changed, diff = texts(card), [], []
-        if is_new and not check:
+        if not check:
             _make(kept)
-            _write(keys[0], sealed.seal(self._loader, private.encode(), _HOLDS), 0o600)
+        if is_new and not check:
+            _write(keys[0], sealed.seal(self._loader, private.encode(), _HOLDS, own), 0o600)
         for path, content in ((keys[1], f"{public}\n".encode()), (kept / ".gitignore", _UNTRACKED)):
             if atomic_file.read(str(path)) != content:
                 changed.append(str(path))
@@ -127,6 +131,7 @@ class ActionModule(ActionBase):
             "files": changed,
             "folder": str(folder),
             "host_key": " ".join(public.split()[:2]),
+            "vault_password": made_own,
             "command": "" if options["boot"] else cards.imager_command(str(folder)),
             "diff": diff,
         }
@@ -139,9 +144,35 @@ def mounted() -> str:
     return subprocess.run(["mount"], capture_output=True, text=True, check=True).stdout
 
 
-def host_key(loader: Any, host: str, private: Path, public: Path) -> tuple[str, str, bool]:
+def own_password(loader: Any, folder: Path, check: bool) -> tuple[bytes, str]:
+    """The vault password that was made for this folder, or is made now for somebody who gives none.
+
+    :param check: make none, and go on as if it had been made.
+    :returns: the password, empty when there is none, and the file's path when it was made now.
+    """
+    path = folder / _PASSWORD
+    # None is made beside keys that another one has encrypted. Cards are made at once: the first one's is everybody's.
+    if not path.exists() and not loader._vault.secrets and not list(folder.glob("*.key")):
+        if check:
+            return b"check mode", ""
+        _make(folder)
+        _write(folder / ".gitignore", _UNTRACKED, 0o644)
+        number, part = tempfile.mkstemp(prefix=".", suffix=".new", dir=folder)
+        try:
+            with os.fdopen(number, "w", encoding="ascii") as file:
+                file.write(f"{secrets.token_urlsafe(32)}\n")
+            with contextlib.suppress(FileExistsError):
+                os.link(part, path)
+                return path.read_bytes().strip(), str(path)
+        finally:
+            os.unlink(part)
+    return (path.read_bytes().strip() if path.exists() else b""), ""
+
+
+def host_key(loader: Any, host: str, private: Path, public: Path, own: bytes = b"") -> tuple[str, str, bool]:
     """A host's key: the one that is kept, or a new one.
 
+    :param own: the vault password that was made for its folder.
     :returns: private and public half, and whether it is new.
     :raises SealedError: when it cannot be decrypted, or there is no vault password.
     """
@@ -155,10 +186,10 @@ def host_key(loader: Any, host: str, private: Path, public: Path) -> tuple[str, 
                 f"{public} is there, but {private} is not: restore it from your backup, or remove {public} "
                 "for a new key, with which the card has to be written again"
             )
-        sealed.seal(loader, b"", _HOLDS)  # without a password, nothing is begun
+        sealed.seal(loader, b"", _HOLDS, own)  # without a password, nothing is begun
         made = Ed25519PrivateKey.generate()
     else:
-        opened = sealed.read_sealed(loader, content, str(private), "host key", _HOLDS)
+        opened = sealed.read_sealed(loader, content, str(private), "host key", _HOLDS, own)
         made = serialization.load_ssh_private_key(opened, None)
     secret = made.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()

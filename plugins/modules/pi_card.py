@@ -15,8 +15,8 @@ description:
   - Writes C(user-data), C(network-config) and C(meta-data) for the task's host, which cloud-init of Raspberry Pi OS
     (trixie, from November 2025 on) reads on the boot partition. The host itself is not asked.
   - The host gets an SSH host key that is made here, so that this computer can know it before the Pi is switched on. Its
-    private half is kept in O(folder), encrypted by ansible-vault; C(ansible-playbook) needs a vault password, by
-    C(--vault-password-file), C(--ask-vault-pass) or C(vault_password_file) in C(ansible.cfg).
+    private half is kept in O(folder), encrypted by ansible-vault with the vault password that C(ansible-playbook) was
+    given. Without one, a password is made for O(folder), in its file C(vault-password), mode 0600.
   - The files for cloud-init hold that key unencrypted, and the Wi-Fi's key in place of its password. In a folder they
     have mode 0600. On the Pi, user-data is emptied at the end of the first boot.
 options:
@@ -124,6 +124,10 @@ folder:
   type: str
 host_key:
   description: The host's public key, as "type key".
+  returned: success
+  type: str
+vault_password:
+  description: The file of the vault password, when it was made now; else empty.
   returned: success
   type: str
 command:

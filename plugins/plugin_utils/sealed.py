@@ -24,6 +24,7 @@ from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import (
     VaultLib,
+    VaultSecret,
     format_vaulttext_envelope,
     match_encrypt_secret,
     parse_vaulttext_envelope,
@@ -43,21 +44,24 @@ class SealedError(BrambleError):
     """What is encrypted on the laptop cannot be written or read; the message is for the user and holds no secret."""
 
 
-def _secrets(loader: Any, holds: str = _BACKUP) -> list[tuple[str, Any]]:
-    """The vault passwords that ansible-playbook was given."""
-    secrets = loader._vault.secrets  # the loader has no public way to them
+def _secrets(loader: Any, holds: str = _BACKUP, own: bytes = b"") -> list[tuple[str, Any]]:
+    """The vault passwords that ansible-playbook was given, and one more."""
+    secrets = list(loader._vault.secrets or ())  # the loader has no public way to them
+    if own:
+        secrets.append((C.DEFAULT_VAULT_IDENTITY, VaultSecret(own)))
     if not secrets:
         raise SealedError(f"no vault password was given, and {holds}: use {_HOW}")
     return secrets
 
 
-def seal(loader: Any, content: bytes, holds: str = _BACKUP) -> bytes:
+def seal(loader: Any, content: bytes, holds: str = _BACKUP, own: bytes = b"") -> bytes:
     """Encrypt in memory, with the identity that ansible-vault itself would take.
 
     :param holds: a clause, what the content is.
+    :param own: the password to take when ansible-playbook was given none.
     :raises SealedError: without a password.
     """
-    secrets = _secrets(loader, holds)
+    secrets = _secrets(loader, holds, own)
     vault_id, secret = match_encrypt_secret(secrets, encrypt_vault_id=C.DEFAULT_VAULT_ENCRYPT_IDENTITY)
     named = vault_id if vault_id != C.DEFAULT_VAULT_IDENTITY else None
     return VaultLib().encrypt(content, secret=secret, vault_id=named)
@@ -124,13 +128,16 @@ def _sync(folder: Path) -> None:
             raise
 
 
-def read_sealed(loader: Any, sealed: bytes, path: str, what: str = "backup", holds: str = _BACKUP) -> bytes:
+def read_sealed(
+    loader: Any, sealed: bytes, path: str, what: str = "backup", holds: str = _BACKUP, own: bytes = b""
+) -> bytes:
     """Decrypt in memory.
 
     :param what: it is, for the sentence about something else.
+    :param own: a further password that may be the right one.
     :raises SealedError: without the right password, when it is no vault, or when one byte of it is not as written.
     """
-    secrets = _secrets(loader, holds)
+    secrets = _secrets(loader, holds, own)
     if not VaultLib.is_encrypted(sealed):
         raise SealedError(f"{path} is not an encrypted {what} of bramble.kube")
     try:

@@ -5,9 +5,9 @@
 
 """Brings a Secret that its own controller fills to that controller's Pods at once.
 
-A controller that makes its certificate itself comes with an empty Secret as a volume of its Pod, and starts to work when the
-certificate appears there. The kubelet brings it with its next look at the Pod, a minute or more later; any change of
-an annotation makes it look now (kubernetes.io, "Configure a Pod to use a ConfigMap", on mounted ones).
+A controller that makes its certificate itself comes with an empty Secret as a volume of its Pod, and starts to work
+when the certificate appears there. The kubelet brings it with its next look at the Pod, a minute or more later; any
+change of an annotation makes it look now (kubernetes.io, "Configure a Pod to use a ConfigMap", on mounted ones).
 """
 
 from __future__ import annotations

@@ -120,19 +120,49 @@ def test_the_cards_of_an_inventory(folder: Path) -> None:
     assert state(folder) == first
 
 
+def test_nobody_is_asked_for_a_vault_password(folder: Path) -> None:
+    cards, before = folder / "inventory/.cards", state(folder)
+    check = play(folder, "--check", "--diff", vault=False)
+    assert check.returncode == 0 and state(folder) == before, check.stdout + check.stderr
+    done = play(folder, "-vvv", vault=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = cards / "vault-password"
+    assert done.stdout.count(f"Keep a copy of this file, which opens the encrypted host keys: {made}\n") == 1
+    assert made.stat().st_mode & 0o777 == 0o600 and len(made.read_text().strip()) > 40
+    assert made.read_text().strip() not in done.stdout + done.stderr
+    # git leaves it alone, and so the keys are encrypted for whoever has the repository.
+    subprocess.run(["git", "init", "--quiet", str(folder / "inventory")], check=True)
+    listed = ["git", "-C", str(folder / "inventory"), "ls-files", "--others", "--exclude-standard"]
+    tracked = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
+    assert {name for name in tracked if name.startswith(".cards")} == {
+        ".cards/.gitignore",
+        *(f".cards/{host}.{half}" for host in ("k8s-master", "k8s-node1") for half in ("key", "pub")),
+    }
+    # It is ansible-vault's own form, and stays good beside a password that is given later.
+    first = state(folder)
+    view = [str(Path(sys.executable).parent / "ansible-vault"), "view", "--vault-password-file", str(made)]
+    shown = subprocess.run([*view, str(cards / "k8s-node1.key")], capture_output=True, text=True, check=True)
+    assert shown.stdout.startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
+    for given in (False, True):
+        again = play(folder, vault=given)
+        assert again.stdout.count("changed=0") == 3 and "Keep a copy" not in again.stdout, again.stdout
+        assert state(folder) == first
+
+
 def test_what_stops_it(folder: Path) -> None:
     def said(*arguments: str, **options: bool) -> str:
         done = play(folder, *arguments, **options)
         assert done.returncode != 0
         return " ".join(done.stdout.split())
 
-    assert "No card for k8s-master: no vault password was given, and the host key of a card is a secret" in said(
-        vault=False
-    )
     assert "is one card, but there are 2 Pis: add --limit" in said("-e", f"cards_boot={folder}")
     assert "nothing is mounted at" in said("-e", f"cards_boot={folder}", "--limit", "k8s-node1")
     assert not (folder / "inventory/.cards").exists()
     assert play(folder).returncode == 0
+    assert "No card for k8s-master: no vault password was given, and the host key of a card is a secret" in said(
+        vault=False
+    )
+    assert not (folder / "inventory/.cards/vault-password").exists()
     (folder / "vault").write_text("another\n")
     assert "k8s-master.key cannot be decrypted: it is damaged, or was made with another vault" in said()
     (folder / "inventory/.cards/k8s-master.key").unlink()
