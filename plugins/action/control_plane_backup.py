@@ -48,10 +48,13 @@ class ActionModule(ActionBase):
         cluster = rotation.Cluster.of(backup["node_name"], backup["cluster_ca_sha256"])
         path = folder / rotation.file_name(cluster, backup["created"], backup["kubernetes"])
         sealed.write(self._loader, content, path, cluster.prefix)
+        without = packed.get("without_desk") or ""
         return {
             "changed": True,
             "path": str(path),
             "size": path.stat().st_size,
-            "removed": sealed.rotate(path, keep),
+            # An older one may be the last that has the desk's record.
+            "removed": [] if without else sealed.rotate(path, keep),
             "backup": backup,
+            "without_desk": without,
         }

@@ -21,6 +21,9 @@ description:
   - What a restore checks is checked before anything is encrypted, and thus before an older backup is removed.
   - C(ansible-playbook) needs a vault password, by C(--vault-password-file), C(--ask-vault-pass) or
     C(vault_password_file) in C(ansible.cfg). The same password restores the backup.
+  - Where the cluster has the loop, what people said at its desk is copied from the desk's volume, while the desk goes
+    on, verified, and saved in the same file. Without a desk that answers, the backup is made without it,
+    RV(without_desk) says why, and no older backup is removed.
   - Runs on the machine of the control plane, as root.
 options:
   dest:
@@ -109,6 +112,13 @@ backup:
     key_count:
       description: The number of keys in etcd.
       type: int
+    desk:
+      description: The files of the loop's desk, and the SHA-256 of each; empty without a loop.
+      type: dict
+without_desk:
+  description: Why what people said at the loop's desk is not in it; empty when it is, or when there is no desk.
+  returned: when a backup was made
+  type: str
 """
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup import back_up

@@ -15,16 +15,19 @@ import re
 import stat
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import BinaryIO
 
+from ansible_collections.bramble.kube.plugins.module_utils.backup import record
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import etcd
 
-FORMAT = 1
+#: Of a backup with the record of the loop's desk; without one it is 1.
+FORMAT = 2
 DESCRIPTION = "bramble-backup.json"
 SNAPSHOT = "etcd.db"
+RECORD = "desk.tar"
 FILES = "files"
 #: What a control plane is made of, beside etcd's data. Missing ones are left out.
 SAVED = (
@@ -59,6 +62,7 @@ class Description:
     :ivar cluster_ca_sha256: hash of the cluster's CA in kubeadm's form.
     :ivar revision: etcd's, at that moment.
     :ivar key_count: number of keys in etcd.
+    :ivar desk: files of the record of the loop's desk, and the SHA-256 of each; empty without one.
     """
 
     created: int
@@ -70,10 +74,15 @@ class Description:
     cluster_ca_sha256: str
     revision: int
     key_count: int
+    desk: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """As it is kept in the archive."""
-        return (json.dumps({"format": FORMAT, **asdict(self)}, indent=2, sort_keys=True) + "\n").encode()
+        found = {"format": FORMAT, **asdict(self)}
+        if not self.desk:
+            found.update(format=1)
+            del found["desk"]
+        return (json.dumps(found, indent=2, sort_keys=True) + "\n").encode()
 
 
 def read_description(text: bytes) -> Description:
@@ -84,9 +93,10 @@ def read_description(text: bytes) -> Description:
     try:
         found = json.loads(text)
         version = found.pop("format")
-        if version != FORMAT:
+        if version not in (1, FORMAT):
             raise BackupError(f"it has format {version}, and this collection reads format {FORMAT}")
-        return Description(**{field.name: found[field.name] for field in fields(Description)})
+        found = {"desk": {}, **found}
+        return Description(**{one.name: found[one.name] for one in fields(Description)})
     except (ValueError, KeyError, TypeError, AttributeError):
         raise BackupError(f"its description ({DESCRIPTION}) cannot be read") from None
 
@@ -156,12 +166,19 @@ def _inside(path: str, source: str, above: tuple[str, ...]) -> Iterator[tuple[st
         raise BackupError(f"{path} is neither a file nor a folder, and no backup can hold it: move it away")
 
 
-def pack(target: BinaryIO, description: Description, snapshot: str, files: Iterable[tuple[str, str]]) -> None:
+def pack(
+    target: BinaryIO,
+    description: Description,
+    snapshot: str,
+    files: Iterable[tuple[str, str]],
+    desk: bytes = b"",
+) -> None:
     """Write the archive.
 
     :param target: open for writing.
     :param snapshot: path of etcd's snapshot.
     :param files: of saved_files().
+    :param desk: the record of the loop's desk.
     """
     with tarfile.open(fileobj=target, mode="w:gz", compresslevel=6) as archive:
         text = description.to_json()
@@ -169,6 +186,10 @@ def pack(target: BinaryIO, description: Description, snapshot: str, files: Itera
         head.size, head.mode, head.mtime = len(text), 0o600, description.created
         archive.addfile(head, io.BytesIO(text))
         archive.add(snapshot, SNAPSHOT)
+        if desk:
+            said = tarfile.TarInfo(RECORD)
+            said.size, said.mode, said.mtime = len(desk), 0o600, description.created
+            archive.addfile(said, io.BytesIO(desk))
         for path, source in files:
             info = archive.gettarinfo(source, FILES + path)
             if info.issym():
@@ -228,12 +249,15 @@ def check(source: BinaryIO) -> Description:
                 trouble = etcd.checksum_error(snapshot)
             if trouble:
                 raise BackupError(f"its snapshot of etcd fails verification: {trouble}")
-            names, files, manifest = set(), set(), b""
+            names, files, manifest, desk = set(), set(), b"", {}
             for member in archive:
                 if member.name in names:
                     raise BackupError(f"it holds {member.name} twice")
                 names.add(member.name)
                 if member.name in (DESCRIPTION, SNAPSHOT):
+                    continue
+                if member.name == RECORD:
+                    desk = _record(archive)[1]
                     continue
                 if not _is_sane(member):
                     raise BackupError(f"it holds {member.name}, which is not part of a control plane")
@@ -249,6 +273,8 @@ def check(source: BinaryIO) -> Description:
                 pass
     except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as error:
         raise BackupError(f"the archive in it is damaged: {error}") from None
+    if desk != description.desk:
+        raise BackupError(f"its record of the loop's desk ({RECORD}) is not that of its description ({DESCRIPTION})")
     for needed in NEEDED:
         if FILES + needed not in files:
             raise BackupError(f"it does not hold {needed}")
@@ -259,6 +285,22 @@ def check(source: BinaryIO) -> Description:
     if etcd_member(pod) != (description.node_name, description.address) or pod.image != description.etcd_image:
         raise BackupError(f"its {etcd.MANIFEST} is not that of its description ({DESCRIPTION})")
     return description
+
+
+def _record(archive: tarfile.TarFile) -> tuple[bytes, dict[str, str]]:
+    """The record of the loop's desk, and its files."""
+    try:
+        with _member(archive, RECORD) as file:
+            content = file.read()
+        return content, record.contents(content)
+    except record.RecordError as error:
+        raise BackupError(f"its record of the loop's desk: {error}") from None
+
+
+def desk_of(source: BinaryIO) -> bytes:
+    """The record of the loop's desk in a checked archive."""
+    with tarfile.open(fileobj=source, mode="r:gz") as archive:
+        return _record(archive)[0]
 
 
 def unpack_file(archive: tarfile.TarFile, name: str, target: str) -> None:

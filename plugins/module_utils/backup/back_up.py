@@ -7,14 +7,15 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ansible_collections.bramble.kube.plugins.module_utils.backup import archive, machine, restore
+from ansible_collections.bramble.kube.plugins.module_utils.backup import archive, machine, record, restore
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import stopping
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import etcd
@@ -35,11 +36,15 @@ OPTIONS = {
 
 @dataclass(frozen=True)
 class Packed:
-    """A backup that waits on the machine to be fetched."""
+    """A backup that waits on the machine to be fetched.
+
+    :ivar without_desk: why the record of the loop's desk is not in it; empty when it is, or when there is none.
+    """
 
     path: str
     sha256: str
     description: archive.Description
+    without_desk: str = ""
 
 
 def release_of(manifest: str) -> str:
@@ -86,19 +91,34 @@ def back_up(system: System, created: int, node_name: str = "", address: str = ""
     pod = read_pod(system)
     files = archive.saved_files(system.root)
     machine.empty_spool(system)
+    desk, without = b"", ""
+    try:  # before etcd's snapshot, so that nothing is said in it of a release that is not there
+        desk = record.copied(system)
+    except record.RecordError as error:
+        without = str(error)
     snapshot = f"{machine.SPOOL}/{archive.SNAPSHOT}"
     status = EtcdTools(system, pod).save(snapshot)
+    if without and not _has_desk(system.path(snapshot)):
+        without = ""
     description = describe(system, pod, status, created)
+    if desk:
+        description = replace(description, desk=record.contents(desk))
     inventory = restore.Machine(node_name or description.node_name, address or description.address)
     trouble = restore.refusal(description, inventory)
     if trouble:
         raise archive.BackupError(f"it could not be restored, since {trouble}")
     packed = system.path(machine.ARCHIVE)
     with open(packed, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-        archive.pack(file, description, system.path(snapshot), files)
+        archive.pack(file, description, system.path(snapshot), files, desk)
     os.unlink(system.path(snapshot))
     with open(packed, "rb") as file:
-        return Packed(machine.ARCHIVE, machine.sha256_of(file), description)
+        return Packed(machine.ARCHIVE, machine.sha256_of(file), description, without)
+
+
+def _has_desk(snapshot: str) -> bool:
+    """Whether the loop's desk is in a snapshot of etcd, or was deleted a few minutes ago."""
+    with open(snapshot, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(record.KEY) >= 0
 
 
 def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, Any]:
@@ -110,4 +130,10 @@ def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, An
             return {"changed": True}
         created = options["created"] or int(time.time())
         packed = back_up(system, created, options["node_name"], options["address"])
-    return {"changed": True, "spool": packed.path, "sha256": packed.sha256, "backup": asdict(packed.description)}
+    return {
+        "changed": True,
+        "spool": packed.path,
+        "sha256": packed.sha256,
+        "backup": asdict(packed.description),
+        "without_desk": packed.without_desk,
+    }

@@ -107,7 +107,9 @@ def test_a_backup_describes_what_it_is_of_and_waits_in_the_spool(master: Played)
             "revision": 1234,
             "key_count": 567,
             "cluster_ca_sha256": ca_cert_hashes(CA)[0],
+            "desk": {},
         },
+        "without_desk": "",
     }
     assert asdict(archive.check(io.BytesIO(packed))) == result["backup"]
     assert list(master.files(machine.SPOOL)) == [machine.ARCHIVE]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import board as rules
+import record
 from board import Board
 from cases import Cases, CasesError, CasesFolder
 from kube import Kube, Mirror
@@ -39,7 +40,9 @@ class Desk:
     def __init__(self, kube: Kube, data: Path, logins: Path, title: str = "bramble") -> None:
         self.kube, self.data, self.title = kube, data, title
         self.logins, self.patience = Logins(logins), Patience()
-        self.store = Store(data / "desk.sqlite")
+        if record.put_in_place(data):
+            LOG.info("the record of a backup is in its place; what was there is in %s", data / record.ASIDE)
+        self.store = Store(data / record.DATABASE)
         self.cases, self.hub = CasesFolder(data), Hub()
         self.words = read_words()
         self.content = {name: (HERE / name).read_bytes() for name in SHIPPED}

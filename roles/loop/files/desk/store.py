@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from kube import now
+from record import VERSION
 
 IDLE = 12 * 3600  # seconds after which an unused session ends
 TOUCH = 60  # a session's last use is written down at most once in so many seconds
@@ -77,11 +78,16 @@ class Store:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         with self._writing():
-            if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version > VERSION:
+                raise RuntimeError(
+                    f"{path} is of a newer desk: it has version {version}, and this desk knows {VERSION}"
+                )
+            if version == 0:
                 for statement in SCHEMA.split(";\n"):
                     self._db.execute(statement)
                 self._db.execute("INSERT INTO meta VALUES ('key', ?)", (secrets.token_bytes(32),))
-                self._db.execute("PRAGMA user_version = 1")
+                self._db.execute(f"PRAGMA user_version = {VERSION}")
         self._key = bytes(self._rows("SELECT value FROM meta WHERE key = 'key'")[0][0])
 
     def close(self) -> None:
