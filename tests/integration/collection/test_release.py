@@ -50,10 +50,12 @@ def test_a_release_is_a_changelog_a_commit_a_tag_and_an_archive(clone: Path) -> 
     assert done.returncode == 0, done.stdout + done.stderr
     assert git(clone, "status", "--porcelain") == ""
     assert git(clone, "tag").split() == ["v9.8.7"]
+    assert git(clone, "ls-files", "changelogs").split() == ["changelogs/changelog.yaml", "changelogs/config.yaml"]
     assert yaml.safe_load((clone / "galaxy.yml").read_text())["version"] == "9.8.7"
     assert "version: v9.8.7" in (clone / "docs" / "own-repository.md").read_text()
     changes = (clone / "CHANGELOG.rst").read_text()
     assert "v9.8.7" in changes and "bramble.kube.cluster" in changes
+    assert "C(" not in changes, "what only the documentation of modules reads"
     assert list((clone / "changelogs" / "fragments").glob("*.yml")) == []
     assert (clone / ".lab" / "dist" / "bramble-kube-9.8.7.tar.gz").stat().st_size > 100_000
     assert "there is a tag v9.8.7 already" in release(clone, "9.8.7").stderr
