@@ -119,6 +119,12 @@ class ApiServer:
         answers = ((one["Endpoint"], one["Status"]) for one in listed)
         return next(url for url, status in answers if status["leader"] == status["header"]["member_id"])
 
+    def etcd_values(self, prefix: str) -> list[str]:
+        """What etcd holds below a key, as it is stored."""
+        command = [program("etcdctl"), "--endpoints", ",".join(self._etcd), "get", prefix, "--prefix"]
+        done = subprocess.run([*command, "--print-value-only"], capture_output=True, text=True, check=True)
+        return [line for line in done.stdout.splitlines() if line]
+
     def kill_etcd_leader(self) -> str:
         """Take the leading member away at once, so that the others elect another; returns its client URL."""
         url = self.etcd_leader()

@@ -83,4 +83,6 @@ class Slips:
         if self._sentences:
             more = len(self._sentences) - MOST_TOLD
             told = " ".join(self._sentences[:MOST_TOLD])
-            raise ManifestError(told + (f" And {more} more." if more > 0 else ""))
+            error = ManifestError(told + (f" And {more} more." if more > 0 else ""))
+            error.longest = len(told) + 20  # each sentence is bounded already
+            raise error

@@ -62,6 +62,7 @@ class Plan:
     :ivar verdicts: ``id(item)`` → EQUAL, UNSURE or DIFFERENT, for those that exist.
     :ivar doomed: members of the apply set that are not in the manifests any more.
     :ivar spared: members of the apply set that are not in the manifests any more, and stay all the same.
+    :ivar moves: ``id(item)`` → what has to be done before a CRD can be replaced.
     """
 
     def __init__(self, client: Client, items: list[Item], options: Options) -> None:
@@ -77,6 +78,7 @@ class Plan:
         self.warnings: list[str] = []
         self.doomed: list[tuple[Item, Resource, dict]] = []
         self.spared: list[Item] = []
+        self.moves: dict[int, Any] = {}
         self.apply_set: ApplySet | None = None
         self.method = options.method
         self._listed: set[tuple[str, str, str]] = set()
@@ -267,6 +269,7 @@ class Plan:
 
         :raises ManifestError: naming the CRD or namespace, and how many objects there are.
         """
+        self._ask_server(self._find_moves)
         named = [entry for entry in self.doomed if _is_definition(entry[0]) and entry[0].name in self.options.keep]
         self.doomed = [entry for entry in self.doomed if entry not in named]
         self.spared = [item for item, _resource, _found in named]
@@ -276,6 +279,21 @@ class Plan:
         self._ask_server(lambda: wrong.extend(filter(None, (self.why_not(item) for item, *_rest in self.doomed))))
         if wrong:
             raise ManifestError(f"{'; '.join(wrong)}. Nothing was changed.")
+
+    def _find_moves(self) -> None:
+        """Find the CRDs that lack a version in which objects may be stored."""
+        found = [(item, self.live[id(item)]) for item in self.items if id(item) in self.live and _is_definition(item)]
+        if not found:
+            return
+        from . import stored  # few pushes change a CRD
+
+        slips = Slips()
+        for item, live in found:
+            with slips.noted():
+                if not live["metadata"].get("deletionTimestamp"):
+                    path = self.resources[id(item)].path(item.name)
+                    self.moves[id(item)] = stored.inspect(self.client, self.get, item, live, path)
+        slips.tell()
 
     def why_not(self, item: Item) -> str:
         """Why a member that left the manifests must not be deleted, and the ways out; "" when it may be."""

@@ -75,7 +75,7 @@ def leftovers(
 
     def look(job: tuple[Resource, str]) -> None:
         resource, namespace = job
-        for entry in _listed(get, resource.collection(namespace), apply_set.selector):
+        for entry in listed(get, resource.collection(namespace), apply_set.selector):
             candidate = member(resource, entry, apply_set, wanted)
             if candidate is not None:
                 found.append(candidate)
@@ -118,7 +118,7 @@ def strangers(
         return f"every {kind}, whose number cannot be known since no version of it is served,"
     number, example = 0, ""
     try:
-        for entry in _listed(
+        for entry in listed(
             get, f"/apis/{spec['group']}/{served[0]}/{spec['names']['plural']}", f"{PART_OF_LABEL}!={apply_set.id}"
         ):
             number += 1
@@ -152,7 +152,7 @@ def tenants(get: Callable[..., Any], namespace: str, apply_set: ApplySet) -> str
     together(look, ["v1", *groups])
     # One of another kind already decides, and the copies need not be looked for.
     if not unread and all(kind in _WHOLE for kind, _name, _path in found):
-        spaces = [entry["metadata"]["name"] for entry in _listed(get, "/api/v1/namespaces", "")]
+        spaces = [entry["metadata"]["name"] for entry in listed(get, "/api/v1/namespaces", "")]
         others = {space for space in spaces if space != namespace and not space.startswith("kube-")}
         copies = together(lambda entry: _is_copy(get, entry[2], entry[1], namespace, others), found)
         found = [entry for entry, copy in zip(found, copies) if not copy]
@@ -175,7 +175,7 @@ def _there(
         if entry["kind"] in _PASSING:
             continue
         path = f"{prefix_of(version)}/namespaces/{namespace}/{entry['name']}"
-        for document in _listed(get, path, f"{PART_OF_LABEL}!={apply_set.id}"):
+        for document in listed(get, path, f"{PART_OF_LABEL}!={apply_set.id}"):
             metadata = document["metadata"]
             owned = metadata.get("ownerReferences") or _ACCOUNT in (metadata.get("annotations") or {})
             if not owned and (entry["kind"], metadata["name"]) not in _IN_EVERY_NAMESPACE:
@@ -213,7 +213,7 @@ _WHOLE = (
 )
 
 
-def _listed(get: Callable[..., Any], path: str, selector: str) -> Iterator[dict]:
+def listed(get: Callable[..., Any], path: str, selector: str) -> Iterator[dict]:
     """The metadata of all objects of a collection, page by page."""
     token = ""
     while True:

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from ..common.redact import foreign
@@ -179,6 +180,29 @@ class _Push:
             if self.options.check:
                 return Entry(item, CREATED, "once the one that is being deleted is gone")
             before = self._after_deletion(item, resource)
+        move = self.plan.moves.get(id(item))
+        if move is None or before is None:
+            return self._bring(item, resource, before)
+        if self.options.check:
+            return Entry(item, UPDATED, move.told(check=True), before=before)
+        entry = self._bring(item, resource, self._move_stored(item, resource, before, move))
+        return replace(entry, reason=move.told())
+
+    def _move_stored(self, item: Item, resource: Resource, before: dict, move: Any) -> dict:
+        """Have every object of a CRD stored in a version that stays; returns the CRD as it is then."""
+        from . import stored
+
+        path = resource.path(item.name)
+        if move.switch:
+            if not move.convertible and stored.count(self.plan.get, before, move.target):
+                raise ApiError(422, {"message": f"objects came that nothing can convert to {move.target}"})
+            self._bring(Item(stored.between(item.object, before), item.source, item.line), resource, before)
+            time.sleep(stored.SETTLE)
+        stored.rewrite(self.client, self.plan.get(path), move, self.options.workers, self.options.timeout)
+        stored.settle(self.client, path, move.target, self.options.timeout)
+        return self.plan.get(path)
+
+    def _bring(self, item: Item, resource: Resource, before: dict | None) -> Entry:
         if self.plan.method == CLIENT_SIDE:
             return self._client_side(item, resource, before)
         try:
