@@ -106,6 +106,13 @@ options:
     type: list
     elements: str
     default: []
+  beside:
+    description:
+      - Objects that come to the cluster beside the components, such as the loop's. They are not pushed; the components
+        have to fit beside them; they stand for all Pods of their namespaces.
+    type: list
+    elements: dict
+    default: []
   force:
     description: Whether to push even what does not fit.
     type: bool

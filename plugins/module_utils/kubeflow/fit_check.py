@@ -17,6 +17,9 @@ from ..images.pinning import unpinned
 from .catalogue import Component
 from .prepare import Prepared
 
+#: What the tables call that which comes to the cluster beside the components.
+BESIDE = "the loop"
+
 
 @dataclass
 class Fit:
@@ -37,15 +40,21 @@ def judge(
     nodes: Iterable[Mapping[str, Any]],
     pods: Iterable[Mapping[str, Any]],
     asked: Mapping,
+    beside: Sequence[Mapping[str, Any]] = (),
 ) -> Fit:
     """Put both questions together.
 
     :param nodes: Node objects as the API has them.
     :param pods: all Pods of the cluster.
     :param asked: what images.ask.ask returned for the components' objects and the nodes' platforms.
+    :param beside: objects that will be there, too; they stand for all Pods of their namespaces.
     """
     nodes = list(nodes)
     objects = {component.name: component.objects() for component in components}
+    if beside:
+        objects[BESIDE] = list(beside)
+        theirs = {mapping(one.get("metadata")).get("namespace") for one in beside}
+        pods = [pod for pod in pods if mapping(pod.get("metadata")).get("namespace") not in theirs]
     found = report(objects, nodes, pods, asked["images"])
     lines: list[str] = []
     if not found["fits"]:
@@ -100,8 +109,11 @@ def _images_elsewhere(
 
 def _choices(components: Iterable[Prepared], asked: Mapping, found: Mapping) -> list[str]:
     lines = ["What you can do:"]
-    if found["leave_out"]:
-        lines.append(f"- leave out {' or '.join(found['leave_out'])}: take it out of kubeflow_components;")
+    components_out = [name for name in found["leave_out"] if name != BESIDE]
+    if any(row["name"] == BESIDE for row in found["components"]):
+        lines.append("- take a model out of loop_models;")
+    if components_out:
+        lines.append(f"- leave out {' or '.join(components_out)}: take it out of kubeflow_components;")
     else:
         lines.append("- leave a component out: take it out of kubeflow_components;")
     if asked["missing"]:

@@ -29,6 +29,7 @@ ARGUMENT_SPEC: dict[str, Any] = dict(
     ingress_class={"type": "str", "default": "traefik"},
     node_address={"type": "str"},
     prune_in_use={"type": "list", "elements": "str", "default": []},
+    beside={"type": "list", "elements": "dict", "default": []},
     force={"type": "bool", "default": False},
     force_conflicts={"type": "bool", "default": False},
     mirrors={"type": "dict", "default": {}},

@@ -161,7 +161,7 @@ class _Run:
                     cache=self.params["image_cache"],
                 )
             )
-            fit = gate.judge(components, nodes, pods, asked)
+            fit = gate.judge(components, nodes, pods, asked, self.params["beside"])
             self.table = fit.table
             self.warnings += asked["warned"] + fit.warnings
             if not fit.fits and not self.params["force"]:

@@ -66,6 +66,37 @@ def test_what_fits_passes():
     assert (fit.fits, fit.message, fit.warnings) == (True, "", [])
 
 
+def test_components_must_fit_beside_what_comes_besides():
+    """The loop stands for all Pods of its namespace, so those that run already do not count twice."""
+    parts, here = [component("pipelines", "app", "1Gi")], asked(app=("linux/arm64",))
+    loop = component("desk", "app", "900Mi").objects()
+    loop[0]["metadata"]["namespace"] = "loop"
+    nodes, pods = pi_cluster(2048)["nodes"][1:2], []  # one node
+    assert judge(parts, nodes, pods, here).fits
+    assert judge(parts, nodes, pods, here, [dict(loop[0], spec={**loop[0]["spec"], "replicas": 0})]).fits
+    fit = judge(parts, nodes, pods, here, loop)
+    assert not fit.fits
+    assert fit.message.splitlines()[0].startswith("No node has room for a pod of Deployment ")
+    assert (
+        "- take a model out of loop_models;\n- leave out pipelines: take it out of kubeflow_components;" in fit.message
+    )
+    assert any(line.startswith("the loop ") for line in fit.table)
+    small = component("desk", "app", "300Mi").objects()
+    small[0]["metadata"]["namespace"] = "loop"
+    running = {
+        "metadata": {"name": "desk-1", "namespace": "loop"},
+        "spec": {
+            "nodeName": nodes[0]["metadata"]["name"],
+            "containers": [{"name": "x", "resources": {"requests": {"memory": "600Mi"}}}],
+        },
+        "status": {"phase": "Running"},
+    }
+    assert judge(parts, nodes, [running], here, small).fits
+    elsewhere = {**running, "metadata": {"name": "desk-1", "namespace": "other"}}
+    assert not judge(parts, nodes, [elsewhere], here, small).fits
+    assert "loop_models" not in judge([component("big", "app", "9Gi")], nodes, pods, here).message
+
+
 def test_too_much_memory_is_refused_with_table_and_choices():
     parts = [component("small", "app"), component("big", "app", "4Gi")]
     fit = judge(parts, PIS["nodes"], PIS["pods"], asked(app=("linux/arm64",)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pods
 import pytest
 
+from ansible_collections.bramble.kube.plugins.filter.loop_demand import loop_demand
 from ansible_collections.bramble.kube.plugins.filter.loop_fit import loop_fit
 from ansible_collections.bramble.kube.plugins.module_utils.loop import demand
 
@@ -63,3 +64,12 @@ def test_its_own_servers_are_not_counted_twice_and_those_of_others_are() -> None
     assert loop_fit(PROGRAMS, [{"name": "digits"}], "x", room, [server()])["fits"]
     assert not loop_fit(PROGRAMS, [{"name": "digits"}], "x", room, [server("other")])["fits"]
     assert demand.demand([], "x") == []
+
+
+def test_for_another_fit_check_it_is_deployments_of_its_namespace() -> None:
+    service = {"kind": "Service", "metadata": {"name": "desk"}}
+    found = loop_demand([*PROGRAMS, service], [{"name": "digits"}], "x")
+    assert [(one["metadata"]["namespace"], one["spec"]["replicas"]) for one in found] == [
+        ("loop", n) for n in (1, 2, 1)
+    ]
+    assert {one["kind"] for one in found} == {"Deployment"}
