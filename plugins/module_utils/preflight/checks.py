@@ -1092,6 +1092,6 @@ def sentences(rows: Iterable[Mapping[str, str]], verdict: str) -> list[str]:
             before, found, after = row["message"].partition(row["host"])
             hosts_of.setdefault((before, after) if found and not before else (row["message"],), []).append(row["host"])
     return [
-        parts[0] if len(parts) == 1 else parts[0] + (hosts[0] if len(hosts) == 1 else listing(hosts)) + parts[1]
+        parts[0] if len(parts) == 1 else parts[0] + ("Each of " * (len(hosts) > 1)) + listing(hosts) + parts[1]
         for parts, hosts in hosts_of.items()
     ]

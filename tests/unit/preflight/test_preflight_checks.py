@@ -699,7 +699,8 @@ def test_one_sentence_for_several_hosts():
     same = {"pi_memory_mb": 400}
     state = cluster(k8s_node1={"memory_mb": 400}, k8s_node2={"memory_mb": 400})
     assert same and sentences(preflight_rows(state), MUST_CHANGE) == [
-        "k8s-node1 and k8s-node2: 400 MB of memory is too little for a node, which needs 850 MB: use a Pi with more."
+        "Each of k8s-node1 and k8s-node2: 400 MB of memory is too little for a node, which needs 850 MB: "
+        "use a Pi with more."
     ]
 
 
