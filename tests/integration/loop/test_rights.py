@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import time
+from pathlib import Path
 from typing import Any
 
 import hand
 import pytest
+from apiserver import cache
 from loop_api import MODELS, PEOPLE, PROGRAMS, Person, Refused, decision, push_rules, rules
 
 pytestmark = pytest.mark.lab
@@ -177,6 +180,61 @@ def test_what_programs_run_has_what_it_needs(people):
     people["hand"].ask("DELETE", f"{JOBS}/{made['metadata']['name']}?propagationPolicy=Background")
 
 
+#: Definitions of the trainer's kinds: those of the lab's release, or of any other in TRAINER_CRDS.
+CRDS = Path(os.environ.get("TRAINER_CRDS") or cache() / "manifests/trainer/base/crds")
+
+
+def _wait_for_kinds(api, place: str) -> None:
+    """Wait until the API server serves the trainer's kinds."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            for plural in ("trainjobs", "trainingruntimes"):
+                Person(api, "admin").ask("GET", f"{place}/{plural}")
+            return
+        except (Refused, ValueError):
+            assert time.monotonic() < deadline, "its kinds are not served"
+            time.sleep(0.5)
+
+
+@pytest.fixture
+def real_trainer(api):
+    """The two kinds of Kubeflow's trainer that the hand makes, as a release of it defines them."""
+    names = [f"{plural}.trainer.kubeflow.org" for plural in ("trainjobs", "trainingruntimes")]
+    for name in names:
+        plural, _dot, group = name.partition(".")
+        api.kubectl("create", "-f", str(CRDS / f"{group}_{plural}.yaml"))
+    place = "/apis/trainer.kubeflow.org/v1alpha1/namespaces/loop"
+    _wait_for_kinds(api, place)
+    yield place
+    api.kubectl("delete", "crd", *names)
+
+
+def test_a_release_of_the_trainer_takes_what_the_hand_makes_and_nothing_around_it(people, real_trainer):
+    runtime, training = hand.train_job("digits-4-train", {}, job()["spec"]["template"]["spec"])
+    people["hand"].ask("POST", f"{real_trainer}/trainingruntimes", runtime)
+    made = people["hand"].ask("POST", f"{real_trainer}/trainjobs", training)["spec"]
+    assert made["runtimeRef"]["name"] == "digits-4-train"
+    targets = [{"name": "node"}]
+    overrides = {
+        "podSpecOverrides": [{"targetJobs": targets, "serviceAccountName": "switch"}],
+        "podTemplateOverrides": [{"targetJobs": targets, "spec": {"serviceAccountName": "switch"}}],
+        "runtimePatches": [{"manager": "example.org/me", "trainingRuntimeSpec": {}}],
+    }
+    kept = 0
+    for field, value in overrides.items():
+        spec = {**training["spec"], field: value}
+        bad = {**training, "metadata": {"name": field.lower(), "namespace": "loop"}, "spec": spec}
+        try:
+            found = people["hand"].ask("POST", f"{real_trainer}/trainjobs", bad)["spec"]
+        except Refused as refused:
+            assert str(refused) == f"{field.lower()} must name its TrainingRuntime, and nothing else."
+            kept += 1
+        else:  # this release has no such field, and drops it
+            assert found == made
+    assert kept == 1, "each release has one of the three"
+
+
 @pytest.fixture
 def trainer(api):
     """The two kinds of Kubeflow's trainer that the hand makes, without their schema."""
@@ -190,8 +248,9 @@ def trainer(api):
         definition = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
         made = {**definition, "metadata": {"name": names[-1]}, "spec": spec}
         api.kubectl("create", "-f", "-", text=json.dumps(made))
-        api.kubectl("wait", "--for=condition=Established", f"crd/{names[-1]}", "--timeout=30s")
-    yield f"/apis/{group}/v1alpha1/namespaces/loop"
+    place = f"/apis/{group}/v1alpha1/namespaces/loop"
+    _wait_for_kinds(api, place)
+    yield place
     api.kubectl("delete", "crd", *names)
 
 
@@ -214,6 +273,8 @@ def test_a_train_job_has_no_way_around(people, trainer):
         assert str(refused.value) == f"{name} {sentence}"
     for field, value in (
         ("podSpecOverrides", [{"targetJobs": [{"name": "node"}], "serviceAccountName": "switch"}]),
+        ("podTemplateOverrides", [{"targetJobs": [{"name": "node"}], "spec": {"serviceAccountName": "switch"}}]),
+        ("runtimePatches", [{"manager": "example.org/me", "trainingRuntimeSpec": {}}]),
         ("trainer", {"image": "other"}),
         ("runtimeRef", {"name": "any", "kind": "ClusterTrainingRuntime"}),
     ):
