@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Internal to this collection: names and behaviour may change in any release.
 
-"""Before a CRD loses a version in which objects may be stored, they are rewritten; or the push is refused.
+"""Before a CRD loses a version in which objects may be stored or were applied, they are rewritten, or it is refused.
 
 A CRD's status.storedVersions names every version in which an object may be stored; the API server refuses a CRD that
 lacks one of them, and nothing but a write of each object brings it into another. The order is that of Kubernetes' own
@@ -36,7 +36,7 @@ SETTLE = 5.0
 class Move:
     """What has to be done before a CRD can be replaced.
 
-    :ivar leaving: versions in which objects may be stored, and which the new CRD no longer has.
+    :ivar leaving: versions in which objects may be stored or were applied, and which the new CRD no longer has.
     :ivar target: the version in which all objects are stored afterwards.
     :ivar switch: whether `target` has to become the storage version first.
     :ivar convertible: whether the live CRD can bring objects into `target`.
@@ -59,10 +59,10 @@ class Move:
 
 
 def needed(wanted: dict[str, Any], live: dict[str, Any]) -> Move | None:
-    """Decide for one CRD, from the manifest and the live object; None when no stored version goes."""
+    """Decide for one CRD, from the manifest and the live object; None when no version goes that objects may name."""
     new, old = _versions(wanted), _versions(live)
     stored = (live.get("status") or {}).get("storedVersions") or []
-    leaving = tuple(name for name in stored if name not in new)
+    leaving = tuple(n for n, version in old.items() if n not in new and (n in stored or version.get("served")))
     if not leaving or not _storage(new):
         return None
     if _storage(old) in new:

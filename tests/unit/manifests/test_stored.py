@@ -27,14 +27,16 @@ def crd(*versions: str, stored: tuple[str, ...] = (), conversion: dict | None = 
 @pytest.mark.parametrize(
     ("new", "live", "move"),
     [
-        # Nothing goes that is stored
+        # Nothing goes that is stored or served
         (crd("v1*"), crd("v1*", stored=("v1",)), None),
-        (crd("v1*"), crd("v1alpha1", "v1*", stored=("v1",)), None),
+        (crd("v1*"), crd("a-", "v1*", stored=("v1",)), None),
         (crd("v1", "v2*"), crd("v1*", stored=("v1",)), None),
         # What stays is the storage version already, even if a newer one comes with the new CRD
         (crd("v1*"), crd("a", "v1*", stored=("a", "v1")), Move(("a",), "v1")),
         (crd("v1", "v2*"), crd("a", "v1*", stored=("a", "v1")), Move(("a",), "v1")),
         (crd("v1*"), crd("a", "b", "v1*", stored=("a", "b", "v1")), Move(("a", "b"), "v1")),
+        # A version is served, so that objects may have been applied in it
+        (crd("v1*"), crd("a", "v1*", stored=("v1",)), Move(("a",), "v1")),
         # The storage version goes, and the next is served
         (crd("v1*"), crd("a*", "v1", stored=("a",)), Move(("a",), "v1", switch=True)),
         (crd("v1*"), crd("a", "b*", "v1", stored=("a", "b")), Move(("a", "b"), "v1", switch=True)),
