@@ -23,26 +23,16 @@ def test_in_a_browser(api: ApiServer, people: dict[str, Person], ready, tmp_path
     pictures = tmp_path / "pictures"
     pictures.mkdir()
 
-    def checked(model: str, accuracy: float, cases: dict, before: str = "digits-0") -> str:
+    def checked(model: str, accuracy: float, cases: dict, before: str) -> str:
         named = desk_samples.save(desk.data, f"{model}-{time.monotonic_ns()}", cases)
         evidence = desk_samples.evidence(f"{model}{accuracy}", accuracy, named, before)
-        if model == "iris":
-            changed = {
-                "with": "iris-1",
-                "cases": 120,
-                "different": 3,
-                "better": 1,
-                "worse": 2,
-                "mostly": "well read as worn",
-            }
-            evidence["changed"] = changed
         return ready(model, scores=evidence.pop("scores"), **evidence)
 
     live = checked("digits", 0.953, desk_samples.digits(first=True), "")
     people["ben"].decide(live, "ben")
     people["switch"].phase(live, "Live")
     names = [checked("digits", accuracy, desk_samples.digits(), live) for accuracy in (0.944, 0.957, 0.961)]
-    own = checked("iris", 0.9, desk_samples.machines())
+    own = checked("care", 0.9, desk_samples.machines(), "")
     try:
         desk.start()
         result = drive(
