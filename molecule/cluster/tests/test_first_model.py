@@ -63,6 +63,18 @@ def server():
     CLUSTER.kubectl(SPACE, "delete", "pvc", "--selector=app.kubernetes.io/component=singleuser-storage", "--wait=false")
 
 
+def test_jupyterlab_asks_no_question_of_its_own(server):
+    """It asks about its news where this setting is "none"; read as its own server reads it for the browser."""
+    program = (
+        "from jupyterlab.labapp import LabApp; from jupyterlab_server.settings_utils import _get_overrides, get_settings; "
+        "app = LabApp(); (overrides, _wrong) = _get_overrides(app.app_settings_dir); "
+        "(found, _warnings) = get_settings(app.app_settings_dir, app.schemas_dir, app.user_settings_dir, "
+        "schema_name='@jupyterlab/apputils-extension:notification', overrides=overrides); "
+        "print(found['schema']['properties']['fetchNews']['default'])"
+    )
+    assert server.run(f'python3 -c "{program}"').split() == ["false"]
+
+
 def test_the_notebook_is_there_at_the_first_log_in_and_every_cell_runs(server):
     """By the image's own Jupyter, in the home of that person, with the account and the network that they have."""
     assert server.run("cat first-model.ipynb").strip() == pages.NOTEBOOK.read_text().strip()

@@ -17,6 +17,7 @@ from tornado.web import HTTPError
 HERE = Path(__file__).parent
 HOME = "/home/jovyan"
 FIRST_MODEL = "/srv/first-model"
+OVERRIDES = "default_setting_overrides.json"
 settings = json.loads((HERE / "settings.json").read_text())
 
 
@@ -158,6 +159,7 @@ c.KubeSpawner.volumes = [
 c.KubeSpawner.volume_mounts = [
     {"name": "home", "mountPath": HOME},
     {"name": "first-model", "mountPath": FIRST_MODEL, "readOnly": True},
+    {"name": "first-model", "mountPath": f"/etc/jupyter/labconfig/{OVERRIDES}", "subPath": OVERRIDES, "readOnly": True},
 ]
 # The notebook to begin with comes into each home once, so that who deletes it does not get it again. A full home must
 # not end the server.
