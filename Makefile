@@ -10,7 +10,7 @@ help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .PHONY: setup
-setup: ## .venv with what runs the playbooks, this checkout linked in as bramble.kube
+setup: ## .venv with what runs the playbooks, this checkout linked in as bramble.kube, and my-inventory
 	@tools/setup
 
 .PHONY: setup-dev

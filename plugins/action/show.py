@@ -39,6 +39,8 @@ class ActionModule(ActionBase):
             {"text": {"type": "raw", "required": True}, "stop": {"type": "bool", "default": False}}
         )
         lines = lines_of(options["text"])
+        if options["stop"] and not lines:
+            return {"changed": False}
         if options["stop"]:
             if keeps_lines():
                 # In a text of one line, YAML would double the quotes.

@@ -6,16 +6,26 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import subprocess
+import sys
 from typing import Any
 
 from ansible import context
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.bramble.kube.plugins.module_utils.status.closing import Ending, closing, seconds_of
-from ansible_collections.bramble.kube.plugins.plugin_utils.shown import show
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import auth
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client
+from ansible_collections.bramble.kube.plugins.module_utils.status.closing import (
+    Ending,
+    closing,
+    passwords,
+    seconds_of,
+)
+from ansible_collections.bramble.kube.plugins.plugin_utils.shown import nobody_keeps_it, show
 
 
 def _age() -> float | None:
@@ -33,6 +43,23 @@ def _near(path: str) -> str:
     return path if near.startswith("..") else near
 
 
+def _program() -> str:
+    """How ansible-playbook is called from here: by its name alone where that leads to the one that runs."""
+    found = shutil.which("ansible-playbook")
+    alone = not os.path.exists(sys.argv[0]) or (found and os.path.samefile(found, sys.argv[0]))
+    return "ansible-playbook" if alone else _near(os.path.abspath(sys.argv[0]))
+
+
+def _people(kubeconfig: str) -> dict[str, str]:
+    """JupyterHub's people and their passwords; empty when the cluster does not say, for the box has the command."""
+    try:
+        client = Client(auth.endpoint({"kubeconfig": kubeconfig}))
+        found = client.get("/api/v1/namespaces/jupyterhub/secrets/jupyterhub-passwords").get("data") or {}
+    except BrambleError:
+        return {}
+    return {str(name): base64.b64decode(text).decode() for name, text in found.items()}
+
+
 class ActionModule(ActionBase):
     """See the documentation of the module of this name."""
 
@@ -40,7 +67,11 @@ class ActionModule(ActionBase):
         """Look at what earlier tasks have registered, and show it."""
         super().run(tmp, task_vars)
         _result, options = self.validate_argument_spec(
-            {"kubeconfig": {"type": "path", "default": ""}, "addresses": {"type": "dict", "default": {}}}
+            {
+                "kubeconfig": {"type": "path", "default": ""},
+                "addresses": {"type": "dict", "default": {}},
+                "installed": {"type": "list", "elements": "str", "default": []},
+            }
         )
         variables = task_vars or {}
         groups, hostvars = variables["groups"], variables["hostvars"]
@@ -60,6 +91,9 @@ class ActionModule(ActionBase):
             kubectl=bool(shutil.which("kubectl")),
             addresses={str(name): str(url) for name, url in options["addresses"].items()},
             seconds=_age(),
+            program=_program(),
         )
         show("\n".join(["", *closing(end)]))
+        if "jupyterhub" in options["installed"] and nobody_keeps_it():
+            show("\n".join(["", *passwords(_people(end.kubeconfig))]), screen_only=True)  # not in Ansible's own log
         return {"changed": False}

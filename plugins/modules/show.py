@@ -21,7 +21,7 @@ options:
     type: raw
     required: true
   stop:
-    description: Ends the run, with this text as the reason.
+    description: Ends the run, with this text as the reason. A list without lines is none.
     type: bool
     default: false
 attributes:

@@ -25,6 +25,13 @@ options:
     description: What can be opened, by name.
     type: dict
     default: {}
+  installed:
+    description:
+      - Components that this run has installed. When C(jupyterhub) is one of them, its passwords follow the box, once,
+        on the screen of a person alone; they go into no log, no pipe and no result.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     description: Shows the same.

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +17,9 @@ from ansible.utils.display import Display
 
 #: Callbacks whose whole output is one document for a program: text in between would break it.
 FOR_PROGRAMS = ("json", "jsonl", "null")
+
+#: Asked where plugins are loaded, in the main process: the workers that run tasks have no terminal.
+_TERMINAL = sys.stdout.isatty()
 
 
 def lines_of(text: Any) -> list[str]:
@@ -31,6 +36,16 @@ def lines_of(text: Any) -> list[str]:
 def for_a_program() -> bool:
     """Whether what is printed is one document for a program."""
     return constants.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2] in FOR_PROGRAMS
+
+
+def nobody_keeps_it() -> bool:
+    """Whether what is printed goes to a person's screen alone, as far as this can be known.
+
+    Not to a pipe or file, not to a CI's log, and not to a program that keeps what Ansible prints, such as
+    ansible-runner for navigator and AWX: that is a terminal, too, but has a callback of its own.
+    """
+    callback = constants.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2]
+    return _TERMINAL and callback == "default" and not os.environ.get("CI")
 
 
 def keeps_lines() -> bool:

@@ -36,6 +36,7 @@ class Ending:
     :ivar kubectl: whether this computer has kubectl.
     :ivar addresses: what can be opened, by name.
     :ivar seconds: that the run took; None when nobody knows.
+    :ivar program: how ansible-playbook is called from where this one was.
     """
 
     playbook: str
@@ -49,6 +50,7 @@ class Ending:
     kubectl: bool = True
     addresses: Mapping[str, str] = field(default_factory=dict)
     seconds: float | None = None
+    program: str = "ansible-playbook"
 
     def command(self, playbook: str, *arguments: str) -> str:
         """How a playbook of this collection is run from where this one was."""
@@ -60,7 +62,7 @@ class Ending:
         else:
             path = f"{self.playbook.rpartition('.')[0]}.{playbook}"
         sources = [word for source in self.inventory for word in ("-i", source)]
-        return shlex.join(["ansible-playbook", *sources, path, *arguments])
+        return shlex.join([self.program, *sources, path, *arguments])
 
 
 def seconds_of(etime: str) -> float | None:
@@ -98,6 +100,12 @@ def _did(end: Ending) -> str:
     if end.skipped:
         return f"This run left out what has the tag {listing(end.skipped)}, on {pis}."
     return ""
+
+
+def passwords(people: Mapping[str, str]) -> list[str]:
+    """The lines that follow the box once, when JupyterHub is new."""
+    said = [f"  {name:<11}{password}" for name, password in people.items()]
+    return ["Log in to jupyterhub with this, which is shown once, and on this screen alone:", *said] if said else []
 
 
 def closing(end: Ending) -> list[str]:

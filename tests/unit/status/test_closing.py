@@ -74,6 +74,11 @@ def test_the_next_command_is_written_like_this_one(playbook: str, other: str) ->
     assert end.command("status") == f"ansible-playbook -i 'my inventory' -i b {other}"
 
 
+def test_the_next_command_is_run_by_the_same_ansible() -> None:
+    end = replace(WHOLE, program=".venv/bin/ansible-playbook")
+    assert end.command("status") == ".venv/bin/ansible-playbook -i my-inventory playbooks/status.yml"
+
+
 @pytest.mark.parametrize(
     ("etime", "seconds"), [("  00:07", 7), ("12:05", 725), ("01:00:00", 3600), ("2-03:04:05\n", 183845), ("?", None)]
 )
