@@ -67,7 +67,8 @@ def test_jupyterlab_asks_no_question_of_its_own(server):
     """It asks about its news where this setting is "none"; read as its own server reads it for the browser."""
     program = (
         "from jupyterlab.labapp import LabApp; "
-        "from jupyterlab_server.settings_utils import _get_overrides, get_settings; app = LabApp(); (overrides, _wrong) = _get_overrides(app.app_settings_dir); "
+        "from jupyterlab_server.settings_utils import _get_overrides, get_settings; app = LabApp(); "
+        "(overrides, _wrong) = _get_overrides(app.app_settings_dir); "
         "(found, _warnings) = get_settings(app.app_settings_dir, app.schemas_dir, app.user_settings_dir, "
         "schema_name='@jupyterlab/apputils-extension:notification', overrides=overrides); "
         "print(found['schema']['properties']['fetchNews']['default'])"

@@ -89,3 +89,35 @@ def test_no_program_writes_to_one_that_has_ended() -> None:
     scripts = [path for top in ("tools", "lab") for path in (ROOT / top).rglob("*") if path.is_file()]
     wrong = [path for path in [*scripts, ROOT / "Makefile"] if re.search(rb"\| *head\b", path.read_bytes())]
     assert len(scripts) > 20 and wrong == []
+
+
+@pytest.fixture
+def ready(computer: Path) -> Path:
+    """A checkout with an environment that is up to date, and the example of an inventory."""
+    checkout = computer / "checkout"
+    program(
+        computer, "python3.13", '#!/bin/sh\n[ "$1" != -c ] || echo 3.13\n[ "$1" != --version ] || echo Python 3.13.5\n'
+    )
+    made = (
+        '#!/bin/sh\ncase $2 in venv) mkdir -p .venv/bin; cp "$0" .venv/bin/python; cp "$0" .venv/bin/ansible;; esac\n'
+    )
+    text = (computer / "bin/python3.13").read_text().removeprefix("#!/bin/sh\n")
+    program(computer, "python3.13", made + text)
+    (checkout / "inventories/example").mkdir(parents=True)
+    (checkout / "inventories/example/hosts.yml").write_text("bramble: {}\n")
+    return computer
+
+
+def test_an_inventory_of_ones_own_is_there_and_is_never_touched(ready: Path) -> None:
+    mine = ready / "checkout/my-inventory/hosts.yml"
+    done = setup(ready)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "put the addresses of your Pis into my-inventory/hosts.yml" in done.stdout
+    assert mine.read_text() == "bramble: {}\n"
+    mine.write_text("mine\n")
+    assert "my-inventory" not in setup(ready).stdout and mine.read_text() == "mine\n"
+
+
+def test_who_develops_gets_no_inventory(ready: Path) -> None:
+    assert setup(ready, "--dev").returncode == 0
+    assert not (ready / "checkout/my-inventory").exists()
