@@ -24,7 +24,7 @@ from ansible.utils.encrypt import do_encrypt
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop, stopping
-from ansible_collections.bramble.kube.plugins.module_utils.pi import cards
+from ansible_collections.bramble.kube.plugins.module_utils.pi import cards, firstrun
 from ansible_collections.bramble.kube.plugins.plugin_utils import sealed
 
 _HOLDS = "the host key of a card is a secret"
@@ -41,6 +41,7 @@ OPTIONS: dict[str, Any] = {
     "user": {"type": "str", "required": True},
     "password": {"type": "str", "default": "", "no_log": True},
     "public_key": {"type": "path"},
+    "release": {"type": "str", "choices": ["trixie", "bookworm"], "default": "trixie"},
     "timezone": _TEXT,
     "locale": _TEXT,
     "wifi_country": _TEXT,
@@ -78,7 +79,7 @@ class ActionModule(ActionBase):
         folder = Path(os.path.realpath(options["boot"])) if options["boot"] else kept / host
         if options["boot"]:
             names = os.listdir(folder) if folder.is_dir() else None
-            if trouble := cards.boot_problem(str(folder), names, cards.mounts(mounted())):
+            if trouble := cards.boot_problem(str(folder), names, cards.mounts(mounted()), options["release"]):
                 raise Stop(trouble)
         keys = Path(f"{kept}/{host}.key"), Path(f"{kept}/{host}.pub")
         own, made_own = own_password(self._loader, kept, check)
@@ -90,12 +91,19 @@ class ActionModule(ActionBase):
             **{
                 name: tuple(value) if isinstance(value, list) else value
                 for name, value in options.items()
-                if name not in ("folder", "boot", "password", "public_key")
+                if name not in ("folder", "boot", "password", "public_key", "release")
             },
         )
         if trouble := cards.problem(card):
             raise Stop(trouble)
-        wanted, changed, diff = texts(card), [], []
+        if options["release"] == "bookworm":
+            wanted, masked = {"firstrun.sh": firstrun.script(card)}, firstrun.shown
+            if options["boot"]:  # last: with it, the script is run
+                parameters = (folder / "cmdline.txt").read_bytes()
+                wanted["cmdline.txt"] = firstrun.with_script(parameters).decode("utf-8", "surrogateescape")
+        else:
+            wanted, masked = texts(card), shown
+        changed, diff = [], []
         if not check:
             _make(kept)
         if is_new and not check:
@@ -107,8 +115,8 @@ class ActionModule(ActionBase):
                     _write(path, content, 0o644)
         if not options["boot"] and not check:
             _make(folder)
-        for name in cards.FILES:
-            path, content = folder / name, wanted[name].encode()
+        for name, text in wanted.items():
+            path, content = folder / name, text.encode("utf-8", "surrogateescape")
             before = atomic_file.read(str(path))
             mode = None if options["boot"] else 0o600  # FAT has no permissions
             if before == content and (mode is None or path.stat().st_mode & 0o777 == mode):
@@ -118,8 +126,8 @@ class ActionModule(ActionBase):
                 {
                     "before_header": str(path),
                     "after_header": str(path),
-                    "before": shown((before or b"").decode("utf-8", "replace")),
-                    "after": shown(wanted[name]),
+                    "before": masked((before or b"").decode("utf-8", "replace")),
+                    "after": masked(text),
                 }
             )
             if not check:
@@ -132,7 +140,7 @@ class ActionModule(ActionBase):
             "folder": str(folder),
             "host_key": " ".join(public.split()[:2]),
             "vault_password": made_own,
-            "command": "" if options["boot"] else cards.imager_command(str(folder)),
+            "command": "" if options["boot"] else cards.imager_command(str(folder), options["release"]),
             "diff": diff,
         }
 
@@ -231,7 +239,7 @@ def crypted(password: str, private: str) -> str:
 
 
 def texts(card: cards.Card) -> dict[str, str]:
-    """The files' texts by their names."""
+    """cloud-init's files by their names, in the order of writing: with the last one, a card is a new one for it."""
     user_data, network_config = _dumped(cards.user_data(card)), _dumped(cards.network_config(card))
     found = {"user-data": f"#cloud-config\n{user_data}", "network-config": network_config}
     return {**found, "meta-data": _dumped(cards.meta_data(card, found.values()))}

@@ -13,12 +13,13 @@ author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Writes C(user-data), C(network-config) and C(meta-data) for the task's host, which cloud-init of Raspberry Pi OS
-    (trixie, from November 2025 on) reads on the boot partition. The host itself is not asked.
+    (trixie, from November 2025 on) reads on the boot partition; for bookworm C(firstrun.sh), with what makes its first
+    boot run it. The host itself is not asked.
   - The host gets an SSH host key that is made here, so that this computer can know it before the Pi is switched on. Its
     private half is kept in O(folder), encrypted by ansible-vault with the vault password that C(ansible-playbook) was
     given. Without one, a password is made for O(folder), in its file C(vault-password), mode 0600.
-  - The files for cloud-init hold that key unencrypted, and the Wi-Fi's key in place of its password. In a folder they
-    have mode 0600. On the Pi, user-data is emptied at the end of the first boot.
+  - The files hold that key unencrypted, and the Wi-Fi's key in place of its password. In a folder they have mode 0600.
+    On the Pi, C(user-data) is emptied and C(firstrun.sh) removed at the end of the first boot.
 options:
   folder:
     description:
@@ -46,6 +47,11 @@ options:
       - File with the public keys that may log in. By default the first in C(~/.ssh) of C(id_ed25519.pub),
         C(id_ed25519_sk.pub), C(id_ecdsa.pub), C(id_ecdsa_sk.pub) and C(id_rsa.pub).
     type: path
+  release:
+    description: The release of Raspberry Pi OS on the card.
+    type: str
+    choices: [trixie, bookworm]
+    default: trixie
   timezone:
     description: Time zone, such as V(Europe/London). Empty leaves that of the OS.
     type: str
@@ -119,7 +125,7 @@ files:
   type: list
   elements: str
 folder:
-  description: Where the files for cloud-init are.
+  description: Where the files are.
   returned: success
   type: str
 host_key:

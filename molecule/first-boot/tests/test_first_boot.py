@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import time
@@ -18,9 +19,14 @@ from lab_cluster import ROOT, STATE, changes, environment, playbook_command, run
 SCENARIO = Path(__file__).resolve().parents[1]
 GROUP = yaml.safe_load((SCENARIO / "inventory" / "hosts.yml").read_text())["bramble"]
 HOSTS = {name: values for group in GROUP["children"].values() for name, values in group["hosts"].items()}
+IMAGES = {
+    name: f"bramble-lab/node:{values.get('lab_release', GROUP['vars']['lab_release'])}"
+    for name, values in HOSTS.items()
+}
+BOOKWORM = [name for name, values in HOSTS.items() if values.get("cards_release") == "bookworm"]
 NETWORK = "bramble-first-boot"
 KNOWN = STATE / "first-boot-known-hosts"
-PASSWORD = HOSTS["k8s-node2"]["ansible_become_password"]
+SECRETS = ("a secret 'word'", "not in the clear")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +52,9 @@ def cards(inventory: Path, *more: str) -> str:
 def router() -> Iterator[None]:
     """What a home's router does: each Pi gets the address that is reserved for it."""
     reserved = [
-        f"--dhcp-host={HOSTS[name]['lab_mac']},{HOSTS[name]['ansible_host']}" for name in HOSTS if "node" in name
+        f"--dhcp-host={values['lab_mac']},{values['ansible_host']}"
+        for values in HOSTS.values()
+        if "base_static_address" not in values
     ]
     options = [
         "--keep-in-foreground",
@@ -75,10 +83,36 @@ def switch_on(pi: str, card: Path) -> None:
     """Put a card into a Pi and give it power; until its network is up, it has an address that nobody knows."""
     subprocess.run(["docker", "rm", "--force", "--volumes", f"first-boot-{pi}"], capture_output=True, check=True)
     strange = HOSTS[pi]["ansible_host"].replace(".31.", ".31.10")
-    arguments = [f"first-boot-{pi}", "bramble-lab/node:trixie-card", NETWORK, strange, "Raspberry Pi 5 Model B Rev 1.0"]
+    arguments = [f"first-boot-{pi}", IMAGES[pi], NETWORK, strange, "Raspberry Pi 5 Model B Rev 1.0"]
     subprocess.run(
         [ROOT / "lab/node/start", *arguments, STATE, card, HOSTS[pi]["lab_mac"]], check=True, capture_output=True
     )
+
+
+def by_imager(pi: str, folder: Path) -> Path:
+    """The card of a Pi with bookworm as the Imager writes it, after the first of its boots.
+
+    rpi-imager (downloadthread.cpp) adds to cmdline.txt what makes systemd run /boot/firstrun.sh. In that boot, the
+    initramfs corrects the place and replaces the script's end (raspberrypi-sys-mods, imager_fixup).
+    """
+    card = folder.with_name(f"{pi}-card")
+    card.mkdir()
+    script = (folder / "firstrun.sh").read_text().splitlines(keepends=True)
+    ends = [number for number, line in enumerate(script) if re.search(r"rm.*firstrun\.sh$", line)]
+    script[ends[0] if ends else len(script) :] = [
+        "rm -f /boot/firmware/firstrun.sh\n",
+        "sed -i 's| systemd\\.[^ ]*||g' /boot/firmware/cmdline.txt\n",
+        "exit 0\n",
+    ]
+    (card / "firstrun.sh").write_text("".join(script))
+    (card / "firstrun.sh").chmod(0o755)  # as everything on FAT is
+    command = ["docker", "run", "--rm", "--entrypoint=cat", IMAGES[pi], "/boot/firmware/cmdline.txt"]
+    parameters = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    (card / "cmdline.txt").write_text(
+        f"{parameters} systemd.run=/boot/firmware/firstrun.sh systemd.run_success_action=reboot "
+        "systemd.unit=kernel-command-line.target"
+    )
+    return card
 
 
 def wait_for_ssh(pi: str, seconds: float = 240) -> None:
@@ -89,9 +123,8 @@ def wait_for_ssh(pi: str, seconds: float = 240) -> None:
             socket.create_connection((HOSTS[pi]["ansible_host"], 22), timeout=2).close()
             return
         except OSError:
-            assert time.monotonic() < deadline, (
-                f"{pi} does not listen: {inside(pi, 'cloud-init status --long; ip address')}"
-            )
+            script = "cloud-init status --long; cat /var/log/bramble-kube-card.log; ip address"
+            assert time.monotonic() < deadline, f"{pi} does not listen: {inside(pi, script)}"
             time.sleep(1)
 
 
@@ -112,24 +145,27 @@ def ansible(inventory: Path, pi: str, *arguments: str) -> subprocess.CompletedPr
 
 def test_cards_are_written_for_all_pis(inventory: Path) -> None:
     output = cards(inventory)
-    assert output.count("sudo rpi-imager --cli") == 3
+    assert output.count("sudo rpi-imager --cli --cloudinit-userdata") == 3
+    assert output.count("sudo rpi-imager --cli --first-run-script") == 1
     assert changes(cards(inventory)) == {"0"}
     for name in HOSTS:
         assert (inventory / ".cards" / f"{name}.key").read_text().startswith("$ANSIBLE_VAULT;")
-        assert PASSWORD not in (inventory / ".cards" / name / "user-data").read_text()
+        texts = "".join(path.read_text() for path in (inventory / ".cards" / name).iterdir())
+        assert not [secret for secret in SECRETS if secret in texts]
 
 
 def test_the_pis_answer_as_their_cards_say(inventory: Path, router: None) -> None:
     started = time.monotonic()
     for name in HOSTS:
-        switch_on(name, inventory / ".cards" / name)
+        folder = inventory / ".cards" / name
+        switch_on(name, by_imager(name, folder) if name in BOOKWORM else folder)
     for name in HOSTS:
         wait_for_ssh(name)
         print(f"{name} listens {time.monotonic() - started:.0f} s after power")
         done = ansible(inventory, name, "-m", "ping")
         assert done.returncode == 0, done.stdout + done.stderr + inside(name, "journalctl -b --no-pager | tail -50")
     for name, values in HOSTS.items():
-        assert inside(
+        assert name in BOOKWORM or inside(
             name, "cloud-init status --wait >/dev/null; cloud-init status --format=json | grep -c '\"errors\": \\[\\]'"
         )
         script = "id -un; hostname; cat /etc/timezone; locale -a | grep -ci nb_NO.utf8; ip -4 -o address show eth0"
@@ -146,12 +182,39 @@ def test_the_pis_answer_as_their_cards_say(inventory: Path, router: None) -> Non
         without = ansible(
             inventory, name, "-m", "ansible.builtin.shell", "-a", "sudo -n true", "-e", "ansible_become=false"
         )
-        assert (without.returncode == 0) == (name != "k8s-node2")
+        assert (without.returncode == 0) == ("ansible_become_password" not in HOSTS[name])
+
+
+def test_the_rest_of_a_bookworm_card(inventory: Path) -> None:
+    [name] = BOOKWORM
+    card = (inventory / ".cards" / name / "firstrun.sh").read_text()
+    [password] = re.findall(r"^password='(.*)'$", card, re.MULTILINE)
+    assert inside(name, "getent shadow ada").split(":")[1] == password
+    assert inside(name, "cat /etc/default/locale") == "LANG=nb_NO.UTF-8\n"
+    connections = "/etc/NetworkManager/system-connections"
+    assert inside(name, f"stat -c '%a %U %n' {connections}/* | sort").split() == [
+        *("600", "root", f"{connections}/bramble-kube-card-eth0.nmconnection"),
+        *("600", "root", f"{connections}/bramble-kube-wifi.nmconnection"),
+    ]
+    assert inside(name, "nmcli -g GENERAL.CONNECTION device show eth0") == "bramble-kube-card-eth0\n"
+    assert inside(name, "nmcli -g 802-11-wireless.ssid connection show bramble-kube-wifi") == "Café 1\n"
+    assert inside(name, "nmcli radio wifi") == "enabled\n"
+    assert "cfg80211.ieee80211_regdom=NO" in inside(name, "cat /proc/cmdline").split()
+    assert inside(name, "ls /etc/ssh/ssh_host_*_key") == "/etc/ssh/ssh_host_ed25519_key\n"
+    assert inside(name, "systemctl is-enabled regenerate_ssh_host_keys") == "disabled\n"
+    assert inside(name, "systemctl is-system-running") == "running\n"
+    assert inside(name, "ls /boot/firmware").split() == sorted(
+        ["bcm2712-rpi-5-b.dtb", "cmdline.txt", "config.txt", "initramfs8"]
+    )
 
 
 def test_nothing_secret_stays_on_the_card(inventory: Path) -> None:
     for name in HOSTS:
-        assert inside(name, "cat /boot/firmware/user-data") == "#cloud-config\n"
+        if name in BOOKWORM:
+            assert "systemd" not in inside(name, "cat /boot/firmware/cmdline.txt")
+            assert "No such file" in inside(name, "cat /boot/firmware/firstrun.sh")
+        else:
+            assert inside(name, "cat /boot/firmware/user-data") == "#cloud-config\n"
         public = (inventory / ".cards" / f"{name}.pub").read_text().split()[1]
         assert public in inside(name, "cat /etc/ssh/ssh_host_ed25519_key.pub")
 

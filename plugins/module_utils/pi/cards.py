@@ -19,9 +19,6 @@ from typing import Any
 from ansible_collections.bramble.kube.plugins.module_utils.pi import network, wifi
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps.settings import with_generated
 
-#: The names of cloud-init's files on the boot partition (pi-gen, stage2/04-cloud-init), in the order in which they are
-#: written: with the last one, a card is a new one for cloud-init.
-FILES = ("user-data", "network-config", "meta-data")
 WITHHELD = "(content withheld)"
 _SECRETS = ("ed25519_private", "hashed_passwd", "password")
 #: By which a boot partition of a Raspberry Pi is known, with a file of each kind for a newcomer to look for.
@@ -120,6 +117,11 @@ def user_data(card: Card) -> dict[str, Any]:
     }
 
 
+def fixed_interface(card: Card) -> str:
+    """The network interface for the fixed address."""
+    return card.interface or ("wlan0" if card.wifi_ssid else "eth0")
+
+
 def network_config(card: Card) -> dict[str, Any]:
     """cloud-init's network-config, in netplan's words. The Wi-Fi's password is in it as a key alone."""
     interfaces: dict[str, dict[str, Any]] = {"eth0": {"dhcp4": True, "dhcp6": True, "optional": True}}
@@ -131,7 +133,7 @@ def network_config(card: Card) -> dict[str, Any]:
             "access-points": {card.wifi_ssid: {"password": wifi.psk(card.wifi_ssid, card.wifi_password)}},
         }
     if card.address:
-        fixed = interfaces.setdefault(card.interface or list(interfaces)[-1], {"optional": True})
+        fixed = interfaces.setdefault(fixed_interface(card), {"optional": True})
         fixed.pop("dhcp6", None)
         fixed["dhcp4"] = False
         fixed["addresses"] = [card.address]
@@ -175,8 +177,10 @@ def mounts(text: str) -> list[Mount]:
     return found
 
 
-def boot_problem(folder: str, names: Sequence[str] | None, mounted: Sequence[Mount]) -> str | None:
-    """Say why a folder is not the boot partition of a card with cloud-init, None when it is.
+def boot_problem(
+    folder: str, names: Sequence[str] | None, mounted: Sequence[Mount], release: str = "trixie"
+) -> str | None:
+    """Say why a folder is not the boot partition of a card with this release, None when it is.
 
     :param folder: its real path.
     :param names: of the files in it; None when there is no such folder.
@@ -193,16 +197,26 @@ def boot_problem(folder: str, names: Sequence[str] | None, mounted: Sequence[Mou
     for example, pattern in _BOOT_FILES.items():
         if not any(re.fullmatch(pattern, name) for name in names):
             return f"boot: {folder} has no {example}, as a Pi's boot partition has; name the one of bootfs."
-    if not {"user-data", "meta-data"} <= set(names):
+    has_cloud_init = {"user-data", "meta-data"} <= set(names)
+    if release == "trixie" and not has_cloud_init:
         return (
             f"boot: {folder} has no user-data and meta-data, so its system has no cloud-init; write the card with "
-            "Raspberry Pi OS Lite (64-bit) of November 2025 or later."
+            "Raspberry Pi OS Lite (64-bit) of November 2025 or later, or set cards_release to bookworm if it has that."
+        )
+    if release == "bookworm" and has_cloud_init:
+        return f"boot: {folder} has user-data and meta-data, so its system is newer than bookworm; unset cards_release."
+    if release == "bookworm" and "initramfs8" not in names:
+        return (
+            f"boot: {folder} has no initramfs8, so its system is not bookworm; write the card with the "
+            "64-bit Raspberry Pi OS Lite of bookworm."
         )
     return None
 
 
-def imager_command(folder: str) -> str:
+def imager_command(folder: str, release: str = "trixie") -> str:
     """The command of Raspberry Pi Imager 2 that writes a card with the files of a folder (its src/cli.cpp)."""
+    if release == "bookworm":
+        return f"sudo rpi-imager --cli --first-run-script {shlex.quote(folder + '/firstrun.sh')} IMAGE DEVICE"
     files = f"--cloudinit-userdata {shlex.quote(folder + '/user-data')} "
     files += f"--cloudinit-networkconfig {shlex.quote(folder + '/network-config')}"
     return f"sudo rpi-imager --cli {files} IMAGE DEVICE"

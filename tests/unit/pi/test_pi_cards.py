@@ -111,7 +111,24 @@ def test_other_folders_are_not(folder: str, names: tuple[str, ...] | None, sente
     assert sentence in (cards.boot_problem(folder, names, cards.mounts(LINUX)) or "")
 
 
+BOOKWORM = (*NAMES[:3], "initramfs8", "kernel8.img")
+
+
+def test_the_card_has_the_release_that_is_wanted() -> None:
+    def said(names: tuple[str, ...], release: str) -> str | None:
+        return cards.boot_problem("/media/me/bootfs", names, cards.mounts(LINUX), release)
+
+    assert said(BOOKWORM, "bookworm") is None
+    assert "or set cards_release to bookworm" in (said(BOOKWORM, "trixie") or "")
+    assert "its system is newer than bookworm; unset cards_release" in (said((*NAMES, "initramfs8"), "bookworm") or "")
+    assert "has no initramfs8, so its system is not bookworm" in (said(NAMES[:3], "bookworm") or "")
+    assert "has no config.txt" in (said(BOOKWORM[1:], "bookworm") or "")
+
+
 def test_the_command_for_the_imager() -> None:
+    assert cards.imager_command("/home/me/my pis/.cards/a", "bookworm") == (
+        "sudo rpi-imager --cli --first-run-script '/home/me/my pis/.cards/a/firstrun.sh' IMAGE DEVICE"
+    )
     assert cards.imager_command("/home/me/my pis/.cards/a") == (
         "sudo rpi-imager --cli --cloudinit-userdata '/home/me/my pis/.cards/a/user-data' "
         "--cloudinit-networkconfig '/home/me/my pis/.cards/a/network-config' IMAGE DEVICE"
