@@ -194,10 +194,11 @@ def boot_problem(
         return f"boot: nothing is mounted at {folder}; name the folder where the card's partition bootfs is mounted."
     if kind not in _FAT:
         return f"boot: {folder} has the file system {kind}, but a Pi's boot partition has FAT; name that of bootfs."
+    names = {name.lower() for name in names}  # FAT does not tell them apart
     for example, pattern in _BOOT_FILES.items():
         if not any(re.fullmatch(pattern, name) for name in names):
             return f"boot: {folder} has no {example}, as a Pi's boot partition has; name the one of bootfs."
-    has_cloud_init = {"user-data", "meta-data"} <= set(names)
+    has_cloud_init = {"user-data", "meta-data"} <= names
     if release == "trixie" and not has_cloud_init:
         return (
             f"boot: {folder} has no user-data and meta-data, so its system has no cloud-init; write the card with "

@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
-from ansible.parsing.dataloader import DataLoader
-from ansible.parsing.vault import VaultSecret
+from made_card import make_card
 
 from ansible_collections.bramble.kube.plugins.action import pi_card
 
@@ -178,21 +177,10 @@ def card(folder: Path, monkeypatch: pytest.MonkeyPatch):
         (boot / name).write_text(f"# the image's {name}\n")
     shown = str(boot).replace(" ", "\\040")
     monkeypatch.setattr(pi_card, "mounted", lambda: f"/dev/sda1 {shown} vfat rw 0 0\n")
-    loader = DataLoader()
-    loader.set_vault_secrets([("default", VaultSecret(b"vault-password"))])
 
-    def run(check: bool = False) -> tuple[dict, dict[str, str]]:
-        arguments = {
-            "folder": str(folder / "cards"),
-            "boot": str(boot),
-            "hostname": "k8s-node1",
-            "user": "pi",
-            "public_key": str(folder / "id.pub"),
-        }
-        task = SimpleNamespace(args=arguments, check_mode=check, async_val=0, action="pi_card", diff=False)
-        connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
-        action = pi_card.ActionModule(task, connection, None, loader, None, None)
-        result = action.run(task_vars={"inventory_hostname": "k8s-node1"})
+    def run(check: bool = False, **more: str) -> tuple[dict, dict[str, str]]:
+        arguments = {"folder": folder / "cards", "boot": boot, "public_key": folder / "id.pub", **more}
+        result = make_card(arguments, check)
         return result, {path.name: path.read_text() for path in boot.iterdir()}
 
     return run
@@ -208,3 +196,40 @@ def test_a_card_that_is_mounted(card, folder: Path) -> None:
     assert yaml.safe_load(after["user-data"])["user"]["sudo"] == ["ALL=(ALL) NOPASSWD:ALL"]
     result, again = card()
     assert not result["changed"] and again == after
+
+
+def test_a_mounted_card_of_bookworm(card, folder: Path) -> None:
+    boot = folder / "boot fs"
+    for name in ("user-data", "network-config", "meta-data"):
+        (boot / name).unlink()
+    (boot / "initramfs8").touch()
+    (boot / "cmdline.txt").write_text("console=tty1 root=PARTUUID=7d5a1b2c-02 rootwait init=/x/firstboot\n")
+    result, before = card(check=True, release="bookworm")
+    assert result["changed"] and "firstrun.sh" not in before
+    assert [Path(entry["after_header"]).name for entry in result["diff"]] == ["firstrun.sh", "cmdline.txt"]
+    assert "(content withheld)\n-----END" in result["diff"][0]["after"]
+    result, after = card(release="bookworm")
+    assert {name for name in after if before.get(name) != after[name]} == {"firstrun.sh", "cmdline.txt"}
+    assert after["cmdline.txt"].startswith(before["cmdline.txt"].strip() + " systemd.run=/boot/firmware/firstrun.sh ")
+    private = after["firstrun.sh"].partition("host_key='")[2].partition("'")[0]
+    (folder / "private").write_text(private + "\n")
+    (folder / "private").chmod(0o600)
+    public = subprocess.run(["ssh-keygen", "-y", "-f", folder / "private"], capture_output=True, text=True, check=True)
+    assert public.stdout.split()[:2] == result["host_key"].split()
+    result, again = card(release="bookworm")
+    assert not result["changed"] and again == after
+
+
+def test_cards_of_bookworm_for_the_imager(folder: Path) -> None:
+    done = play(folder, "-e", "cards_release=bookworm", "--limit", "k8s-node1", "--diff", "-vvv")
+    assert done.returncode == 0, done.stdout + done.stderr
+    script = folder / "inventory/.cards/k8s-node1/firstrun.sh"
+    assert f"sudo rpi-imager --cli --first-run-script {script} IMAGE DEVICE" in done.stdout
+    text = script.read_text()
+    assert [path.name for path in script.parent.iterdir()] == ["firstrun.sh"] and script.stat().st_mode & 0o777 == 0o600
+    secrets = [WIFI, SUDO]
+    assert not [secret for secret in secrets if secret in text]
+    secrets += re.findall(r"(?m)^(?:psk=|password=')(.+?)'?$", text) + [text.partition("OPENSSH")[2].split("\n")[1]]
+    assert len(secrets) == 5 and not [secret for secret in secrets if secret in done.stdout + done.stderr]
+    assert play(folder, "-e", "cards_release=bookworm", "--limit", "k8s-node1").stdout.count("changed=0") == 2
+    assert "value of release must be one of: trixie, bookworm" in play(folder, "-e", "cards_release=buster").stdout
