@@ -198,7 +198,7 @@ def test_the_rest_of_a_bookworm_card(inventory: Path) -> None:
         *("600", "root", f"{connections}/bramble-kube-wifi.nmconnection"),
     ]
     assert inside(name, "nmcli -g GENERAL.CONNECTION device show eth0") == "bramble-kube-card-eth0\n"
-    assert inside(name, "nmcli -g 802-11-wireless.ssid connection show bramble-kube-wifi") == "Café 1\n"
+    assert inside(name, "LC_ALL=C.UTF-8 nmcli -g 802-11-wireless.ssid connection show bramble-kube-wifi") == "Café 1\n"
     assert inside(name, "nmcli radio wifi") == "enabled\n"
     assert "cfg80211.ieee80211_regdom=NO" in inside(name, "cat /proc/cmdline").split()
     assert inside(name, "ls /etc/ssh/ssh_host_*_key") == "/etc/ssh/ssh_host_ed25519_key\n"
