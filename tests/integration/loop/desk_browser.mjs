@@ -18,7 +18,7 @@ const { DESK_URL: url, DESK_PICTURES: pictures, DESK_RELEASE, DESK_PHONE, DESK_P
 const need = createRequire(path.join(process.env.BROWSER_MODULES, "here.js"));
 const { chromium } = need("playwright-core");
 const axe = fs.readFileSync(need.resolve("axe-core/axe.min.js"), "utf8");
-const result = { done: [], axe: [], wide: [], errors: [], looked: 0 };
+const result = { done: [], axe: [], wide: [], heard: [], errors: [], looked: 0 };
 const PATIENCE = 60000;
 const passwords = JSON.parse(process.env.DESK_PASSWORDS ?? "{}");
 const steps = JSON.parse(process.env.DESK_STEPS ?? "null");
@@ -42,6 +42,26 @@ const login = async (page, name) => {
   await page.fill("#password", word(name));
   await page.press("#password", "Enter");
   await page.waitForURL(`${url}/`);
+};
+// What a screen reader is given: Chromium's own accessibility tree.
+const heard = async (page) => {
+  const session = await page.context().newCDPSession(page);
+  const { nodes } = await session.send("Accessibility.getFullAXTree");
+  await session.detach();
+  return nodes.filter((node) => !node.ignored).map((node) => ({
+    role: node.role?.value, name: (node.name?.value ?? "").replace(/\s+/g, " ").trim(),
+    ...Object.fromEntries((node.properties ?? []).map((one) => [one.name, one.value.value])),
+  }));
+};
+const CONTROLS = ["button", "link", "textbox", "combobox", "listbox", "checkbox", "radio", "spinbutton", "searchbox", "DisclosureTriangle"];
+const listen = async (page, name, language) => {
+  const tree = await heard(page);
+  for (const one of tree) if (CONTROLS.includes(one.role) && !one.name) result.heard.push(`${name}: a ${one.role} without a name`);
+  const levels = tree.filter((one) => one.role === "heading").map((one) => one.level);
+  if (levels.filter((level) => level === 1).length !== 1) result.heard.push(`${name}: headings ${levels}`);
+  if (levels.some((level, place) => level > (levels[place - 1] ?? 0) + 1)) result.heard.push(`${name}: headings ${levels}`);
+  const said = await page.evaluate(() => [document.documentElement.lang, document.getElementById("announce").ariaLive]);
+  if (`${said}` !== `${language},polite`) result.heard.push(`${name}: ${said}`);
 };
 // Look at a page: a picture of it, axe, and nothing that sticks out at the side.
 const look = async (page, name) => {
@@ -119,11 +139,38 @@ await step("a decision by keyboard alone, which a colleague sees without reloadi
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
   await page.waitForSelector("text=Your decision is recorded");
+  const focused = (await heard(page)).find((one) => one.focused && one.role !== "RootWebArea");
+  if (focused?.role !== "status") throw new Error(`after a decision the focus is on ${JSON.stringify(focused)}`);
   await colleague.waitForSelector("#decision:has-text('Twenty cases by keyboard')", { timeout: 20000 });
   const said = await colleague.textContent("#announce");
   if (!said.includes(`ben has approved ${DESK_RELEASE}`)) throw new Error(`the colleague is told: ${said}`);
   await page.context().close();
   await colleague.context().close();
+});
+
+await step("a case as a screen reader is told of it", async () => {
+  const page = await open();
+  await login(page, "cleo");
+  let place = 0; // of the first case with two answers
+  do await page.goto(`${url}/releases/${DESK_PHONE}/review/${(place += 1)}`); while (!(await page.$("button[data-key=b]")));
+  const tree = await heard(page);
+  const must = (role, name, more = {}) => {
+    const found = tree.some((one) => one.role === role && name.test(one.name) && Object.entries(more).every(([key, value]) => one[key] === value));
+    if (!found) throw new Error(`no ${role} ${name} ${JSON.stringify(more)} among ${JSON.stringify(tree.filter((one) => one.role === role))}`);
+  };
+  must("heading", new RegExp(`^Case ${place} of 20$`), { level: 1 });
+  must("progressbar", /0 of 20/);
+  must("image", /^Picture of case /);
+  must("group", /better/i);
+  must("button", /^Answer A .+ This is better$/, { keyshortcuts: "a", pressed: "false" });
+  must("button", /^Answer B .+ This is better$/, { keyshortcuts: "b", pressed: "false" });
+  must("button", /better/, { keyshortcuts: "s" });
+  must("button", /can.t tell/, { keyshortcuts: "u" });
+  must("navigation", /./);
+  await page.keyboard.press("l");
+  const field = (await heard(page)).find((one) => one.role === "combobox" && one.focused);
+  if (!/really/.test(field?.name ?? "")) throw new Error(`L leads to ${JSON.stringify(field)}`);
+  await page.context().close();
 });
 
 await step("what somebody is writing is not taken away by a change", async () => {
@@ -211,6 +258,7 @@ for (const [language, locale] of [["en", "en-GB"], ["ja", "ja-JP"]]) {
           await page.goto(url + place);
           await page.evaluate(() => document.querySelectorAll("details").forEach((details) => { details.open = true; }));
           await look(page, `${name}-${language}-${width}-${colorScheme}`);
+          await listen(page, `${name}-${language}`, language);
         }
         await page.context().close();
       });

@@ -47,7 +47,8 @@ def test_in_a_browser(api: ApiServer, people: dict[str, Person], ready, tmp_path
     assert result["errors"] == []
     assert result["axe"] == []
     assert result["wide"] == []
-    assert len(result["done"]) == 11 and result["looked"] == 6 * 13
+    assert result["heard"] == []
+    assert len(result["done"]) == 12 and result["looked"] == 6 * 13
     for name, by in ((names[0], "ben"), (names[1], "cleo")):
         assert people["admin"].get(name)["spec"]["decision"]["by"] == by
     assert people["admin"].get(names[2])["spec"]["reviews"]["ben"]["judged"] == 20

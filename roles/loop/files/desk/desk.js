@@ -136,5 +136,12 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+// What a page begins with saying is read by no screen reader, unless it has the focus.
+const told = document.querySelector("main > .notice:not(.away), main [role=alert]");
+if (told) {
+  told.tabIndex = -1;
+  told.focus({ preventScroll: told.matches(".notice") });
+}
+
 localTimes(document);
 listen();
