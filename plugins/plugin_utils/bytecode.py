@@ -21,6 +21,9 @@ PREFIX = __name__.partition(".plugins.")[0] + ".plugins.module_utils."
 class Finder:
     """Finds modules where Ansible does, and loads them as Python does."""
 
+    def __init__(self) -> None:
+        self._folders: dict[str, FileFinder] = {}
+
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
@@ -28,7 +31,9 @@ class Finder:
         if not fullname.startswith(PREFIX):
             return None
         for folder in path or ():
-            spec = FileFinder(folder, (SourceFileLoader, [".py"])).find_spec(fullname)
+            if folder not in self._folders:
+                self._folders[folder] = FileFinder(folder, (SourceFileLoader, [".py"]))
+            spec = self._folders[folder].find_spec(fullname)
             if spec is not None and spec.loader is not None:
                 return spec
         return None

@@ -14,11 +14,13 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
+from .late import late
+
 #: A whole bootstrap token, id and secret (k8s.io/cluster-bootstrap/token/api, BootstrapTokenPattern).
-TOKEN = re.compile(r"(?<![a-z0-9])([a-z0-9]{6})\.([a-z0-9]{16})(?![a-z0-9])")
+TOKEN = late(r"(?<![a-z0-9])([a-z0-9]{6})\.([a-z0-9]{16})(?![a-z0-9])")
 WITHHELD = "(withheld)"
 #: A token, whole or in part, and what may be one.
-_NEARLY_TOKEN = re.compile(r"[A-Za-z0-9]{4,}[.:,;][A-Za-z0-9]{8,}|(?=[A-Za-z]*[0-9])[A-Za-z0-9]{16,}")
+_NEARLY_TOKEN = late(r"[A-Za-z0-9]{4,}[.:,;][A-Za-z0-9]{8,}|(?=[A-Za-z]*[0-9])[A-Za-z0-9]{16,}")
 
 #: Keys whose value is a secret wherever they stand, as they are written in YAML, JSON, INI files and command lines.
 _SECRET_KEYS = (
@@ -107,13 +109,13 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
     )
 
 
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
+_BASE64 = late(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 #: Of longer text only the beginning is looked at; what comes after is cut off in any case.
 _MOST = 65536
 
 #: What acts on a terminal, or is not what it looks like: control characters, bidirectional and other invisible
 #: marks (Unicode's Bidi_Control and Default_Ignorable_Code_Point), line separators, halves of surrogate pairs.
-_ACTS = re.compile(
+_ACTS = late(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
 )

@@ -7,16 +7,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from ..common.late import late
 from . import refusal
 from .client import APPLY_PATCH, FIELD_MANAGER, Client
 from .discovery import Resource
 from .errors import ApiError
 from .load import Item
 
-_MANAGER = re.compile(r'^conflict with "([^"]*)"')
+_MANAGER = late(r'^conflict with "([^"]*)"')
 
 
 def apply(

@@ -22,6 +22,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from ..common.errors import BrambleError
 from ..common.http1 import Answer, Connection, Ended, bypasses, field_lines, first_line
+from ..common.late import late
 from ..common.redact import foreign
 from .auth import Endpoint, _basic
 from .errors import ApiError, ClusterError
@@ -32,8 +33,8 @@ USER_AGENT = "bramble.kube manifest_push"
 FIELD_MANAGER = "bramble.kube"
 REQUEST_TIMEOUT = 30.0  # seconds for a request, from the first byte sent to the last received
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once, for hundreds of objects
-_WARNING = re.compile(r'^\d+ \S+ "((?:[^"\\]|\\.)*)"', re.MULTILINE)  # RFC 7234, 5.5
-_PAIR = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}")
+_WARNING = late(r'^\d+ \S+ "((?:[^"\\]|\\.)*)"', re.MULTILINE)  # RFC 7234, 5.5
+_PAIR = late(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}")
 LONGEST_WATCH = 60.0  # seconds; then the watch is begun anew, so that a connection that died in silence is noticed
 
 

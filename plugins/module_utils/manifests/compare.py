@@ -32,6 +32,7 @@ _CLIENT_SIDE = "kubectl-client-side-apply"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 _MISSING = object()
+_SCALARS = frozenset([str, int, float, bool])
 _EMPTY: dict = {}
 
 # Values that the server fills in inside values which are owned as a whole: (field around, field, value). They are the
@@ -89,6 +90,7 @@ def compare(desired: dict, live: dict, manager: str = FIELD_MANAGER) -> int:
     return _map(wanted, fields, live, (), is_builtin(desired["apiVersion"]))
 
 
+@functools.lru_cache(maxsize=64)
 def is_builtin(api_version: str) -> bool:
     """Whether the group is one of Kubernetes itself, whose kinds lose empty values on the way through the server."""
     group = api_version.rpartition("/")[0]
@@ -153,7 +155,7 @@ def _map(desired: dict, fields: dict, live: Any, path: tuple, builtin: bool) -> 
             return DIFFERENT
         others -= 1
         found = live.get(key, _MISSING)
-        if isinstance(value, str) and value == found and not owned:  # as most are
+        if not owned and type(value) in _SCALARS and type(value) is type(found) and value == found:  # as most are
             continue
         if _is_whole(owned):
             result = _whole(value, found, (*path, key), builtin)
@@ -232,7 +234,7 @@ def _keys(name: str) -> tuple[tuple[str, ...], tuple]:
 def _key_of(item: Any, names: tuple[str, ...]) -> tuple:
     if not isinstance(item, dict):
         return (None,)
-    key = tuple(item.get(name, _KEY_DEFAULTS.get(name)) for name in names)
+    key = tuple([item.get(name, _KEY_DEFAULTS.get(name)) for name in names])
     try:
         hash(key)
     except TypeError:
@@ -258,7 +260,7 @@ def _set(desired: list, owned: set[str], live: list) -> int:
 
 def _whole(desired: Any, live: Any, path: tuple, builtin: bool) -> int:
     """A value that is owned as a whole: a scalar, an atomic list or struct, or an empty one."""
-    if isinstance(desired, str) and desired == live:
+    if desired == live and _alike(desired, live):
         return EQUAL
     if live is _MISSING or live is None:
         if desired is None:
@@ -284,6 +286,17 @@ def _whole(desired: Any, live: Any, path: tuple, builtin: bool) -> int:
             verdict = max(verdict, _whole(one, other, (*path, None), builtin))
         return verdict
     return _scalar(desired, live, path, builtin)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two values that Python takes for equal are of the same types all through: to it, 1 is 1.0 and true."""
+    if isinstance(one, dict):
+        pairs = [(value, other[key]) for key, value in one.items() if type(value) is not str]
+    elif isinstance(one, list):
+        pairs = [(value, found) for value, found in zip(one, other) if type(value) is not str]
+    else:
+        return type(one) is type(other)
+    return not pairs or all(_alike(*pair) for pair in pairs)
 
 
 def _struct_inside(desired: dict, live: dict, path: tuple, builtin: bool) -> int:

@@ -20,13 +20,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..common import checksum_file
+from ..common.late import late
 from ..common.uncollected import uncollected
 from .errors import ManifestError, Slips
 from .yamltext import INT64, documents
 
 MOST_DOWNLOAD = 64 * 1024 * 1024  # bytes of a manifest behind an address
 SUFFIXES = (".yaml", ".yml", ".json")
-_CHECKSUM = re.compile(r"^(sha256|sha384|sha512):([0-9a-fA-F]+)$")
+_CHECKSUM = late(r"^(sha256|sha384|sha512):([0-9a-fA-F]+)$")
 
 
 @dataclass
@@ -191,13 +192,15 @@ def _json_stream(text: str, source: str) -> list[tuple[int, Any]] | None:
 def _unfolded(found: Iterable[tuple[int, Any]], source: str) -> list[Item]:
     """The objects of documents; all that is wrong with their form is told at once."""
     slips = Slips()
-    items = [item for line, document in found for item in _unfold(document, source, line, slips)]
+    items: list[Item] = []
+    for line, document in found:
+        _unfold(document, source, line, slips, items)
     slips.tell()
     return items
 
 
-def _unfold(document: Any, source: str, line: int, slips: Slips) -> Iterator[Item]:
-    """Check one document's form, and take a list apart: whatever has ``items`` that are objects, as for kubectl."""
+def _unfold(document: Any, source: str, line: int, slips: Slips, items: list[Item]) -> None:
+    """Check one document's form and add it to `items`; whatever has ``items`` that are objects is a list of them."""
     kind = document.get("kind") if isinstance(document, dict) else None
     if isinstance(kind, str) and "items" in document:
         entries = document["items"]
@@ -213,11 +216,11 @@ def _unfold(document: Any, source: str, line: int, slips: Slips) -> Iterator[Ite
                 if isinstance(entry, dict) and named and kind != "List":
                     # A list of one kind need not repeat it in each item.
                     entry = {"apiVersion": document.get("apiVersion"), "kind": kind[: -len("List")], **entry}
-                yield from _unfold(entry, source, line, slips)
+                _unfold(entry, source, line, slips, items)
             return
     with slips.noted():
         _check_form(document, place(source, line))
-        yield Item(document, source, line)
+        items.append(Item(document, source, line))
 
 
 def _are_objects(entries: list) -> bool:
@@ -255,7 +258,8 @@ def _check_form(document: Any, where: str) -> None:
             )
     named = f"{kind} {metadata['name']} at {where}"
     for field in ("name", "namespace"):
-        fault = _name_fault(metadata.get(field) or "")
+        name = metadata.get(field) or ""
+        fault = "" if _COMMON_NAME.match(name) else _name_fault(name)
         if fault:
             raise ManifestError(f"{named} has the metadata.{field} {metadata[field]!r}, {fault}.")
     for field in ("labels", "annotations"):
@@ -270,8 +274,9 @@ def _check_form(document: Any, where: str) -> None:
             raise ManifestError(f"{named} has metadata.{field} that are {what(metadata[field])}; write a list.")
 
 
-_PLACEHOLDER = re.compile(r"\$[({]|\{\{")
-_WRONG = re.compile(r"[%/]")
+_PLACEHOLDER = late(r"\$[({]|\{\{")
+_WRONG = late(r"[%/]")
+_COMMON_NAME = late(r"[a-z0-9][a-z0-9.-]*\Z")  # nothing is wrong with it
 
 
 def _name_fault(name: str) -> str:

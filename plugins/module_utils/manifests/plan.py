@@ -136,7 +136,7 @@ class Plan:
         def unserved(item: Item) -> bool:
             return (item.group, item.kind) not in self.scopes and not self.discovery.serves(item.api_version, item.kind)
 
-        if any(unserved(item) for item in self.items):
+        if any(unserved(item) for item in {(item.api_version, item.kind): item for item in self.items}.values()):
             from . import modernize  # a table that few sets need
 
             self.items[:], self.rewritten = modernize.modernize(self.items, unserved, self.discovery.serves)
@@ -235,10 +235,13 @@ class Plan:
         if found["metadata"].get("deletionTimestamp"):
             # It goes, and has to be made again.
             verdict = self.verdicts[id(item)] = compare.DIFFERENT
-        elif verdict == compare.EQUAL and takeover.managers_of(found, self.options.take_over):
+        elif verdict == compare.EQUAL and self._to_take_over(found):
             verdict = self.verdicts[id(item)] = compare.DIFFERENT
         if verdict != compare.EQUAL or self.options.want_live:
             self.live[id(item)] = found
+
+    def _to_take_over(self, found: dict) -> bool:
+        return bool(self.options.take_over and takeover.managers_of(found, self.options.take_over))
 
     def _visit_other(self, resource: Resource, found: dict) -> None:
         """A member that is not among the wanted objects of its kind and namespace."""

@@ -7,11 +7,14 @@
 
 from __future__ import annotations
 
-import re
-from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_FORM = re.compile(r"^([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:([eE][+-]?\d+)|(Ki|Mi|Gi|Ti|Pi|Ei|n|u|m|k|M|G|T|P|E))?$")
+from ..common.late import late
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+_FORM = late(r"^([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:([eE][+-]?\d+)|(Ki|Mi|Gi|Ti|Pi|Ei|n|u|m|k|M|G|T|P|E))?$")
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 
@@ -42,6 +45,8 @@ def parse(value: Any) -> Fraction | None:
     match = _FORM.match(str(value))
     if not match:
         return None
+    from fractions import Fraction  # only here: imports are half of an unchanged push
+
     number = Fraction(match.group(1))
     if match.group(2):
         exponent = int(match.group(2)[1:])

@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from ..common.late import late
 from ..common.redact import foreign
 from . import quantity
 from .errors import ApiError
@@ -24,21 +25,21 @@ from .load import what
 
 _TYPED = "failed to create typed "
 # The second reading, into Go's own types: it finds what the schema leaves open, numbers or texts and quantities.
-_CONVERTED = re.compile(r"unable to convert unstructured object to [^:]*: (.*)$", re.DOTALL)
-_MISFIT = re.compile(r"^json: cannot unmarshal (\w+)")
+_CONVERTED = late(r"unable to convert unstructured object to [^:]*: (.*)$", re.DOTALL)
+_MISFIT = late(r"^json: cannot unmarshal (\w+)")
 _GO = {"object": dict, "array": list, "bool": bool, "number": float}
 _NUMBER_OR_TEXT = frozenset(["port", "targetPort", "maxSurge", "maxUnavailable", "minAvailable"])
-_PLACE = re.compile(r"^(\.[^ ]*|\.?[^ ]*\[.*\][^ ]*): (.*)$")
-_WANTED = re.compile(r"^expected (\w+)(?: \([^)]*\))?, got (.*)$", re.DOTALL)
-_VALUE = re.compile(r"^&?(?:value\.valueUnstructured\{Value:(.*)\}|\{(.*)\})$", re.DOTALL)
-_DUPLICATE = re.compile(r"^duplicate entries for key (.*)$")
+_PLACE = late(r"^(\.[^ ]*|\.?[^ ]*\[.*\][^ ]*): (.*)$")
+_WANTED = late(r"^expected (\w+)(?: \([^)]*\))?, got (.*)$", re.DOTALL)
+_VALUE = late(r"^&?(?:value\.valueUnstructured\{Value:(.*)\}|\{(.*)\})$", re.DOTALL)
+_DUPLICATE = late(r"^duplicate entries for key (.*)$")
 _UNKNOWN = "field not declared in schema"
-_FIXED = re.compile(
+_FIXED = late(
     r"immutable|may not change once set|may not be changed|may not change fields other|"
     r"updates to \w+ spec for fields other"
 )
-_STRUCTURE = re.compile(r"Invalid value: (?:\{.*\}|\[.*\]|[\w.*&]*\{.*\}): ", re.DOTALL)
-_DENIED = re.compile(
+_STRUCTURE = late(r"Invalid value: (?:\{.*\}|\[.*\]|[\w.*&]*\{.*\}): ", re.DOTALL)
+_DENIED = late(
     r"""^(?:admission webhook "[^"]*" denied the request|.* is forbidden: ValidatingAdmissionPolicy '[^']*' .*denied)"""
 )
 _WRITE = {

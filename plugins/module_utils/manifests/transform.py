@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import base64
 import operator
-import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from ..common.late import late
 from .compare import LAST_APPLIED, is_builtin
 from .errors import ManifestError, Slips
 from .load import Item, refuse_duplicates, what
@@ -79,6 +79,7 @@ def refuse_wrong_scopes(items: Iterable[Item], namespaced: Callable[[Item], bool
     :raises ManifestError: with file and line.
     """
     slips = Slips()
+    namespaced = _by_kind(namespaced)
     for item in items:
         if item.namespace and namespaced(item) is False:
             with slips.noted():
@@ -89,12 +90,26 @@ def refuse_wrong_scopes(items: Iterable[Item], namespaced: Callable[[Item], bool
     slips.tell()
 
 
+def _by_kind(asked: Callable[[Item], bool | None]) -> Callable[[Item], bool | None]:
+    """The same answers, each asked for once."""
+    known: dict[tuple[str, str], bool | None] = {}
+
+    def answer(item: Item) -> bool | None:
+        key = (item.object["apiVersion"], item.object["kind"])
+        if key not in known:
+            known[key] = asked(item)
+        return known[key]
+
+    return answer
+
+
 def set_namespaces(items: Iterable[Item], namespaced: Callable[[Item], bool | None], default: str) -> None:
     """Put namespaced objects without a namespace into `default`.
 
     :raises ManifestError: for an object with a namespace whose kind has none, and for two that are one in `default`.
     """
     items = list(items)
+    namespaced = _by_kind(namespaced)
     refuse_wrong_scopes(items, namespaced)
     for item in items:
         if not item.namespace and namespaced(item):
@@ -161,7 +176,7 @@ def set_images(items: Iterable[Item], images: dict[str, str]) -> list[tuple[Item
 
 
 # Images that need no second look: importing the rules takes longer than a small push.
-_PLAIN_IMAGE = re.compile(
+_PLAIN_IMAGE = late(
     r"(?!hub\.docker\.com/|quay\.io/repository/|github\.com/|gallery\.ecr\.aws/|www\.)"
     r"[a-z0-9][a-z0-9.-]*(?::\d+)?(?:/[a-z0-9][a-z0-9._-]*)*(?::\w[\w.-]*)?(?:@sha256:[0-9a-f]{64})?\Z"
 )
@@ -250,8 +265,21 @@ def settle(item: Item) -> None:
 _NULL_COUNTS = frozenset(["CustomResourceDefinition", "ControllerRevision"])
 
 
+def _has_nulls(value: dict | list) -> bool:
+    """Whether a key in it is null."""
+    inside: Any = value
+    if isinstance(value, dict):
+        inside = value.values()
+        if None in inside:
+            return True
+    nested = [entry for entry in inside if isinstance(entry, (dict, list))]
+    return bool(nested) and any(map(_has_nulls, nested))
+
+
 def _without_nulls(value: Any) -> Any:
     """The value without keys that are null; itself where there are none."""
+    if isinstance(value, (dict, list)) and not _has_nulls(value):
+        return value
     if isinstance(value, dict):
         result = value
         for key, entry in value.items():

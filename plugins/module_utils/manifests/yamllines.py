@@ -17,12 +17,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from ..common.late import late
+
 _KEY = r"[A-Za-z_][\w./-]{0,200}"
 _QUOTED = r"""'[ -&(-~]*'|"[ !#-\[\]-~]*\""""
 _WORD = rf"(?:-*[\w/.][\w/.=@*-]*|{_QUOTED})"  # in flow style
-_WORDS = re.compile(_WORD, re.ASCII)
-_PAIRS = re.compile(rf"({_KEY}): ({_WORD})", re.ASCII)
-_LINE = re.compile(
+_WORDS = late(_WORD, re.ASCII)
+_PAIRS = late(rf"({_KEY}): ({_WORD})", re.ASCII)
+_LINE = late(
     rf"( {{0,80}})(- +)?(?:({_KEY}):(?: +|$))?"
     r"(-*[\w/.][!-9;-~]*(?:(?::+| +(?!#):*)[!-9;-~]+)*"  # neither a colon before a blank, nor # after one
     rf"|{_QUOTED}|\[\]|\[{_WORD}(?:, {_WORD})*\]|\{{\}}|\{{{_KEY}: {_WORD}(?:, {_KEY}: {_WORD})*\}})?"
@@ -107,6 +109,7 @@ def _read(text: str, lines: Lines) -> tuple[int, dict[str, Any]]:
     whole: dict[str, Any] = {}
     holder: Any = whole  # what the entry on this line goes into, and the column in which its entries begin
     begin = 0
+    another = -1  # the column of one more key, where holder is a mapping
     around: list[tuple[int, Any]] = []  # the same for what is around it
     waiting = ""  # a key in holder whose value, if it has one, comes on the next lines
     split = text.split("\n")
@@ -117,6 +120,17 @@ def _read(text: str, lines: Lines) -> tuple[int, dict[str, Any]]:
         if found is None:
             continue
         column, after_dash, key, value = found
+        if column == another and not after_dash:  # as most lines are
+            if key in holder:
+                raise _NotPlain
+            waiting = ""
+            if type(value) is _Flow:
+                if value:
+                    value = lines.flow(value)
+                else:
+                    waiting, value = key, None
+            holder[key] = value
+            continue
         if waiting:
             if column > begin or (after_dash and column == begin):
                 around.append((begin, holder))
@@ -137,6 +151,7 @@ def _read(text: str, lines: Lines) -> tuple[int, dict[str, Any]]:
         if after_dash:
             if not key:
                 holder.append(value)
+                another = -1
                 continue
             around.append((begin, holder))
             begin = after_dash
@@ -145,6 +160,7 @@ def _read(text: str, lines: Lines) -> tuple[int, dict[str, Any]]:
         if key in holder:
             raise _NotPlain
         holder[key] = value
+        another = begin
     if first < 0:
         raise _NotPlain
     return first, whole

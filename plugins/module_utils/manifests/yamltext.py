@@ -22,6 +22,7 @@ from typing import Any
 from ansible.module_utils.basic import missing_required_lib
 
 from ..common.errors import Stop
+from ..common.late import late
 from . import yamllines
 from .errors import ManifestError
 
@@ -58,10 +59,10 @@ for _true, _false in (("true", "false"), ("yes", "no"), ("on", "off"), ("y", "n"
 for _word in (".inf", ".Inf", ".INF"):
     _WORDS.update({_word: float("inf"), "+" + _word: float("inf"), "-" + _word: float("-inf")})
 _WORDS.update(dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")))
-_DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*)$")
-_BASED = re.compile(r"([-+]?)0(?:[bB]([01]+)|[oO]?([0-7]+)|[xX]([0-9a-fA-F]+))$")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$")
-_DOTTED = re.compile(r"\.[0-9](?:_?[0-9])*(?:[eE][-+]?[0-9](?:_?[0-9])*)?$")
+_DECIMAL = late(r"[-+]?(?:0|[1-9][0-9]*)$")
+_BASED = late(r"([-+]?)0(?:[bB]([01]+)|[oO]?([0-7]+)|[xX]([0-9a-fA-F]+))$")
+_FLOAT = late(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$")
+_DOTTED = late(r"\.[0-9](?:_?[0-9])*(?:[eE][-+]?[0-9](?:_?[0-9])*)?$")
 # A directive holds for what comes after "---", after "..." a document may begin without it, and the rest ends lines.
 _TOGETHER = ("\n%", "\n...", "\r", "\x85", "\u2028", "\u2029")
 INT64 = 2**63
@@ -73,8 +74,8 @@ _RESOLVED: dict[str, tuple[type, ...]] = {
     _TAG + "null": (type(None),),
 }
 # Keys that are fractions: only those that every writer spells alike.
-_FRACTION = re.compile(r"[.eE]")
-_SHORT = re.compile(r"-?(?:0|[1-9][0-9]{0,4})\.[0-9]{0,2}[1-9]$")
+_FRACTION = late(r"[.eE]")
+_SHORT = late(r"-?(?:0|[1-9][0-9]{0,4})\.[0-9]{0,2}[1-9]$")
 
 
 def plain(text: str) -> Any:

@@ -199,6 +199,25 @@ def test_text_is_never_taken_for_a_quantity_in_custom_resources():
     assert compare(wanted, found) == UNSURE
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (True, 1),
+        (0, False),
+        (["a", 1], ["a", True]),
+        ({"a": "b", "c": [0]}, {"a": "b", "c": [False]}),
+        ([{"a": {"b": True}}], [{"a": {"b": 1.0}}]),
+    ],
+)
+def test_a_number_and_a_truth_value_are_two_values_however_deep_inside(one, other):
+    wanted = {"apiVersion": "example.org/v1", "kind": "X", "metadata": {"name": "x"}, "data": {"required": one}}
+    entry = {"manager": "bramble.kube", "operation": "Apply", "apiVersion": "example.org/v1"}
+    entry["fieldsV1"] = {"f:data": {"f:required": {}}}
+    found = {**wanted, "metadata": {"name": "x", "managedFields": [entry]}}
+    assert compare(wanted, found) == EQUAL
+    assert compare(wanted, {**found, "data": {"required": other}}) == DIFFERENT
+
+
 def test_an_object_without_fields_needs_no_entry():
     wanted = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "x"}}
     assert (
