@@ -16,7 +16,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .errors import BrambleError
 
@@ -40,8 +40,7 @@ class TooLarge(BrambleError, OSError):
     """The other side sends more than it may."""
 
 
-@dataclass
-class Answer:
+class Answer(NamedTuple):
     """A whole answer.
 
     :ivar headers: by lower-case name.

@@ -8,8 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from ..common.redact import foreign
@@ -17,8 +16,7 @@ from ..common.together import together
 from .errors import ApiError, ClusterError
 
 
-@dataclass(frozen=True)
-class Resource:
+class Resource(NamedTuple):
     """One kind as the server serves it."""
 
     api_version: str

@@ -13,8 +13,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from .client import JSON, Client, Fault
 from .errors import ApiError
@@ -117,8 +116,7 @@ def _is_ready(client: Client) -> bool:
     return True
 
 
-@dataclass
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one task: a value, or the error of its last try."""
 
     task: Any
