@@ -6,7 +6,7 @@
 """HTTP/1.1 over one kept-open connection (RFC 9112), with one deadline for each request, whatever trickles in.
 
 http.client does the same in more processor time, most of it in reading an answer's headers as those of a mail; with
-hundreds of small answers, that makes a push take 1.4 times as much (tests/bench/push).
+hundreds of small answers, that makes a push take about twice as much (docs/push.md).
 """
 
 from __future__ import annotations
