@@ -581,11 +581,27 @@ def test_people_were_told_once_of_each_release_that_waited(loop: Loop, news: New
     assert any("answers differ" in text for text in news.told)
 
 
+def page(loop: Loop, release: str) -> tuple[Visitor, str]:
+    """Somebody who has just logged in, and a release as they see it."""
+    ben = Visitor(Door(loop.address))  # type: ignore[arg-type]
+    ben.login("ben", loop.passwords()["ben"])
+    wait("the release on the desk", lambda: ben.get(f"/releases/{release}").status == 200, 120)
+    return ben, ben.get(f"/releases/{release}").body
+
+
+def talk(loop: Loop, release: str, text: str) -> None:
+    """Somebody says something about a release."""
+    ben, _body = page(loop, release)
+    assert ben.post(f"/releases/{release}/talk", {"text": text}).status == 200
+
+
 def test_a_restore_brings_the_record_back(loop: Loop, caller: Caller, tmp_path: Path) -> None:
     caller.stop()  # the whole control plane goes and comes
     (tmp_path / "password").write_text("quiet as a mouse\n")
     (tmp_path / "password").chmod(0o600)
     vault = ("--vault-password-file", f"{tmp_path}/password", "-e", f"backup_dest={tmp_path}/kept")
+    talked = newest(loop)
+    talk(loop, talked, "kept through it all")
     done = loop.play("playbooks/backup.yml", *vault)
     assert done.returncode == 0, done.stdout[-3000:]
     kept = {one["metadata"]["name"]: one["spec"] for one in loop.objects("releases", "-n", "loop")}
@@ -597,3 +613,17 @@ def test_a_restore_brings_the_record_back(loop: Loop, caller: Caller, tmp_path: 
     assert found == kept
     assert sum("decision" in spec for spec in found.values()) >= 6
     assert told(loop.decide, "ben", next(name for name, spec in found.items() if "decision" in spec))
+    assert "kept through it all" in page(loop, talked)[1]
+
+    node, folder = loop.volume()
+    # What the desk has on its volume is lost, and the desk starts with nothing.
+    loop.on(node, f"find {folder} -maxdepth 1 -name 'desk.sqlite*' -delete")
+    loop.kill("desk")
+    wait("an empty desk", lambda: "kept through it all" not in page(loop, talked)[1], 120)
+    talk(loop, talked, "said on the new volume")
+    done = loop.play("playbooks/restore.yml", "--tags", "desk", *vault)
+    assert done.returncode == 0, done.stdout[-3000:]
+    body = page(loop, talked)[1]
+    assert "kept through it all" in body
+    assert "said on the new volume" not in body
+    assert "desk.sqlite" in loop.on(node, f"ls {folder}/before-restore")

@@ -36,6 +36,7 @@ RUN_BY = {
     "ansible-playbook playbooks/preflight.yml": "tests/integration/preflight/test_unfit_pis.py",
     "ansible-playbook playbooks/reset.yml": "molecule/status/tests/test_z_back_and_away.py",
     "ansible-playbook playbooks/restore.yml": "molecule/status/tests/test_z_back_and_away.py",
+    "ansible-playbook playbooks/restore.yml --tags desk": "molecule/loop/tests/test_loop.py",
     "ansible-playbook playbooks/status.yml": "tests/support/troubles.py",
     "ansible-playbook playbooks/status.yml --tags audit": "molecule/status/tests/test_planted.py",
     "ansible-playbook playbooks/upgrade.yml": "molecule/upgrade/tests/test_upgrade.py",
