@@ -56,6 +56,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.manifests import auth
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import transform as shape
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.auth import Endpoint
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.client import Client
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import MOST_TOLD, ManifestError
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.masking import mask
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import cmdline
 from ansible_collections.bramble.kube.plugins.module_utils.status import gather_cluster
@@ -417,9 +418,9 @@ READERS = {
 # The tests ------------------------------------------------------------------------------------------------------------
 
 
-def check_said(sentence: str) -> None:
+def check_said(sentence: str, sentences: int = 1) -> None:
     """What is said must be short, without what acts on a terminal, and without the planted secret."""
-    assert sentence and len(sentence) <= LONGEST, f"{len(sentence)} characters: {sentence[:200]}"
+    assert sentence and len(sentence) <= LONGEST * sentences, f"{len(sentence)} characters: {sentence[:200]}"
     assert SECRET not in sentence
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", sentence), ascii(sentence[:200])
 
@@ -429,7 +430,8 @@ def outcome(read: Callable[[Any], Any], value: Any) -> str:
     try:
         read(value)
     except BrambleError as error:
-        check_said(str(error))
+        # What is wrong in a set of manifests is told together.
+        check_said(str(error), MOST_TOLD if isinstance(error, ManifestError) else 1)
         return "answered"
     return "accepted"
 
