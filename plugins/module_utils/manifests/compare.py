@@ -291,9 +291,9 @@ def _whole(desired: Any, live: Any, path: tuple, builtin: bool) -> int:
 def _alike(one: Any, other: Any) -> bool:
     """Whether two values that Python takes for equal are of the same types all through: to it, 1 is 1.0 and true."""
     if isinstance(one, dict):
-        pairs = [(value, other[key]) for key, value in one.items() if type(value) is not str]
+        pairs = [(value, other[key]) for key, value in one.items() if not isinstance(value, str)]
     elif isinstance(one, list):
-        pairs = [(value, found) for value, found in zip(one, other) if type(value) is not str]
+        pairs = [(value, found) for value, found in zip(one, other) if not isinstance(value, str)]
     else:
         return type(one) is type(other)
     return not pairs or all(_alike(*pair) for pair in pairs)

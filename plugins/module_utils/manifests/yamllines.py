@@ -124,7 +124,7 @@ def _read(text: str, lines: Lines) -> tuple[int, dict[str, Any]]:
             if key in holder:
                 raise _NotPlain
             waiting = ""
-            if type(value) is _Flow:
+            if isinstance(value, _Flow):
                 if value:
                     value = lines.flow(value)
                 else:
