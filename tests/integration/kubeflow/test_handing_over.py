@@ -166,8 +166,10 @@ def test_without_the_model_server_notebooks_have_no_account(made):
 
 def test_what_is_mounted_is_what_lies_in_the_role(made):
     (given,) = [one for one in made.hub if one["metadata"]["name"] == "first-model"]
-    for name, text in given["data"].items():
-        assert text.strip() == (ROLE / "files/first_model" / name).read_text().strip()
+    data = dict(given["data"])
+    assert json.loads(data.pop("default_setting_overrides.json")), "JupyterLab's own settings are no file of the role"
+    files = {path.name: path.read_text() for path in (ROLE / "files/first_model").iterdir() if path.is_file()}
+    assert {name: text.strip() for name, text in data.items()} == {name: text.strip() for name, text in files.items()}
     assert json.loads(given["data"]["first-model.ipynb"])["nbformat"] == 4
 
 
