@@ -41,7 +41,7 @@ def brought(client: Client, items: Iterable[Item]) -> Iterator[None]:
 
 
 def _care(client: Client, secret: Item, ended: threading.Event) -> None:
-    pause = 0.0
+    pause = LOOK_EVERY  # what is ready already is not waited for, and nothing is asked
     while not ended.wait(pause):
         try:
             pause = TOUCH_EVERY if _touch(client, secret) else LOOK_EVERY

@@ -78,3 +78,11 @@ def test_it_ends_with_the_wait(api: Api) -> None:
     count = len(api.sent)
     time.sleep(0.1)
     assert len(api.sent) == count
+
+
+def test_where_everything_is_ready_nothing_is_asked(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(late_secrets, "LOOK_EVERY", 1.0)
+    api.objects[SECRET] = {"metadata": {}, "data": {"tls.crt": "eA=="}}
+    with late_secrets.brought(api, [secret()]):
+        time.sleep(0.1)
+    assert api.asked == []
