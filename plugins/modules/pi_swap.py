@@ -14,7 +14,9 @@ author:
 description:
   - Switches swap off, and disables whatever switches it on at boot - rpi-swap, zram-generator, dphys-swapfile and
     C(/etc/fstab) in their own configuration, and each unit of systemd that is swap, or whose command or script runs
-    C(swapon).
+    C(swapon), with the timer that starts it.
+  - Stops where C(/etc/rc.local) or a crontab runs C(swapon), itself or in a script, and names file and line; these are
+    their owners'.
   - Removes swap files, which would only take space on the card.
 options:
   state:
@@ -52,7 +54,7 @@ files:
   type: list
   elements: str
 services:
-  description: Services that were disabled.
+  description: Units that were disabled or masked.
   returned: always
   type: list
   elements: str

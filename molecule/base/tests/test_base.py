@@ -80,7 +80,8 @@ def test_no_swap_now_or_later(pi):
     assert not re.search(r"^[^#]\S+\s+\S+\s+swap", pi.file("/etc/fstab").content_string, re.MULTILINE)
     assert not pi.file("/swapfile").exists
     assert not pi.file("/var/swap").exists
-    assert pi.run("systemctl is-enabled own-swap.service").stdout.strip() != "enabled"
+    for unit in ("own-swap.service", "own-swap-again.timer"):
+        assert pi.run(f"systemctl is-enabled {unit}").stdout.strip() != "enabled"
     if pi.system_info.codename == "trixie":
         text = pi.check_output("cat /etc/rpi/swap.conf /etc/rpi/swap.conf.d/*.conf")
         assert re.findall(r"^Mechanism=(.*)$", text, re.MULTILINE)[-1] == "none"

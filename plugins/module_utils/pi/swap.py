@@ -74,8 +74,11 @@ def is_swap_area(head: bytes, page_size: int) -> bool:
     return head[page_size - 10 : page_size] in (b"SWAPSPACE2", b"SWAP-SPACE")
 
 
-#: swapon as a command, in a script, a line of a unit, or a list of words; not where it only shows or says something.
-_SWAPON = re.compile(r"(?<![\w.-])swapon(?![\w.-])(?![\"']?,?\s*[\"']?(-s|--show|--summary|-V|--version|--help)\b)")
+#: swapon as a command, in a script, a line of a unit, or a list of words; not where it only shows or says something,
+#: nor where it goes by fstab, which has no swap any more.
+_SWAPON = re.compile(
+    r"(?<![\w.-])swapon(?![\w.-])(?![\"']?,?\s*[\"']?(-s|--show|--summary|-a|--all|-V|--version|--help)\b)"
+)
 _SAYS = re.compile(r"^\s*(#|(echo|printf|print|logger|log)\b)")
 
 
@@ -86,7 +89,7 @@ def switches_on(script: str) -> bool:
 
 @dataclass(frozen=True)
 class Switch:
-    """A unit of systemd that switches swap on at boot, and the word by which systemctl keeps it from that."""
+    """A unit of systemd that switches swap on, or starts one that does, and the word that ends that."""
 
     name: str
     verb: str
@@ -102,7 +105,33 @@ UNIT_PROPERTIES = (
     "ExecStartPre",
     "ExecStart",
     "ExecStartPost",
+    "TriggeredBy",
 )
+
+
+def is_of_zram(text: str) -> bool:
+    """Whether a script is about compressed memory."""
+    return bool(re.search(r"^[^#\n]*zram", text, re.MULTILINE))
+
+
+def scripts_of(command: str, read: Callable[[str], str]) -> list[str]:
+    """The scripts that a command names by their full paths."""
+    return [read(word) for word in command.split() if word.startswith("/")]
+
+
+def lines_of_cron(text: str, read: Callable[[str], str], keep_zram: bool) -> list[int]:
+    """Find the lines of a crontab, or of a script that cron runs, that switch swap on.
+
+    :param read: gives a script's text, "" for what is no text.
+    :returns: their numbers, from 1.
+    """
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        scripts = [] if line.lstrip().startswith("#") else scripts_of(line, read)
+        acts = any(map(switches_on, [line, *scripts]))
+        if acts and not (keep_zram and is_of_zram("\n".join([line, *scripts]))):
+            found.append(number)
+    return found
 
 
 def switches(shown: str, read: Callable[[str], str], keep_zram: bool) -> list[Switch]:
@@ -110,14 +139,19 @@ def switches(shown: str, read: Callable[[str], str], keep_zram: bool) -> list[Sw
 
     What a generator writes follows the generator's configuration: fstab's, zram-generator's, rpi-swap's. The units that
     systemd makes of SysV scripts are no more than a name for these; those of swap partitions have no configuration.
+    A service that only a timer or a path starts stays; that unit goes.
 
     :param shown: what `systemctl show` printed of UNIT_PROPERTIES.
     :param read: gives a script's text, "" for what is no text.
     :param keep_zram: whether compressed memory stays.
     """
-    found = []
-    for paragraph in shown.split("\n\n"):
-        pairs = [line.split("=", 1) for line in paragraph.splitlines() if "=" in line]
+    units = [
+        [(key, value) for key, _, value in (line.partition("=") for line in paragraph.splitlines())]
+        for paragraph in shown.split("\n\n")
+    ]
+    state = {unit["Id"]: unit.get("UnitFileState", "") for unit in map(dict, units) if "Id" in unit}
+    found = {}
+    for pairs in units:
         unit = dict(pairs)
         name, file = unit.get("Id", ""), unit.get("FragmentPath", "")
         generated = file.startswith("/run/systemd/generator")
@@ -125,17 +159,19 @@ def switches(shown: str, read: Callable[[str], str], keep_zram: bool) -> list[Sw
             acts, text = not generated or "/generator.late/" in file, unit.get("What", "")
         else:
             commands = [
-                found
+                command
                 for key, value in pairs
                 if key.startswith("ExecStart")
-                for found in re.findall(r"argv\[\]=(.*?) ; ignore_errors=", value)
+                for command in re.findall(r"argv\[\]=(.*?) ; ignore_errors=", value)
             ]
-            scripts = [read(word) for command in commands for word in command.split() if word.startswith("/")]
+            scripts = [text for command in commands for text in scripts_of(command, read)]
             acts = (not generated or unit.get("SourcePath", "").startswith("/etc/init.d/")) and any(
                 map(switches_on, [*commands, *scripts])
             )
             text = "\n".join([name, *commands, *scripts])
-        if acts and not (keep_zram and re.search(r"^[^#\n]*zram", text, re.MULTILINE)):
-            masked = unit.get("UnitFileState") == "static" or (generated and name.endswith(".swap"))
-            found.append(Switch(name, "mask" if masked else "disable"))
-    return found
+        if acts and not (keep_zram and is_of_zram(text)):
+            triggers = [trigger for trigger in unit.get("TriggeredBy", "").split() if trigger in state]
+            for one in [*triggers, name] if state[name] != "static" or not triggers else triggers:
+                masked = state[one] == "static" or (generated and one.endswith(".swap"))
+                found[one] = Switch(one, "mask" if masked else "disable")
+    return list(found.values())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
@@ -85,14 +87,28 @@ def test_compressed_memory_may_stay(played) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["swapon -a", "exec /sbin/swapon /x", "if swapon /x; then", 'subprocess.run(["swapon", device])', "x && swapon $1"],
+    [
+        "swapon -p 5 /x",
+        "exec /sbin/swapon /x",
+        "if swapon /x; then",
+        'subprocess.run(["swapon", device])',
+        "x && swapon $1",
+    ],
 )
 def test_commands_that_switch_swap_on(line: str) -> None:
     assert swap.switches_on(f"#!/bin/sh\n{line}\n")
 
 
 @pytest.mark.parametrize(
-    "line", ["swapon -s", 'run(["swapon", "--show"])', "my-swapon.sh", "# swapon -a", "swapoff -a"]
+    "line",
+    [
+        "swapon -s",
+        'run(["swapon", "--show"])',
+        "my-swapon.sh",
+        "# swapon /x",
+        "swapoff -a && swapon -a",
+        "swapon --all",
+    ],
 )
 def test_commands_that_do_not(line: str) -> None:
     assert not swap.switches_on(f"#!/bin/sh\n{line}\n")
@@ -130,3 +146,56 @@ def test_rc_local_is_its_owners(played) -> None:
         swap_step.run(played, {"state": "off"}, True)
     played.put("/etc/rc.local", "#!/bin/sh\nexit 0\n")
     assert swap_step.run(played, {"state": "off"}, True)["changed"] is False
+
+
+def test_swap_that_a_timer_switches_on(played) -> None:
+    """A service without [Install] is started by its timer alone, which is what goes."""
+    service = shown("nightly.service", "/usr/local/bin/swapfile.sh", "static", TriggeredBy="nightly.timer")
+    both = shown("both.service", "/sbin/swapon /x", TriggeredBy="both.path")
+    units = [service, shown("nightly.timer"), both, shown("both.path", state="static")]
+    machine(played, *units)
+    played.says("systemctl list-unit-files", "nightly.timer enabled enabled\nboth.service enabled enabled\n")
+    played.says("systemctl list-units", "both.path loaded active waiting x\n")
+    played.says("systemctl show -p Triggers --value -- both.path nightly.timer", "both.service\n\nnightly.service\n")
+    assert swap_step.switches(played, "off") == [
+        swap.Switch("nightly.timer", "disable"),
+        swap.Switch("both.path", "mask"),
+        swap.Switch("both.service", "disable"),
+    ]
+    assert any(line.endswith("-- both.path both.service nightly.service nightly.timer") for line in played.asked)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "place"),
+    [
+        ("/etc/crontab", "# m h\n@reboot root swapon /swapfile\n", "/etc/crontab, line 2"),
+        ("/etc/cron.d/own-swap", "@reboot root /usr/local/bin/swapfile.sh\n", "/etc/cron.d/own-swap, line 1"),
+        ("/etc/cron.daily/swap", "#!/bin/sh\nswapon /swapfile\n", "/etc/cron.daily/swap, line 2"),
+        (
+            "/var/spool/cron/crontabs/pat.smith",
+            "\n@reboot sudo swapon /x\n",
+            r"/var/spool/cron/crontabs/pat\.smith, line 2 \(sudo crontab -u pat\.smith -e\)",
+        ),
+    ],
+)
+def test_a_crontab_is_its_owners(played, file: str, text: str, place: str) -> None:
+    machine(played)
+    played.put(file, text)
+    for check_mode in (True, False):
+        with pytest.raises(Stop, match=rf"^cron switches swap on: take swapon out .* again: {place}\.$"):
+            swap_step.run(played, {"state": "off"}, check_mode)
+    assert played.at(file).read_text(encoding="utf-8") == text
+    assert not any("disable" in line or "swapoff" in line for line in played.asked)
+
+
+def test_cron_may_do_all_else(played) -> None:
+    machine(played)
+    played.put("/etc/crontab", "# swapon /x\n#/usr/local/bin/swapfile.sh\n5 4 * * * root swapoff -a && swapon -a\n")
+    played.put("/etc/cron.d/swap.dpkg-old", "@reboot root swapon /x\n")
+    os.mkfifo(played.put("/run/pipe").with_name("waits"))
+    played.put("/etc/cron.d/other", "@reboot root cat /run/waits /usr/bin/dockerd /gone\n")
+    assert swap_step.run(played, {"state": "off"}, True)["changed"] is False
+    played.put("/etc/cron.d/zram", "@reboot root /usr/bin/init-zram-swapping\n")
+    assert swap_step.run(played, {"state": "zram"}, True)["changed"] is False
+    with pytest.raises(Stop, match=r"/etc/cron\.d/zram, line 1"):
+        swap_step.run(played, {"state": "off"}, True)

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,10 +24,19 @@ OPTIONS = {"state": {"type": "str", "choices": ["off", "zram", "keep"], "default
 _SCRIPT = 256 * 1024
 #: rc.local does whatever its owner wants, so it is not for us to switch off.
 RC_LOCAL = "rc-local.service"
+#: Units that start others.
+_TRIGGERS = (".timer", ".path")
+#: Folders whose files cron reads or runs (cron(8), run-parts(8)).
+_CRON = ("/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly")
+#: Crontabs by their users' names.
+_CRONTABS = "/var/spool/cron/crontabs"
 
 
 def script(system: System, path: str) -> str:
-    """A script's text; "" for a program, a folder, or what is not there."""
+    """A script's text; "" for a program, a folder, a device, or what is not there."""
+    # Opening a pipe or a device may wait for ever, or act.
+    if path.startswith(("/dev/", "/proc/", "/sys/")) or not os.path.isfile(system.path(path)):
+        return ""
     try:
         with open(system.path(path), "rb") as file:
             head = file.read(_SCRIPT)
@@ -36,17 +46,20 @@ def script(system: System, path: str) -> str:
 
 
 def switches(system: System, state: str) -> list[swap.Switch]:
-    """The units that switch swap on at boot, or have done so.
+    """The units that switch swap on at boot or by a timer, or have done so.
 
     :raises Stop: when rc.local does.
     """
     ask = ("--no-legend", "--no-pager", "--plain")
-    listed = system.call(
-        ["systemctl", "list-unit-files", *ask, "--type=service,swap", "--state=enabled,enabled-runtime,generated"]
-    ).output
-    listed += system.call(["systemctl", "list-units", *ask, "--type=service", "--state=active"]).output
-    names = sorted({line.split()[0] for line in listed.splitlines() if line.strip()})
-    names = [name for name in names if name.endswith((".service", ".swap")) and "@." not in name]
+    enabled = "--state=enabled,enabled-runtime,generated"
+    listed = system.call(["systemctl", "list-unit-files", *ask, "--type=service,swap,timer,path", enabled]).output
+    listed += system.call(["systemctl", "list-units", *ask, "--type=service,timer,path", "--state=active"]).output
+    names = {line.split()[0] for line in listed.splitlines() if line.strip()}
+    names = sorted(name for name in names if name.endswith((".service", ".swap", *_TRIGGERS)) and "@." not in name)
+    triggers = [name for name in names if name.endswith(_TRIGGERS)]
+    if triggers:
+        started = system.call(["systemctl", "show", "-p", "Triggers", "--value", "--", *triggers]).output.split()
+        names = sorted({*names, *started})
     if not names:
         return []
     shown = system.call(["systemctl", "show", "-p", ",".join(swap.UNIT_PROPERTIES), "--", *names]).output
@@ -54,6 +67,27 @@ def switches(system: System, state: str) -> list[swap.Switch]:
     if RC_LOCAL in [one.name for one in found]:
         raise Stop("/etc/rc.local switches swap on at each boot: take swapon out of it, then run this again.")
     return found
+
+
+def refuse_cron(system: System, state: str) -> None:
+    """Stop when cron switches swap on: a crontab is its owner's, as rc.local is.
+
+    :raises Stop: with every such line.
+    """
+    files = ["/etc/crontab", "/etc/anacrontab"]
+    # cron and run-parts leave out names with other characters, such as those of copies.
+    files += [f"{folder}/{name}" for folder in _CRON for name in system.names(folder) if re.fullmatch(r"[\w-]+", name)]
+    files += [f"{_CRONTABS}/{name}" for name in system.names(_CRONTABS)]
+    found = [
+        f"{path}, line {number}"
+        + (f" (sudo crontab -u {os.path.basename(path)} -e)" if path.startswith(_CRONTABS) else "")
+        for path in files
+        for number in swap.lines_of_cron(
+            script(system, path), lambda name: script(system, name), keep_zram=state == "zram"
+        )
+    ]
+    if found:
+        raise Stop(f"cron switches swap on: take swapon out of this, then run this again: {'; '.join(found)}.")
 
 
 def zram_devices(system: System) -> list[str]:
@@ -113,6 +147,7 @@ def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[st
     to_end = [area["name"] for area in areas if not (state == "zram" and swap.is_zram(area["name"]))]
     files = {path: text for path, text in wanted_files(system, state).items() if system.read(path) != text}
     units = switches(system, state)
+    refuse_cron(system, state)
     removed = leftover_files(system, areas, state)
     diff = [file_diff(system, path, text) for path, text in files.items()]
     if to_end:
@@ -147,7 +182,7 @@ def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[st
         "changed": bool(to_end or files or units or removed),
         "warned": [
             f"Swap on {', '.join(to_end)} was on, but nothing was found that switches it on at boot; if it is there "
-            "again after a restart, 'systemctl status' and root's crontab may show who did that."
+            "again later, 'journalctl --boot --grep swap' on the Pi may show what did that."
         ]
         if unknown
         else [],
