@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 
 HEADER = "# Written by bramble.kube; changes here are overwritten.\n"
+NM_FILE = "/etc/NetworkManager/system-connections/bramble-kube-wifi.nmconnection"
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,43 @@ def manager(system: System) -> str:
     return "wpa_supplicant"
 
 
-def files(kind: str, country: str, ssid: str, key: str, power_save: bool, interface: str = "wlan0") -> list[File]:
+def ipv4_of_keyfile(text: str) -> str:
+    """The IPv4 settings of a connection in NetworkManager's keyfile, where they have a fixed address; else ""."""
+    found = re.search(r"^\[ipv4\]\n(.*?)(?=^\[|\Z)", text, re.DOTALL | re.MULTILINE)
+    return found[1].strip() if found and re.search(r"^method=manual$", found[1], re.MULTILINE) else ""
+
+
+def ipv4_keyfile(values: Mapping[str, str]) -> str:
+    """A fixed address in the words of NetworkManager's keyfile; "" for none.
+
+    :param values: what nmcli says of a connection (network.NM_FIELDS).
+    """
+    if values.get("ipv4.method") != "manual" or not values.get("ipv4.addresses"):
+        return ""
+    addresses = [address.strip() for address in values["ipv4.addresses"].split(",")]
+    if values.get("ipv4.gateway"):
+        addresses[0] += f",{values['ipv4.gateway']}"
+    lines = [f"address{number}={address}" for number, address in enumerate(addresses, 1)]
+    servers = [server.strip() for server in values.get("ipv4.dns", "").split(",") if server.strip()]
+    lines += [f"dns={''.join(f'{server};' for server in servers)}"] if servers else []
+    lines += ["ignore-auto-dns=true"] if values.get("ipv4.ignore-auto-dns") == "yes" else []
+    return "\n".join([*lines, "method=manual"])
+
+
+def files(
+    kind: str,
+    country: str,
+    ssid: str,
+    key: str,
+    power_save: bool,
+    interface: str = "wlan0",
+    ipv4: str = "",
+) -> list[File]:
     """The files that the network's manager has to have.
 
     :param key: the network's key as ``psk`` gives it.
     :param power_save: whether the radio may sleep, which makes a Pi hard to reach.
+    :param ipv4: the fixed address that NetworkManager's connection has or is to have, as in its keyfile; "" for DHCP.
     """
     if kind == "NetworkManager":
         found = [
@@ -75,10 +109,10 @@ def files(kind: str, country: str, ssid: str, key: str, power_save: bool, interf
             octets = "".join(f"{byte};" for byte in ssid.encode())
             found.append(
                 File(
-                    "/etc/NetworkManager/system-connections/bramble-kube-wifi.nmconnection",
+                    NM_FILE,
                     f"{HEADER}[connection]\nid=bramble-kube-wifi\ntype=wifi\nautoconnect-priority=10\n\n"
                     f"[wifi]\nmode=infrastructure\nssid={octets}\n\n[wifi-security]\nkey-mgmt=wpa-psk\npsk={key}\n\n"
-                    "[ipv4]\nmethod=auto\n\n[ipv6]\nmethod=auto\n",
+                    f"[ipv4]\n{ipv4 or 'method=auto'}\n\n[ipv6]\nmethod=auto\n",
                     0o600,
                     True,
                 )

@@ -7,8 +7,9 @@ import os
 import pytest
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
-from ansible_collections.bramble.kube.plugins.module_utils.pi import config_txt, wifi
+from ansible_collections.bramble.kube.plugins.module_utils.pi import config_txt, network, wifi
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import settings
+from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import wifi as wifi_step
 
 
 @pytest.mark.parametrize(
@@ -87,6 +88,57 @@ def test_the_key_is_in_a_file_that_only_root_reads(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["netplan", "wpa_supplicant"])
 def test_a_radio_that_may_sleep_needs_no_service(kind: str) -> None:
     assert wifi.files(kind, "", "", "", power_save=True) == []
+
+
+WIFI = {"country": "GB", "ssid": "our home", "password": "a" * 64, "power_save": False, "interface": "wlan0"}
+FIXED = network.Wanted("wlan0", "192.168.13.7/24", "192.168.13.1", ("192.168.13.1", "9.9.9.9"))
+FIXED_LINES = "address1=192.168.13.7/24,192.168.13.1\ndns=192.168.13.1;9.9.9.9;\nignore-auto-dns=true\nmethod=manual"
+
+
+@pytest.fixture
+def nm(pi, monkeypatch: pytest.MonkeyPatch):
+    """A Pi whose NetworkManager is connected to the Wi-Fi, with the fixed address that pi_address has given it."""
+    monkeypatch.setattr(wifi_step.place, "differs", lambda file: pi.read(file.path) != file.content.decode())
+    monkeypatch.setattr(wifi_step.place, "write", lambda file: pi.put(file.path, file.content))
+    pi.put("/etc/NetworkManager/NetworkManager.conf", "")
+    pi.programs = {
+        "nmcli -g GENERAL.CON-UUID device show wlan0": "11111111-2222-3333-4444-555555555555\n",
+        "nmcli -e no -g 802-11-wireless.ssid": "our home\n",
+        "nmcli -g ipv4.method": "manual\n192.168.13.7/24\n192.168.13.1\n192.168.13.1,9.9.9.9\nyes\n",
+        "ip -json -4 address show dev wlan0": '[{"ifname":"wlan0","address":"dc:a6:32:00:00:01",'
+        '"addr_info":[{"local":"192.168.13.7","prefixlen":24}]}]',
+    }
+    pi.called = []
+    monkeypatch.setattr(wifi_step, "command", lambda system, *words: system.called.append(" ".join(words)))
+    return pi
+
+
+def test_a_fixed_address_and_the_wifi_leave_each_other_alone(nm) -> None:
+    assert wifi_step.run(nm, WIFI, False)["changed"]
+    assert nm.called[-1] == "nmcli connection reload"
+    assert f"[ipv4]\n{FIXED_LINES}\n\n[ipv6]\n" in nm.read(wifi.NM_FILE)
+    # From the next start on the connection is this one.
+    assert not network.plan(nm, FIXED)
+    assert wifi_step.run(nm, WIFI, False)["changed"] is False
+    # The address has changed: NetworkManager has written the file in its own way.
+    nm.programs["nmcli -g ipv4.method"] = "manual\n192.168.13.8/24\n192.168.13.1\n\nno\n"
+    nm.put(wifi.NM_FILE, "[connection]\nid=bramble-kube-wifi\n\n[ipv4]\naddress1=192.168.13.8/24,192.168.13.1\n")
+    assert wifi_step.run(nm, WIFI, False)["changed"]
+    assert "[ipv4]\naddress1=192.168.13.8/24,192.168.13.1\nmethod=manual\n\n[ipv6]" in nm.read(wifi.NM_FILE)
+    assert wifi_step.run(nm, WIFI, False)["changed"] is False
+    # Its radio is off, or it is elsewhere: the file keeps what it has.
+    for name, uuid in (("our home", ""), ("elsewhere", "11111111-2222-3333-4444-555555555555")):
+        nm.programs |= {
+            "nmcli -g GENERAL.CON-UUID device show wlan0": uuid + "\n",
+            "nmcli -e no -g 802-11-wireless.ssid": name + "\n",
+        }
+        assert wifi_step.run(nm, WIFI, False)["changed"] is False
+
+
+def test_the_address_in_another_wifi_is_not_one_for_this(nm) -> None:
+    nm.programs["nmcli -e no -g 802-11-wireless.ssid"] = "neighbours\n"
+    wifi_step.run(nm, WIFI, False)
+    assert "[ipv4]\nmethod=auto\n" in nm.read(wifi.NM_FILE)
 
 
 def test_time_zones(pi) -> None:

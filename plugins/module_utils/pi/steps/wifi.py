@@ -26,10 +26,22 @@ OPTIONS = {
 
 #: What makes each manager read its files, without ending a connection that is up.
 RELOAD = {
-    "NetworkManager": [["systemctl", "reload-or-restart", "NetworkManager"]],
+    # NetworkManager's own reload leaves out its connections.
+    "NetworkManager": [["systemctl", "reload-or-restart", "NetworkManager"], ["nmcli", "connection", "reload"]],
     "netplan": [["netplan", "apply"]],
     "wpa_supplicant": [["wpa_cli", "-i", "{interface}", "reconfigure"]],
 }
+
+
+def fixed_address(system: System, ssid: str, interface: str) -> str:
+    """The fixed address that step pi_address has given NetworkManager's connection to this Wi-Fi, as in its keyfile."""
+    connection = network.nm_connection(system, interface)
+    name = ["nmcli", "-e", "no", "-g", "802-11-wireless.ssid", "connection", "show", "uuid", connection]
+    now = ""
+    # Connected to another Wi-Fi, it has an address of another network.
+    if connection and system.run(name).removesuffix("\n") == ssid:
+        now = wifi.ipv4_keyfile(network.nm_values(system, connection))
+    return now or wifi.ipv4_of_keyfile(system.read(wifi.NM_FILE))
 
 
 def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -39,7 +51,10 @@ def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[st
         raise Stop(trouble)
     kind = wifi.manager(system)
     key = wifi.psk(options["ssid"], options["password"]) if options["ssid"] else ""
-    files = wifi.files(kind, options["country"], options["ssid"], key, options["power_save"], options["interface"])
+    ipv4 = fixed_address(system, options["ssid"], options["interface"]) if key and kind == "NetworkManager" else ""
+    files = wifi.files(
+        kind, options["country"], options["ssid"], key, options["power_save"], options["interface"], ipv4
+    )
     targets = [place.Wanted(file.path, file.text.encode(), file.mode, secret=file.secret) for file in files]
     cloud_init = network.cloud_init_file(system)
     if options["ssid"] and cloud_init:
