@@ -32,6 +32,7 @@ PAGES = {
     "reference.md": {
         "modules": lambda: reference.plugins(ROOT, "modules"),
         "filters": lambda: reference.plugins(ROOT, "filter"),
+        "callbacks": lambda: reference.plugins(ROOT, "callback"),
         "lookups": lambda: reference.plugins(ROOT, "lookup"),
         "roles": lambda: reference.roles(ROOT),
     },

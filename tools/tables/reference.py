@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every module, filter, lookup and role by its full name, as tables of docs/reference.md."""
+"""Every module, filter, callback, lookup and role by its full name, as tables of docs/reference.md."""
 
 from __future__ import annotations
 
