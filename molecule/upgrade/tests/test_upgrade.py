@@ -113,10 +113,18 @@ def test_site_yml_says_which_playbook_upgrades() -> None:
     assert changes(output) == {"0"}
 
 
+def test_check_says_what_is_due_and_changes_nothing() -> None:
+    output = upgrade(MIDDLE, "--check", "-e", EARLIER)
+    assert f"Due until every Pi has Kubernetes {MIDDLE} and the newest packages:" in output
+    assert all(f"{node}: " in output for node in NODES)
+    assert set(releases().values()) == {OLD}
+    assert cordoned() == set()
+
+
 def test_a_second_run_is_refused_and_told_who_has_the_cluster() -> None:
     first = begin(OLD)
     for line in first.stdout:
-        if "Compare what there is" in line:
+        if "Compare the current state" in line:
             break
     first.send_signal(signal.SIGSTOP)  # else it is through before the second has looked at the Pis
     output = upgrade(OLD, "-e", EARLIER, ok=False)
