@@ -36,11 +36,12 @@ EARLIER = ("containerd-earlier", "debs-docker-earlier", "apt-docker-earlier")
 # For the tests that use them, not for the demo: compiled from libraries of their own, each is a tenth of all work.
 METRICS = ("metrics-server", "image-metrics-server", "manifests-metrics-server")
 INGRESS = ("lego", "traefik", "image-traefik")
+WORKFLOWS = ("argo-workflows-source", "argo-workflows", "image-workflow-controller", "image-argoexec")
 POLICIES = ("kube-router", "layer-policies", "image-kube-router")
 # The newest containerd, by which a test has the configuration read that the role docker writes
 NEWEST = ("containerd-newest",)
 # Built only when asked for by name; so are programs and packages for arm64, but for those that an image needs.
-ON_DEMAND = ("ko", *METRICS, *INGRESS, *POLICIES, *EARLIER, *NEWEST)
+ON_DEMAND = ("ko", *METRICS, *INGRESS, *WORKFLOWS, *POLICIES, *EARLIER, *NEWEST)
 
 
 def minor(version: str) -> str:

@@ -22,7 +22,8 @@ CACHE = Path(
     os.environ.get("BRAMBLE_LAB_CACHE")
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bramble.kube-lab"
 )
-# Components that only show their manifests, and whose archives can be made of their Go modules
+# Components that only show their manifests here, and whose archives are made of their Go modules; make test-all builds
+# and runs the second.
 MODULES = ("katib", "argo-workflows")
 REGISTRIES = ("docker.io", "gcr.io", "ghcr.io", "nvcr.io", "quay.io", "registry.k8s.io")
 
@@ -87,11 +88,16 @@ def test_every_image_is_asked_for_and_what_the_lab_runs_is_there_for_its_nodes(r
     sys.path.insert(0, str(ROOT / ".lab/collections"))
     from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.catalogue import pinned
 
-    images = {image["image"]: entry["proof"] for entry in entries() for image in pinned(entry, True)["images"]}
+    images = {image["image"]: entry for entry in entries() for image in pinned(entry, True)["images"]}
+    built = {path.read_text().strip() for path in (CACHE / "images").iterdir()}
     assert len(images) >= 80
     told = {row["image"]: row for row in ask(list(images), ["linux/amd64"], registry)["images"]}
     assert set(told) == set(images)
-    runs = {image: told[image] for image, proof in images.items() if proof == "runs"}
+    runs = {
+        image: told[image]
+        for image, entry in images.items()
+        if entry["proof"] == "runs" and (entry["name"] not in MODULES or image in built)
+    }
     assert len(runs) >= 9
     assert {image: row["error"] for image, row in runs.items() if row["status"] != "ok"} == {}
     assert all("linux/amd64" in row["platforms"] for row in runs.values())
@@ -152,9 +158,9 @@ def test_another_version_is_shown_before_the_entry_is_changed(monkeypatch, tmp_p
 
 
 def pins() -> Iterator[tuple[str, bool]]:
-    """All versions that are never run here: the component's name, and whether it is the one that the tests have."""
+    """All versions that make test does not run: the component's name, and whether it is the one that the tests have."""
     for entry in entries():
-        if entry["proof"] == "rendered":
+        if entry["proof"] == "rendered" or entry["name"] in MODULES:
             yield entry["name"], True
         if "lab" in entry:
             yield entry["name"], False

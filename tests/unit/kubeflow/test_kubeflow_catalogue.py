@@ -224,3 +224,13 @@ def test_the_collections_own_catalogue_is_right():
     entries = yaml.safe_load((root / "roles/kubeflow/vars/main/catalogue.yml").read_text())["kubeflow_catalogue"]
     for proven in (False, True):
         assert list(load(entries, proven=proven)) == [entry["name"] for entry in entries]
+
+
+def test_a_patch_means_the_same_without_its_last_line_break_which_kustomize_cuts():
+    root = Path(__file__).resolve().parents[3]
+    entries = yaml.safe_load((root / "roles/kubeflow/vars/main/catalogue.yml").read_text())["kubeflow_catalogue"]
+    kustomizations = [entry["source"].get("kustomization", {}) for entry in entries]
+    patches = [each["patch"] for kustomization in kustomizations for each in kustomization.get("patches", [])]
+    assert len(patches) > 4
+    for patch in patches:
+        assert yaml.safe_load(patch) == yaml.safe_load(patch.strip()), patch
