@@ -48,6 +48,7 @@ ELSEWHERE = {
     "action_plugins": "plugins/action.html",
     "ansible_collections.ansible.builtin.debug_module": "collections/ansible/builtin/debug_module.html",
     "ansible_configuration_settings": "reference_appendices/config.html",
+    "callback_plugins": "plugins/callback.html",
     "common_return_values": "reference_appendices/common_return_values.html",
 }
 
