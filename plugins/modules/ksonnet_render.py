@@ -53,6 +53,8 @@ options:
       - File to write the objects to; it is left alone if it holds them already.
       - Its checksum is written beside it (C(FILE.sha256)), so that M(bramble.kube.manifest_push) refuses a file that
         was damaged or changed since. An app without any object is an error.
+      - The result is kept beside it (C(.FILE.rendered), mode 0600) and used as long as nothing that it was made of has
+        changed, such as the app's files, its libraries, the options or this collection.
       - Its folder must exist.
     type: path
   format:

@@ -16,6 +16,7 @@ from typing import Any
 
 from . import yamlio
 from .errors import KsonnetError, listed
+from .files import Files
 
 API_VERSIONS = ("0.0.1", "0.1.0", "0.2.0", "0.3.0")
 
@@ -35,12 +36,16 @@ class Environment:
 
 @dataclass
 class App:
-    """An app folder and what its app.yaml says. ``spec`` is app.yaml's own data, kept whole for writing."""
+    """An app folder and what its app.yaml says. ``spec`` is app.yaml's own data, kept whole for writing.
+
+    :ivar files: what all questions about the app's folder are put to.
+    """
 
     root: str
     api_version: str
     spec: dict[str, Any]
     environments: dict[str, Environment]
+    files: Files = field(default_factory=Files)
 
     @property
     def version(self) -> tuple[int, ...]:
@@ -75,7 +80,7 @@ class App:
                 os.path.join(lib, env.kubernetes_version),
                 os.path.join(lib, "ksonnet-lib", env.kubernetes_version),
             ]
-        return next((folder for folder in folders if env.kubernetes_version and os.path.isdir(folder)), "")
+        return next((folder for folder in folders if env.kubernetes_version and self.files.is_folder(folder)), "")
 
 
 def version_tuple(version: str) -> tuple[int, ...]:
@@ -84,8 +89,9 @@ def version_tuple(version: str) -> tuple[int, ...]:
 
 def load(root: str) -> App:
     """The app in folder ``root``; KsonnetError if there is none or its app.yaml cannot be used."""
+    files = Files()
     path = os.path.join(root, "app.yaml")
-    spec = _read_yaml(path)
+    spec = _read_yaml(path, files)
     if spec is None:
         raise KsonnetError(f"{root} is not a ksonnet app: it has no app.yaml")
     api_version = str(spec.get("apiVersion", ""))
@@ -96,18 +102,17 @@ def load(root: str) -> App:
     for key in ("environments", "registries", "libraries"):
         _check_mapping(spec.get(key), f"{key} in {path}")
     if api_version == "0.0.1":
-        environments = _environments_001(root)
+        environments = _environments_001(root, files)
     else:
         override_path = os.path.join(root, "app.override.yaml")
-        environments = _environments(spec, _read_yaml(override_path) or {}, path)
-    return App(root=root, api_version=api_version, spec=spec, environments=environments)
+        environments = _environments(spec, _read_yaml(override_path, files) or {}, path)
+    return App(root, api_version, spec, environments, files)
 
 
-def _read_yaml(path: str) -> dict[str, Any] | None:
+def _read_yaml(path: str, files: Files) -> dict[str, Any] | None:
     """A YAML file that holds a mapping; None if the file does not exist."""
     try:
-        with open(path, encoding="utf-8") as stream:
-            text = stream.read()
+        text = files.text(path)
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as exc:
@@ -157,17 +162,16 @@ def _environments(spec: Mapping[str, Any], override: Mapping[str, Any], path: st
     return result
 
 
-def _environments_001(root: str) -> dict[str, Environment]:
+def _environments_001(root: str, files: Files) -> dict[str, Environment]:
     """Before 0.1.0 each environment has a spec.json, and its Kubernetes version is in .metadata/swagger.json."""
     top = os.path.join(root, "environments")
     result = {}
-    for folder, _folders, files in os.walk(top):
-        if "spec.json" not in files:
+    for folder, _folders, names in files.walk(top):
+        if "spec.json" not in names:
             continue
         path = os.path.join(folder, "spec.json")
         try:
-            with open(path, encoding="utf-8") as stream:
-                spec = json.load(stream)
+            spec = json.loads(files.text(path))
         except (OSError, ValueError) as exc:
             raise KsonnetError(f"{path} cannot be read: {exc}") from exc
         name = os.path.relpath(folder, top).replace(os.sep, "/")
@@ -176,15 +180,14 @@ def _environments_001(root: str) -> dict[str, Environment]:
             path=name,
             server=str(spec.get("server") or spec.get("uri") or ""),
             namespace=str(spec.get("namespace") or "") or "default",
-            kubernetes_version=_swagger_version(os.path.join(folder, ".metadata", "swagger.json")),
+            kubernetes_version=_swagger_version(os.path.join(folder, ".metadata", "swagger.json"), files),
         )
     return result
 
 
-def _swagger_version(path: str) -> str:
+def _swagger_version(path: str, files: Files) -> str:
     try:
-        with open(path, encoding="utf-8") as stream:
-            return str(json.load(stream)["info"]["version"])
+        return str(json.loads(files.text(path))["info"]["version"])
     except (OSError, ValueError, KeyError, TypeError):
         return "unknown"
 
@@ -206,29 +209,25 @@ class Component:
 _KINDS = {".jsonnet": "jsonnet", ".yaml": "yaml", ".json": "json"}
 
 
-def module_components(root: str, module: str) -> list[Component]:
+def module_components(root: str, module: str, files: Files | None = None) -> list[Component]:
     """Components in the folder of one module ('' is the root, 'a/b' a nested one), in order of file names."""
+    files = files or Files()
     folder = os.path.join(root, "components", *module.split("/"))
-    try:
-        names = sorted(os.listdir(folder))
-    except FileNotFoundError:
-        return []
     found = []
-    for name in names:
+    for name in files.names(folder) or ():
         stem, ext = os.path.splitext(name)
         path = os.path.join(folder, name)
-        if ext in _KINDS and os.path.isfile(path):
+        if ext in _KINDS and files.is_file(path):
             found.append(Component(module=module, name=stem, path=path, kind=_KINDS[ext]))
     return found
 
 
-def all_modules(root: str) -> list[str]:
+def all_modules(root: str, files: Files | None = None) -> list[str]:
     """Modules (folders below components/ that hold components or a params.libsonnet), the root first."""
     top = os.path.join(root, "components")
     found = []
-    for folder, folders, files in os.walk(top):
-        folders.sort()
-        if "params.libsonnet" in files or any(os.path.splitext(name)[1] in _KINDS for name in files):
+    for folder, _folders, names in (files or Files()).walk(top):
+        if "params.libsonnet" in names or any(os.path.splitext(name)[1] in _KINDS for name in names):
             relative = os.path.relpath(folder, top).replace(os.sep, "/")
             found.append("" if relative == "." else relative)
     return sorted(found)

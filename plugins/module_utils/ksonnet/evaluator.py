@@ -12,7 +12,6 @@ The evaluation happens in a forked child: limits set there cannot harm the modul
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
 import os
 import re
@@ -26,16 +25,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
+from ..common.late import late
+from .bindings import BINDINGS, available
 from .errors import KsonnetError, listed
+from .files import Files
 from .fractions import ambiguous
-from .jsonnet_text import without_unary_plus
 from .native import NATIVE_FUNCTIONS
 
-#: Order of preference: fastest first (docs/ksonnet.md has the comparison). Import name of each PyPI package.
-BINDINGS = {"rjsonnet": "rjsonnet", "gojsonnet": "_gojsonnet", "jsonnet": "_jsonnet"}
 #: Those that write a fraction in a text as ks did, the most alike first.
 _FRACTIONS_AS_KS = ("jsonnet", "gojsonnet")
-_NOT_A_NUMBER = re.compile(r"operator \+ does not operate on|Unexpected type \w+, expected number")
+_NOT_A_NUMBER = late(r"operator \+ does not operate on|Unexpected type \w+, expected number")
 
 
 @dataclass(frozen=True)
@@ -59,9 +58,10 @@ class Sandbox:
     roots: Sequence[str]
     search: Sequence[str] = ()
     rename: Mapping[str, str] = field(default_factory=dict)
+    files: Files = field(default_factory=Files)
 
     def __post_init__(self) -> None:
-        self._roots = [os.path.realpath(root) for root in self.roots]
+        self._roots = [self.files.real(root) for root in self.roots]
         self._cache: dict[str, str] = {}
         self.refusal = ""  # why the last import failed: some bindings garble a callback's message
 
@@ -75,12 +75,14 @@ class Sandbox:
 
     def drop_unary_plus(self) -> bool:
         """Take the unary pluses out of all that was read; False where there are none."""
+        from .jsonnet_text import without_unary_plus  # few apps need it
+
         before = self.texts()
         self._cache.update({path: without_unary_plus(text, path) for path, text in self._cache.items()})
         return self.texts() != before
 
     def allows(self, path: str) -> bool:
-        real = os.path.realpath(path)
+        real = self.files.real(path)
         return any(real == root or real.startswith(root + os.sep) for root in self._roots)
 
     def _candidates(self, base: str, name: str) -> list[str]:
@@ -104,7 +106,7 @@ class Sandbox:
 
     def _find(self, base: str, name: str) -> tuple[str, str]:
         for path in self._candidates(base, name):
-            if not os.path.isfile(path):
+            if not self.files.is_file(path):
                 continue
             path = os.path.normpath(path)
             if not self.allows(path):
@@ -114,18 +116,11 @@ class Sandbox:
                 )
             if path not in self._cache:
                 try:
-                    with open(path, encoding="utf-8", newline="") as stream:
-                        self._cache[path] = stream.read()
+                    self._cache[path] = self.files.text(path)
                 except (OSError, UnicodeDecodeError) as exc:
                     raise KsonnetError(f"import of {name!r} failed: {exc}") from exc
             return path, self._cache[path]
         raise KsonnetError(f"import of {name!r} found nothing, neither beside the importing file nor in the libraries")
-
-
-def available(wanted: str = "auto") -> list[str]:
-    """Names of the bindings to try, best first. Nothing is imported here."""
-    names = list(BINDINGS) if wanted == "auto" else [wanted]
-    return [name for name in names if importlib.util.find_spec(BINDINGS[name])]
 
 
 def _call(binding: str, name: str, code: str, codes: Mapping[str, str], sandbox: Sandbox, depth: int) -> str:
@@ -242,10 +237,10 @@ class Evaluator:
 class JsonnetError(KsonnetError):
     """An error of jsonnet code, with the trace that the binding gave."""
 
-    _PLACE = re.compile(
+    _PLACE = late(
         r"(?P<file>/[^\s:]*|<extvar:[^>]*>|[^\s:()]+\.(?:jsonnet|libsonnet|json)):(?P<line>\d+)(?::(?P<column>\d+))?"
     )
-    _RANGE = re.compile(r"(?P<file>/[^\s:]*):\((?P<line>\d+):(?P<column>\d+)\)")
+    _RANGE = late(r"(?P<file>/[^\s:]*):\((?P<line>\d+):(?P<column>\d+)\)")
 
     def __init__(self, trace: str, refusal: str = "") -> None:
         super().__init__(trace)

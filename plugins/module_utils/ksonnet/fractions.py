@@ -12,9 +12,11 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-_NUMBER = re.compile(r"(?<![\d.])(?:\d+\.\d+|\d{17,})(?!\d|\.\d)")
+# Both begin with characters, so that re finds quickly where one may begin.
+_NUMBER = re.compile(r"\d(?<![\d.]\d)(?:\d*\.\d+|\d{16,})(?!\d|\.\d)")
 _LITERAL = re.compile(
-    r"""@?"(?:[^"\\]|\\.)*"|@?'(?:[^'\\]|\\.)*'|\|\|\|.*?\n\s*\|\|\||//[^\n]*|\#[^\n]*|/\*.*?\*/""", re.DOTALL
+    r"""("[^"\\]*(?:\\.[^"\\]*)*"|'[^'\\]*(?:\\.[^'\\]*)*'|\|\|\|.*?\n\s*\|\|\||//[^\n]*|\#[^\n]*|/\*.*?\*/)""",
+    re.DOTALL,
 )
 
 
@@ -49,7 +51,7 @@ def _differs(text: str) -> bool:
 
 def _is_text_alone(number: str, sources: Sequence[str]) -> bool:
     written = re.compile(rf"(?<![\d.]){re.escape(number)}(?!\d|\.\d)")
-    holding = [source for source in sources if number in source]
-    if any(written.search(_LITERAL.sub("", source)) for source in holding):
+    pieces = [_LITERAL.split(source) for source in sources if number in source]  # code and literals, in turn
+    if any(written.search("".join(found[::2])) for found in pieces):
         return False
-    return any(written.search(literal) for source in holding for literal in _LITERAL.findall(source))
+    return any(written.search(literal) for found in pieces for literal in found[1::2])

@@ -22,6 +22,7 @@ from . import app as apps
 from . import yamlio
 from .errors import KsonnetError, listed
 from .evaluator import Evaluator, JsonnetError, Limits, Sandbox, limited, pick
+from .files import Answers
 
 COMPONENTS = "__ksonnet/components"
 PARAMS = "__ksonnet/params"
@@ -67,6 +68,7 @@ class Result:
     ks_version: str
     evaluator: str
     warnings: list[str] = field(default_factory=list)
+    answers: Answers | None = None  # all that the file system was asked; None where it changed meanwhile
 
 
 def render(request: Request) -> Result:
@@ -83,6 +85,7 @@ def render(request: Request) -> Result:
         ks_version=profile.name,
         evaluator=answer["evaluator"],
         warnings=answer["warnings"],
+        answers=answer["answers"],
     )
 
 
@@ -98,8 +101,7 @@ def choose_profile(app: apps.App, env: apps.Environment, wanted: str) -> Profile
         return PROFILES["0.13"]
     path = os.path.join(app.environment_dir(env), "params.libsonnet")
     try:
-        with open(path, encoding="utf-8") as stream:
-            newer = PARAMS in stream.read()
+        newer = PARAMS in app.files.text(path)
     except (OSError, UnicodeDecodeError):
         newer = False
     return PROFILES["0.11" if newer else "0.9"]
@@ -127,7 +129,7 @@ class Renderer:
         """main.jsonnet; before ks 0.8 the file was called like the environment."""
         names = ["main.jsonnet", os.path.basename(self.env.path) + ".jsonnet"]
         for name in names:
-            if os.path.isfile(os.path.join(self.env_dir, name)):
+            if self.app.files.is_file(os.path.join(self.env_dir, name)):
                 return os.path.join(self.env_dir, name)
         raise KsonnetError(
             f"environment {self.env.name!r} is in app.yaml, "
@@ -137,7 +139,7 @@ class Renderer:
     def _modules(self) -> list[str]:
         """Modules that this environment shows ('' is the root)."""
         targets = [target.strip("/").replace(".", "/") for target in self.env.targets]
-        known = apps.all_modules(self.app.root)
+        known = apps.all_modules(self.app.root, self.app.files)
         if not targets:
             return [""] if self.profile.module_params else known
         for target in targets:
@@ -152,10 +154,11 @@ class Renderer:
         return [m for m in known if any(m == t or m.startswith(t + "/") or t == "" for t in targets)]
 
     def _is_component_file(self, target: str) -> bool:
-        return not self.profile.module_params and os.path.isfile(os.path.join(self.app.root, "components", target))
+        path = os.path.join(self.app.root, "components", target)
+        return not self.profile.module_params and self.app.files.is_file(path)
 
     def _choose_components(self) -> list[apps.Component]:
-        shown = [c for module in self._modules() for c in apps.module_components(self.app.root, module)]
+        shown = [c for module in self._modules() for c in apps.module_components(self.app.root, module, self.app.files)]
         if not self.profile.module_params:
             skipped = [c for c in shown if c.kind != "jsonnet"]
             shown = [c for c in shown if c.kind == "jsonnet"]
@@ -204,7 +207,12 @@ class Renderer:
                 "0.10000000000000001 for 0.1; pip install jsonnet to have them as ks did, or choose "
                 "evaluator: rjsonnet for the short form"
             )
-        return {"objects": objects, "warnings": self.warnings, "evaluator": ", ".join(self.evaluator.used)}
+        return {
+            "objects": objects,
+            "warnings": self.warnings,
+            "evaluator": ", ".join(self.evaluator.used),
+            "answers": self.app.files.answers if self.app.files.steady else None,
+        }
 
     def objects(self, bindings: Sequence[str]) -> list[dict[str, Any]]:
         """Objects in order; runs in the limited child."""
@@ -218,7 +226,9 @@ class Renderer:
             search = modules + library + [lib, vendor, self.env_dir, environments] + libraries
         else:
             search = [vendor, *library, environments, *libraries]
-        sandbox = Sandbox(roots=[root, *libraries], search=search, rename=self._versioned_packages())
+        sandbox = Sandbox(
+            roots=[root, *libraries], search=search, rename=self._versioned_packages(), files=self.app.files
+        )
         self.evaluator = Evaluator(sandbox, self.request.limits, bindings)
         try:
             if self.profile.module_params:
@@ -238,7 +248,7 @@ class Renderer:
                     prefix = f"{library.get('registry', '')}/{key.rsplit('/', 1)[-1]}"
                     merged[prefix] = (prefix, str(library["version"]))
         folders = {p: os.path.join(self.app.root, "vendor", f"{p}@{v}") for p, (_p, v) in merged.items()}
-        return {prefix: folder for prefix, folder in folders.items() if os.path.isdir(folder)}
+        return {prefix: folder for prefix, folder in folders.items() if self.app.files.is_folder(folder)}
 
     def _codes(self, **codes: str) -> dict[str, str]:
         result = {name: json.dumps(value) for name, value in self.request.ext_vars.items()}
@@ -288,7 +298,7 @@ class Renderer:
         result: list[dict[str, Any]] = []
         chosen = {c.qualified for c in self.chosen}
         for module in self._modules():
-            members = apps.module_components(self.app.root, module)
+            members = apps.module_components(self.app.root, module, self.app.files)
             if not any(c.qualified in chosen for c in members):
                 continue
             params = self._module_params(module, members)
@@ -303,7 +313,7 @@ class Renderer:
         """What std.extVar("__ksonnet/params") is for the module's components."""
         folder = os.path.join(self.app.root, "components", *module.split("/"))
         path = os.path.join(folder, "params.libsonnet")
-        if not os.path.isfile(path):
+        if not self.app.files.is_file(path):
             raise KsonnetError(
                 f"module {module or '/'!r} has no params.libsonnet: "
                 f"{os.path.relpath(path, self.app.root)} does not exist"
@@ -318,7 +328,7 @@ class Renderer:
         env_path = os.path.join(self.env_dir, "params.libsonnet")
         # written by ks 0.9 and kept since: the relative import means the module's own parameters
         old = 'import "../../components/params.libsonnet"'
-        self.evaluator.sandbox.put(env_path, _read(env_path).replace(old, f"std.extVar({quote(PARAMS)})"))
+        self.evaluator.sandbox.put(env_path, self._read(env_path).replace(old, f"std.extVar({quote(PARAMS)})"))
         after = self.evaluator.evaluate_file(
             env_path,
             self._codes(**{PARAMS: json.dumps(before), ENVIRONMENTS: self._destination()}),
@@ -362,9 +372,16 @@ class Renderer:
             raise KsonnetError(f"{os.path.relpath(self.main, self.app.root)} must be an object of components")
         return value
 
+    def _read(self, path: str) -> str:
+        try:
+            text = self.app.files.text(path)
+        except (OSError, UnicodeDecodeError) as exc:
+            raise KsonnetError(f"{path} cannot be read: {exc}") from exc
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+
     def _document(self, component: apps.Component) -> dict[str, Any]:
         where = os.path.relpath(component.path, self.app.root)
-        documents = yamlio.load_all(_read(component.path), where)
+        documents = yamlio.load_all(self._read(component.path), where)
         if not documents or not isinstance(documents[0], dict):
             raise KsonnetError(f"component {component.qualified!r} ({where}) holds no object")
         if len(documents) > 1:
@@ -444,14 +461,6 @@ class Renderer:
 def quote(text: str) -> str:
     """A jsonnet string literal."""
     return json.dumps(text, ensure_ascii=False)
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as stream:
-            return stream.read()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise KsonnetError(f"{path} cannot be read: {exc}") from exc
 
 
 def flatten(value: Any, where: str) -> list[dict[str, Any]]:

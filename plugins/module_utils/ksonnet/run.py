@@ -7,18 +7,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import json
 import os
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import missing_required_lib
 
 from ..common import checksum_file
-from . import yamlio
+from .bindings import available
 from .errors import KsonnetError
-from .evaluator import Limits, available
+
+if TYPE_CHECKING:
+    from .files import Answers
 
 Task = Callable[[dict[str, Any], bool, bool], dict[str, Any]]
 
@@ -27,7 +31,7 @@ def run(task: Task, params: dict[str, Any], check: bool, diff: bool) -> dict[str
     """The result of :func:`declare` or :func:`render`; ``failed`` and ``msg`` when it cannot be done."""
     wanted = params["evaluator"]
     missing = "" if available(wanted) else "rjsonnet" if wanted == "auto" else wanted
-    missing = "PyYAML" if yamlio.yaml is None else missing
+    missing = missing if importlib.util.find_spec("yaml") else "PyYAML"
     if missing:
         return {"failed": True, "msg": missing_required_lib(missing)}
     try:
@@ -43,8 +47,39 @@ def run(task: Task, params: dict[str, Any], check: bool, diff: bool) -> dict[str
 
 
 def render(params: dict[str, Any], check: bool, diff: bool) -> dict[str, Any]:
-    """Render, and bring ``dest`` to the objects."""
-    from .render import Request, to_text
+    """The objects, which ``dest`` is brought to; what is kept is taken where rendering would give the same."""
+    if not params["dest"]:
+        return _rendered(params)[0]
+    # Here and below: imported only when it is needed, since imports are most of an unchanged rendering.
+    from . import kept
+
+    dest, path, identity = params["dest"], kept.path_beside(params["dest"]), kept.identity(params)
+    text = _text_of(dest) if os.path.isfile(dest) else None
+    result = kept.find(path, identity, text)
+    if result is not None and text is not None:
+        return {**result, **place(dest, text, octal(params.get("mode")), check, diff)}
+    result, answers = _rendered(params)
+    if not result["objects"]:
+        raise KsonnetError(
+            f"no component of {params['app_dir']} gives an object, so nothing is written to {dest}: "
+            "pushing that file would delete what an earlier one created"
+        )
+    from .render import to_text
+
+    text = to_text(result["objects"], params["format"])
+    placed = place(dest, text, octal(params.get("mode")), check, diff)
+    if answers is not None and identity and not check:
+        from .tree import write_file
+
+        with contextlib.suppress(OSError):  # the folder may be one in which dest alone can be written
+            write_file(path, kept.pack(identity, text, answers, result), 0o600)
+    return {**result, **placed}
+
+
+def _rendered(params: dict[str, Any]) -> tuple[dict[str, Any], Answers | None]:
+    """The result without ``dest``, and what the file system was asked for it."""
+    from .evaluator import Limits
+    from .render import Request
     from .render import render as rendered
 
     limits = {key: value for key, value in (params["limits"] or {}).items() if value is not None}
@@ -73,15 +108,7 @@ def render(params: dict[str, Any], check: bool, diff: bool) -> dict[str, Any]:
     }
     if found.warnings:
         result["warnings"] = found.warnings
-    if params["dest"]:
-        if not found.objects:
-            raise KsonnetError(
-                f"no component of {params['app_dir']} gives an object, so nothing is written to {params['dest']}: "
-                "pushing that file would delete what an earlier one created"
-            )
-        text = to_text(found.objects, params["format"])
-        result.update(place(params["dest"], text, octal(params.get("mode")), check, diff))
-    return result
+    return result, found.answers
 
 
 def drop_wrong_namespaces(objects: list[dict[str, Any]]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from app_builder import Builder
 
+from ansible_collections.bramble.kube.plugins.module_utils.ksonnet import bindings
 from ansible_collections.bramble.kube.plugins.module_utils.ksonnet import evaluator as e
 from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.errors import KsonnetError
 from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.native import (
@@ -77,7 +78,7 @@ def test_what_the_process_holds_already_does_not_count(evaluator: str) -> None:
 
 
 def test_no_evaluator_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(e, "BINDINGS", {"rjsonnet": "no_such_module"})
+    monkeypatch.setattr(bindings, "BINDINGS", {"rjsonnet": "no_such_module"})
     with pytest.raises(KsonnetError, match="pip install rjsonnet"):
         e.pick()
 

@@ -12,8 +12,8 @@ from app_builder import Builder, digest, standard
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import checksum_file
 from ansible_collections.bramble.kube.plugins.module_utils.ksonnet import options
+from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.bindings import available
 from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.errors import KsonnetError
-from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.evaluator import available
 from ansible_collections.bramble.kube.plugins.module_utils.ksonnet.render import (
     flatten,
     show_order,
