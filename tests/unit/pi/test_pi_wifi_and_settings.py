@@ -141,6 +141,31 @@ def test_the_address_in_another_wifi_is_not_one_for_this(nm) -> None:
     assert "[ipv4]\nmethod=auto\n" in nm.read(wifi.NM_FILE)
 
 
+NM_YAML = """\
+network:
+  version: 2
+  wifis:
+    wlan0:
+      renderer: NetworkManager
+      addresses: ["192.168.13.7/24"]
+      access-points:
+        "our home":
+          auth: {key-management: psk, password: "%s"}
+"""
+
+
+def test_what_network_manager_has_moved_within_netplan_stays_there(nm) -> None:
+    ours = "/etc/netplan/90-bramble-kube-wifi.yaml"
+    nm.put("/etc/netplan/50-cloud-init.yaml", "network: {}\n")
+    assert wifi_step.run(nm, WIFI, False)["files"][-1] == ours
+    # pi_address has had it changed.
+    os.unlink(nm.path(ours))
+    nm.put("/etc/netplan/90-NM-11111111-2222-3333-4444-555555555555.yaml", NM_YAML % WIFI["password"])
+    assert wifi_step.run(nm, WIFI, False)["changed"] is False
+    assert wifi_step.run(nm, {**WIFI, "password": "b" * 64}, True)["files"] == [ours]
+    assert wifi_step.run(nm, {**WIFI, "interface": "wlan1"}, True)["files"][-1] == ours
+
+
 def test_time_zones(pi) -> None:
     pi.put("/usr/share/zoneinfo/Europe/London", "TZif")
     settings.check_timezone(pi, "Europe/London")

@@ -44,6 +44,16 @@ def fixed_address(system: System, ssid: str, interface: str) -> str:
     return now or wifi.ipv4_of_keyfile(system.read(wifi.NM_FILE))
 
 
+def moved(system: System, key: str, interface: str) -> bool:
+    """Whether NetworkManager has the Wi-Fi in a netplan file of its own.
+
+    Raspberry Pi OS's takes a connection that it changes, such as for a fixed address, out of the file that it is from.
+    """
+    names = [name for name in system.names("/etc/netplan") if name.startswith("90-NM-") and name.endswith(".yaml")]
+    texts = [system.read(f"/etc/netplan/{name}") for name in names]
+    return any(key in text and f" {interface}:" in text for text in texts)
+
+
 def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Make the network known, and keep the radio awake."""
     trouble = wifi.problem(options["country"], options["ssid"], options["password"])
@@ -55,6 +65,8 @@ def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[st
     files = wifi.files(
         kind, options["country"], options["ssid"], key, options["power_save"], options["interface"], ipv4
     )
+    if key and kind == "netplan" and moved(system, key, options["interface"]):
+        files = [file for file in files if not file.secret]
     targets = [place.Wanted(file.path, file.text.encode(), file.mode, secret=file.secret) for file in files]
     cloud_init = network.cloud_init_file(system)
     if options["ssid"] and cloud_init:
