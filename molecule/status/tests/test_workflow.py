@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,21 @@ def lab() -> Lab:
     """The scenario's Pis, or those of the inventory in BRAMBLE_INVENTORY."""
     own = os.environ.get("BRAMBLE_INVENTORY")
     return Lab(Path(own) if own else Path(__file__).resolve().parents[1] / "inventory")
+
+
+@pytest.fixture(scope="module")
+def controller(lab: Lab) -> Iterator[None]:
+    """Argo Workflows for as long as it is used, beside what the scenario has."""
+
+    def have(component: object) -> None:
+        chosen = json.dumps({"kubeflow_components": ["training-operator", component]})
+        done = lab.play("playbooks/kubeflow.yml", "-e", chosen)
+        assert done.returncode == 0, done.stdout[-5000:] + done.stderr
+
+    have("argo-workflows")
+    yield
+    have({"name": "argo-workflows", "state": "absent"})
+    assert not lab.kubectl("-n", SPACE, "get", "deployment", "workflow-controller", "--ignore-not-found")
 
 
 def places(lab: Lab) -> dict[str, str]:
@@ -102,6 +118,7 @@ def node_of(status: dict, name: str) -> dict:
     return next((node for node in (status.get("nodes") or {}).values() if node["displayName"] == name), {})
 
 
+@pytest.mark.usefixtures("controller")
 def test_a_workflow_waits_for_a_person_and_goes_on_on_other_pis(lab: Lab) -> None:
     steps = places(lab)
     first, *later = steps
