@@ -560,6 +560,52 @@ def test_the_run_shows_the_score_and_takes_a_release_back(loop: Loop, caller: Ca
     assert caller.failed == []
 
 
+def test_a_trainjob_trains_as_well(loop: Loop, caller: Caller) -> None:
+    done = loop.play("playbooks/loop.yml", BRAMBLE_LOOP_TRAINING="trainjob")
+    assert done.returncode == 0, done.stdout[-3000:]
+    name = following(newest(loop))
+    loop.ask("ada", name)
+    wait("its TrainJob", lambda: loop.objects("trainjobs", "-n", "loop"), 120)
+    found = loop.until(name, "Waiting")
+    assert found["spec"]["evidence"]["trainedBy"].startswith(f"TrainJob {name}-train, ")
+    loop.decide("ben", name)
+    loop.until(name, "Live")
+    assert caller.failed == []
+
+
+def memory(loop: Loop) -> dict[str, float]:
+    """Memory in use by each Pod of the loop, in MiB, as the kubelets measure it."""
+    used = {}
+    for node in loop.addresses:
+        summary = json.loads(loop.kubectl("get", "--raw", f"/api/v1/nodes/{node}/proxy/stats/summary"))
+        for pod in summary["pods"]:
+            if pod["podRef"]["namespace"] == "loop" and "workingSetBytes" in pod.get("memory", {}):
+                used[pod["podRef"]["name"]] = pod["memory"]["workingSetBytes"] / 1024**2
+    return used
+
+
+def test_at_rest_it_takes_less_than_it_may(loop: Loop, caller: Caller) -> None:
+    """One model, live: programs, router, desk, and the one server that answers."""
+
+    def at_rest() -> bool:
+        phases = {(one.get("status") or {}).get("phase") for one in loop.objects("releases", "-n", "loop")}
+        servers = loop.objects("deployments", "-n", "loop", "-l", "loop.bramble.kube/step=serve")
+        return phases <= {"Live", "Replaced", "Refused", "RolledBack", "Waiting", "Failed"} and len(servers) == 1
+
+    wait("one server alone", at_rest, 200)
+    used = memory(loop)
+    print(*(f"{name} {mebi:.0f} MiB" for name, mebi in sorted(used.items())), f"{sum(used.values()):.0f} MiB", sep="\n")
+    assert {name.split("-")[0] for name in used} >= {"hand", "switch", "router", "desk", "serve"}
+    assert sum(used.values()) < 0.6 * 1024
+    ben, _body = page(loop, live(loop))
+    taken = []
+    for _time in range(20):
+        begin = time.monotonic()
+        assert ben.get("/").status == 200
+        taken.append(time.monotonic() - begin)
+    print(f"the desk's first page: {sorted(taken)[10] * 1000:.0f} ms, the median of 20")
+
+
 def waited(release: dict[str, Any]) -> float:
     """Seconds that a release has waited for a decision."""
     moments = [
