@@ -51,6 +51,7 @@ def need_yaml() -> None:
 
 MOST_COPIED = 100_000  # values that a file's aliases stand for
 _UNPRINTABLE = r"[^\n\t\x20-\x7e\x85\xa0-\uffff]|[ \t]\n"  # compiled at its first use: that takes 4 ms
+_TOO_DEEP = "is nested too deep; no manifest needs that."
 _TAG = "tag:yaml.org,2002:"
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 for _true, _false in (("true", "false"), ("yes", "no"), ("on", "off"), ("y", "n")):
@@ -191,12 +192,14 @@ class _Builder:
             mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
             problem = getattr(error, "problem", None) or str(error).splitlines()[0]
             context = getattr(error, "context", None)
+            if "nesting depth" in problem:  # libyaml since 0.2.6, instead of running out of memory
+                raise ManifestError(f"{self._source} {_TOO_DEEP}") from None
             raise ManifestError(
                 f"{self._source}:{before + (mark.line if mark is not None else 0) + 1} is not valid YAML: "
                 f"{problem}{f' ({context})' if context else ''}."
             ) from None
         except RecursionError:
-            raise ManifestError(f"{self._source} is nested too deep; no manifest needs that.") from None
+            raise ManifestError(f"{self._source} {_TOO_DEEP}") from None
         finally:
             dispose = getattr(parser, "dispose", None)
             if dispose is not None:

@@ -31,6 +31,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import callback_loader, connection_loader
+from ansible.release import __version__ as ansible_core
 from page_blocks import ROOT, Block, blocks, commands, documents, shell_fault, typed
 
 from ansible_collections.bramble.kube.plugins.filter.inventory_errors import filter_inventory_errors
@@ -109,6 +110,8 @@ def test_settings_of_ansible(block: Block) -> None:
         loader.get(name, class_only=True)  # reads its settings
         for setting in constants.config.get_configuration_definitions(plugin, name).values():
             known |= {(place["section"], place["key"]) for place in setting.get("ini", ())}
+    if ansible_core.startswith("2.20."):  # the page says that 2.21 is the first that knows it
+        known |= {("defaults", "display_included_hosts")}
     found = configparser.ConfigParser(inline_comment_prefixes="#")
     found.read_string(block.text)
     assert {(section, key) for section in found.sections() for key in found[section]} <= known
