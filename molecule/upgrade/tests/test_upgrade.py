@@ -69,7 +69,7 @@ def failures(pis, before: dict[str, steady_clients.Count]) -> list[str]:
     failed = []
     for name, count in steady_clients.counts(pis).items():
         calls, new = count.answered - before[name].answered, count.failures[len(before[name].failures) :]
-        print(f"client on {name}: {calls} answers, {len(new)} failures")
+        print(f"client on {name}: {calls} answers, {len(new)} failures", *new, sep="\n  ")
         assert calls > 0
         failed += new
     return failed

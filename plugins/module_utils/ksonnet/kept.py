@@ -20,8 +20,6 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from . import files, options
 from .bindings import available
 
@@ -40,6 +38,8 @@ def identity(params: Mapping[str, Any]) -> str:
 
     That is so where a module was started, from an archive.
     """
+    import yaml  # absent where only the documentation is read
+
     digest = hashlib.sha256()
     try:
         for room in _ROOMS:

@@ -146,7 +146,7 @@ def switches(shown: str, read: Callable[[str], str], keep_zram: bool) -> list[Sw
     :param keep_zram: whether compressed memory stays.
     """
     units = [
-        [(key, value) for key, _, value in (line.partition("=") for line in paragraph.splitlines())]
+        [(key, value) for key, _equals, value in (line.partition("=") for line in paragraph.splitlines())]
         for paragraph in shown.split("\n\n")
     ]
     state = {unit["Id"]: unit.get("UnitFileState", "") for unit in map(dict, units) if "Id" in unit}
