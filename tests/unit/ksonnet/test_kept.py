@@ -163,7 +163,7 @@ def test_another_release_of_what_renders(rendered: Kept, monkeypatch: pytest.Mon
     monkeypatch.setattr(kept.importlib.metadata, "version", lambda name: "1000")
     assert rendered.renders()
     assert not rendered.renders()
-    monkeypatch.setattr(kept.yaml, "__version__", "1000")
+    monkeypatch.setattr("yaml.__version__", "1000")
     assert rendered.renders()
 
 
