@@ -589,7 +589,7 @@ def test_at_rest_it_takes_less_than_it_may(loop: Loop, caller: Caller) -> None:
 
     def at_rest() -> bool:
         phases = {(one.get("status") or {}).get("phase") for one in loop.objects("releases", "-n", "loop")}
-        servers = loop.objects("deployments", "-n", "loop", "-l", "loop.bramble.kube/step=serve")
+        servers = loop.objects("pods", "-n", "loop", "-l", "loop.bramble.kube/step=serve")
         return phases <= {"Live", "Replaced", "Refused", "RolledBack", "Waiting", "Failed"} and len(servers) == 1
 
     wait("one server alone", at_rest, 200)
