@@ -3,7 +3,8 @@
 #
 # With: kustomize 5.8.1 (Go proxy), which is also the one in kubectl 1.37.2; Argo Workflows 3.7.3.
 #
-# Guess: a patch means the same in the kustomization as in a file, so a block scalar (|) at its end ends with a line break.
+# Assumed, not written down beforehand: a patch means the same in the kustomization as in a file, so a block scalar (|) at its
+# end ends with a line break. Our catalogue had one like this.
 #
 # Behaviour: white space at both ends of a patch in the kustomization is cut before it is read as YAML, so that the last
 # value has no line break; in a file of its own it keeps it. Argo's controller joins the keys of its ConfigMap to one
