@@ -191,6 +191,15 @@ class Visitor:
         self.post("/login", {"name": name, "password": password(name) if word is None else word})
         return self
 
+    def seconds(self, path: str) -> float:
+        """How long a page takes: the median of twenty looks at it."""
+        took = []
+        for _look in range(20):
+            begin = time.monotonic()
+            assert self.get(path).status == 200
+            took.append(time.monotonic() - begin)
+        return sorted(took)[10]
+
     def _ask(self, method: str, path: str, body: str | None, headers: dict[str, str], follow: bool = True) -> Answer:
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         for _hop in range(5):
