@@ -266,14 +266,17 @@ _NULL_COUNTS = frozenset(["CustomResourceDefinition", "ControllerRevision"])
 
 
 def _has_nulls(value: dict | list) -> bool:
-    """Whether a key in it is null."""
-    inside: Any = value
-    if isinstance(value, dict):
-        inside = value.values()
-        if None in inside:
-            return True
-    nested = [entry for entry in inside if isinstance(entry, (dict, list))]
-    return bool(nested) and any(map(_has_nulls, nested))
+    """Whether there is a null in it."""
+    waiting: list[Any] = [value]
+    for inside in waiting:  # which grows meanwhile
+        for entry in inside.values() if isinstance(inside, dict) else inside:
+            if isinstance(entry, str):  # as most are
+                continue
+            if entry is None:
+                return True
+            if isinstance(entry, (dict, list)):
+                waiting.append(entry)
+    return False
 
 
 def _without_nulls(value: Any) -> Any:
