@@ -17,8 +17,8 @@ description:
 options:
   steps:
     description:
-      - Options by module, of C(boot_cmdline), C(config_files), C(kernel_settings), C(pi_address), C(pi_names),
-        C(pi_packages), C(pi_resolver), C(pi_settings), C(pi_swap), C(pi_time) and C(pi_wifi).
+      - Options by module, of C(boot_cmdline), C(config_files), C(kernel_settings), C(kubeadm_certs), C(kubeadm_init),
+        C(pi_address), C(pi_names), C(pi_packages), C(pi_resolver), C(pi_settings), C(pi_swap), C(pi_time) and C(pi_wifi).
       - What a module would refuse counts as due; the module itself then says why.
     type: dict
     required: true
@@ -55,6 +55,12 @@ due:
   returned: always
   type: list
   elements: str
+told:
+  description:
+    - What finished modules return that later tasks want to know, by module. Of C(kubeadm_init) that is
+      C(cluster_ca_sha256), C(admin_kubeconfig_sha256) and C(server).
+  returned: always
+  type: dict
 """
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.step import perform

@@ -12,6 +12,7 @@ same options and call the same function.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import sys
@@ -24,6 +25,7 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import BrambleError
 from ansible_collections.bramble.kube.plugins.plugin_utils import bytecode
 
 
@@ -91,6 +93,33 @@ class InProcessAction(ActionBase):
             result["invocation"] = {"module_args": params}
         kept = {name: value for name, value in result.items() if isinstance(value, bool)}
         return {**remove_values(result, validated._no_log_values), **kept} if validated._no_log_values else result
+
+
+class StepAction(InProcessAction):
+    """The plugin of a module that performs a step (module_utils/common/step.py)."""
+
+    #: The step's module below module_utils, imported once it is known that the work is done here.
+    STEP = ""
+
+    @property
+    def _step(self) -> Any:
+        return importlib.import_module(bytecode.PREFIX + self.STEP)
+
+    @property
+    def SPEC(self) -> Mapping[str, Any]:  # noqa: N802 (named by InProcessAction)
+        """The step's options."""
+        return self._step.OPTIONS
+
+    def work(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Run the step, as ``perform`` does in its module."""
+        from ansible_collections.bramble.kube.plugins.module_utils.common.step import attempt
+        from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
+
+        try:
+            result = attempt(self._step, System(), params, self._task.check_mode)
+        except BrambleError as error:
+            return {"failed": True, "msg": str(error), **getattr(error, "result", {})}
+        return {**result, "warnings": list(result.pop("warned", ()))}
 
 
 def is_own_python(interpreter: str | None) -> bool:

@@ -15,6 +15,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ..common.errors import Stop
 from ..common.step import Step, attempt
 from ..common.system import System
+from ..kubeadm import init, renew
 from .steps import address, clock, cmdline, kernel, names, packages, resolver, settings, swap, wifi
 from .steps import config_files as written
 
@@ -23,6 +24,8 @@ STEPS: dict[str, Step] = {
     "boot_cmdline": cmdline,
     "config_files": written,
     "kernel_settings": kernel,
+    "kubeadm_certs": renew,
+    "kubeadm_init": init,
     "pi_address": address,
     "pi_names": names,
     "pi_packages": packages,
@@ -39,32 +42,38 @@ OPTIONS = {
 }
 
 
-def _is_due(step: Step, system: System, options: Mapping[str, Any]) -> bool:
-    if hasattr(step, "is_due"):
-        return step.is_due(system, options)
+def _look(step: Step, system: System, options: Mapping[str, Any]) -> tuple[bool, dict[str, Any]]:
+    """Whether a step is due, and what later tasks want to know of it."""
     try:
+        if hasattr(step, "is_due"):
+            return step.is_due(system, options), {}
         result = attempt(step, system, options, check_mode=True)
     except Stop:
-        return True
-    return bool(result["changed"] or result.get("reboot_required"))
+        return True, {}
+    signs = ("changed", "reboot_required", *getattr(step, "UNFINISHED", ()))
+    return any(map(result.get, signs)), {name: result[name] for name in getattr(step, "TOLD", ())}
 
 
-def due(system: System, wanted: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def due(system: System, wanted: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], dict[str, dict[str, Any]]]:
     """Find the steps that would change something, wait for something, or refuse.
 
     :param wanted: options by the module's name.
+    :returns: their names, and what the finished ones tell.
     :raises Stop: for a module or an option that there is not.
     """
-    found = []
+    found, told = [], {}
     for name, given in wanted.items():
         if name not in STEPS:
             raise Stop(f"steps: there is no step {name}; {', '.join(STEPS)} are.")
         checked = ArgumentSpecValidator(STEPS[name].OPTIONS).validate(given)
         if checked.error_messages:
             raise Stop(f"steps: {name}: {'; '.join(checked.error_messages)}")
-        if _is_due(STEPS[name], system, checked.validated_parameters):
+        is_due, tells = _look(STEPS[name], system, checked.validated_parameters)
+        if is_due:
             found.append(name)
-    return found
+        elif tells:
+            told[name] = tells
+    return found, told
 
 
 def run(system: System, options: Mapping[str, Any], _check_mode: bool) -> dict[str, Any]:
@@ -72,4 +81,5 @@ def run(system: System, options: Mapping[str, Any], _check_mode: bool) -> dict[s
     steps = dict(options["steps"])
     if "pi_wifi" in steps:
         steps["pi_wifi"] = {**steps["pi_wifi"], "password": options["wifi_password"]}
-    return {"changed": False, "due": due(system, steps)}
+    found, told = due(system, steps)
+    return {"changed": False, "due": found, "told": told}
