@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Marks nodes from Ansible's own process where it can: starting the module takes longer than its few requests."""
+"""Marks nodes from Ansible's own process where it can: starting the module takes longer than its requests."""
 
 from __future__ import annotations
 

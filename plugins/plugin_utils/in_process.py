@@ -106,7 +106,7 @@ class StepAction(InProcessAction):
         return importlib.import_module(bytecode.PREFIX + self.STEP)
 
     @property
-    def SPEC(self) -> Mapping[str, Any]:  # noqa: N802 (named by InProcessAction)
+    def SPEC(self) -> Mapping[str, Any]:
         """The step's options."""
         return self._step.OPTIONS
 

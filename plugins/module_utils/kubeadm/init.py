@@ -34,7 +34,7 @@ OPTIONS = {
     "encryption_config": {"type": "path"},
     "api_timeout": {"type": "int", "default": 240},
 }
-#: For pi_due: further results that say that there is something to do or to show, and those that later tasks want to know.
+#: For pi_due: further results that say that there is something to do or show, and those that later tasks want to know.
 UNFINISHED = ("settings_differ", "warned")
 TOLD = ("cluster_ca_sha256", "admin_kubeconfig_sha256", "server")
 KUBERNETES = "/etc/kubernetes"

@@ -18,6 +18,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.common.system import 
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import coredns, init
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import init_rules as rules
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import ca_cert_hashes
+from ansible_collections.bramble.kube.plugins.module_utils.pi import pending
 
 CA = self_signed("kubernetes")
 KEPT = "/etc/kubernetes/kubeadm-init.yaml"
@@ -167,6 +168,27 @@ def test_other_settings_are_told(made: Played) -> None:
     assert (result["changed"], result["settings_differ"]) == (False, True)
     made.at(KEPT).unlink()
     assert not init.run(made, options(config=CONFIG + "x"), False)["settings_differ"]
+
+
+def asked_by_pi_due(played: Played, **changed) -> tuple[list[str], dict]:
+    return pending.due(played, {"kubeadm_init": {"config": CONFIG, "node_name": "k8s-master", **changed}})
+
+
+def test_a_finished_control_plane_is_not_due_and_tells_what_it_is(made: Played) -> None:
+    assert asked_by_pi_due(made) == ([], {"kubeadm_init": DESCRIBED})
+
+
+def test_whatever_is_to_be_done_shown_or_waited_for_is_due(made: Played) -> None:
+    assert asked_by_pi_due(made, config=CONFIG + "x") == (["kubeadm_init"], {})
+    made.at("/var/lib/etcd").chmod(0o755)
+    assert asked_by_pi_due(made) == (["kubeadm_init"], {})
+    made.at("/var/lib/etcd").chmod(0o700)
+    made.says("get --namespace kube-system --ignore-not-found --output json", Done(1, "", "refused"))
+    assert asked_by_pi_due(made) == (["kubeadm_init"], {})
+
+
+def test_a_blank_machine_is_due(blank: Played) -> None:
+    assert asked_by_pi_due(blank) == (["kubeadm_init"], {})
 
 
 @pytest.mark.parametrize("check", [True, False])
