@@ -58,7 +58,7 @@ ANYWHERE = [
     Damage(
         "a kernel parameter",
         "sed -i 's/ cgroup_enable=memory//' /boot/firmware/cmdline.txt",
-        "cat /boot/firmware/cmdline.txt",
+        "grep -o cgroup_enable=memory /boot/firmware/cmdline.txt",
     ),
     Damage(
         "a setting in use",
@@ -67,7 +67,6 @@ ANYWHERE = [
     ),
     listed("chrony", "systemctl disable --now chrony"),
     listed("fstrim.timer", "systemctl disable fstrim.timer"),
-    listed("conntrack", "dpkg --remove --force-depends conntrack"),
     byte("/etc/systemd/journald.conf.d/90-bramble-kube.conf"),
     byte("/etc/modules-load.d/90-bramble-kube.conf"),
     byte("/etc/sysctl.d/90-bramble-kube.conf"),
@@ -90,9 +89,13 @@ ANYWHERE = [
     # kubeadm
     listed("kubelet", "apt-mark unhold kubelet"),
     listed("kubelet", "systemctl disable kubelet"),
+    # base again, last because apt takes its time
+    listed("conntrack", "dpkg --remove --force-depends conntrack"),
 ]
 #: What role node finds
-NODES_ONLY = [Damage("kubelet.conf", "rm /etc/kubernetes/kubelet.conf", "ls /etc/kubernetes/kubelet.conf")]
+NODES_ONLY = [
+    Damage("kubelet.conf", "systemctl stop kubelet; rm /etc/kubernetes/kubelet.conf", "ls /etc/kubernetes/kubelet.conf")
+]
 WRITTEN = "stat --format %Y"
 API_SERVERS = "/etc/kubernetes/pki/apiserver.crt"
 KUBECTL = "kubectl --kubeconfig /etc/kubernetes/admin.conf --namespace"
