@@ -56,11 +56,6 @@ ANYWHERE = [
     Damage("a line of /etc/hosts", "sed -i '/k8s-node1/d' /etc/hosts", "grep -c k8s-node1 /etc/hosts"),
     Damage("/etc/hostname", "echo other > /etc/hostname", "cat /etc/hostname"),
     Damage(
-        "a kernel parameter",
-        "sed -i 's/ cgroup_enable=memory//' /boot/firmware/cmdline.txt",
-        "grep -o cgroup_enable=memory /boot/firmware/cmdline.txt",
-    ),
-    Damage(
         "a setting in use",
         "sysctl -qw net.ipv4.conf.all.forwarding=0 net.ipv4.ip_forward=0",
         "sysctl net.ipv4.ip_forward",
