@@ -1,0 +1,54 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A step done in Ansible's own process says what its module says, which a variable in the environment starts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+PLAY = """\
+- hosts: localhost
+  gather_facts: false
+  vars: {{ansible_python_interpreter: "{{{{ ansible_playbook_python }}}}"}}
+  tasks:
+    - bramble.kube.{name}: {arguments}
+      register: here
+      ignore_errors: true
+    - bramble.kube.{name}: {arguments}
+      environment: {{ANY: thing}}
+      register: there
+      ignore_errors: true
+    - ansible.builtin.assert:
+        that: here[item] | default('') == there[item] | default('')
+      loop: [changed, failed, msg, cluster, nodes, approved, refused]
+"""
+CASES = [
+    ("cluster_status", "{kubeconfig: /nowhere/config}"),
+    ("node_marks", "{kubeconfig: /nowhere/config, nodes: {k8s-node1: {labels: {a: b}}}}"),
+    ("node_marks", "{kubeconfig: /nowhere/config, nodes: {k8s-node1: {labels: {'a b': c}}}}"),
+    ("kubelet_serving", "{kubeconfig: /nowhere/config, nodes: {k8s-node1: [192.168.13.8]}}"),
+    ("kubelet_serving", "{kubeconfig: /nowhere/config, nodes: {k8s-node1: [nowhere]}}"),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments"), CASES)
+@pytest.mark.parametrize("check", [False, True])
+def test_both_ways_say_the_same(tmp_path: Path, name: str, arguments: str, check: bool) -> None:
+    (tmp_path / "play.yml").write_text(PLAY.format(name=name, arguments=arguments))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), tmp_path / "play.yml", *(["--check"] if check else [])],
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
