@@ -158,6 +158,24 @@ class Cluster:
         """Name of each node → status of its condition Ready."""
         return {node["metadata"]["name"]: condition(node, "Ready") for node in self.objects("nodes")}
 
+    def unsettled(self) -> list[str]:
+        """Nodes, Deployments and Pods that are not ready, and Pods that are on their way out."""
+        found = [name for name, status in self.ready().items() if status != "True"]
+        deployments = self.objects("deployments", "--all-namespaces")
+        found += [item["metadata"]["name"] for item in deployments if condition(item, "Available") != "True"]
+        for pod in self.objects("pods", "--all-namespaces"):
+            meta, ended = pod["metadata"], pod["status"]["phase"] in ("Succeeded", "Failed")
+            if "deletionTimestamp" in meta or not (ended or condition(pod, "Ready") == "True"):
+                found.append(f"{meta['namespace']}/{meta['name']}")
+        return found
+
+    def settle(self, seconds: float = 180) -> None:
+        """Wait until what a test has disturbed is as it was, so that the next one meets a cluster at rest."""
+        deadline = time.monotonic() + seconds
+        while found := self.unsettled():
+            assert time.monotonic() < deadline, f"not ready again: {', '.join(found)}"
+            time.sleep(1)
+
     @contextmanager
     def web_pods(self, namespace: str, nodes: list[str]) -> Iterator[WebPods]:
         """A web server on each of these nodes and a Service for the first one's, removed at the end."""

@@ -16,6 +16,13 @@ CLUSTER = Cluster("cluster")
 INVENTORY = Path(__file__).resolve().parents[1] / "inventory"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def at_rest():
+    """The tests of the next file do not meet what became not ready with a Pi that was restarted."""
+    yield
+    CLUSTER.settle()
+
+
 @pytest.fixture(scope="module")
 def pods():
     """One web server on every node and a Service for the one on k8s-node1."""
