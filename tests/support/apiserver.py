@@ -174,7 +174,20 @@ current-context: alone
 
     def kubectl(self, *arguments: str, text: str | None = None, check: bool = True) -> str:
         """Run kubectl; returns what it printed (both streams when it fails and `check` is off)."""
-        done = subprocess.run(
+        done = self._run_kubectl(arguments, text)
+        if check and done.returncode:
+            raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr}")
+        return done.stdout if done.returncode == 0 else done.stdout + done.stderr
+
+    def warnings(self, *arguments: str, text: str | None = None) -> list[str]:
+        """What the server warned of when kubectl asked it this."""
+        done = self._run_kubectl(arguments, text)
+        if done.returncode:
+            raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr}")
+        return [line for line in done.stderr.splitlines() if line.startswith("Warning: ")]
+
+    def _run_kubectl(self, arguments: tuple[str, ...], text: str | None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [program("kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments],
             input=text,
             capture_output=True,
@@ -182,9 +195,6 @@ current-context: alone
             check=False,
             env={**os.environ, "KUBECTL_APPLYSET": "true"},
         )
-        if check and done.returncode:
-            raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr}")
-        return done.stdout if done.returncode == 0 else done.stdout + done.stderr
 
     def make_user(self, name: str, subject: str) -> None:
         """Make a client certificate."""

@@ -24,6 +24,8 @@ from ansible_collections.bramble.kube.plugins.module_utils.manifests.kustomize i
 MOST = 200 * 2**20
 #: What others need is not installed: nothing runs.
 PROVIDED = ("local-path", "cert-manager", "argo-workflows", "jobset")
+#: What makes Pods
+MAKERS = ("CronJob", "DaemonSet", "Deployment", "Job", "Pod", "ReplicaSet", "StatefulSet")
 
 
 def archive(source: Source, base: str) -> bytes:
@@ -90,3 +92,20 @@ def shown_to(
     )
     failed, result = run.run(params, check=check, diff=False)
     return {**result, "failed": failed}
+
+
+def pod_security(server: Any, objects: Sequence[Mapping[str, Any]]) -> str:
+    """The strictest level of Pod Security that the Pods of these objects pass, by what a server warns of."""
+    space = "pod-security-rehearsal"
+    works = [
+        {**item, "metadata": {**item["metadata"], "namespace": space}} for item in objects if item["kind"] in MAKERS
+    ]
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": works})
+    if not server.kubectl("get", "namespace", space, "--ignore-not-found"):
+        server.kubectl("create", "namespace", space)
+    for level in ("restricted", "baseline"):
+        server.kubectl("label", "--overwrite", "namespace", space, f"pod-security.kubernetes.io/warn={level}")
+        told = server.warnings("create", "--dry-run=server", "--filename=-", text=text)
+        if not any("would violate PodSecurity" in warning for warning in told):
+            return level
+    return "privileged"

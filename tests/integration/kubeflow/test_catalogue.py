@@ -154,6 +154,7 @@ def test_another_version_is_shown_before_the_entry_is_changed(monkeypatch, tmp_p
     assert "- Deployment kubeflow/katib-ui selects its Pods by other labels, so it is recreated\n" in said
     assert "\n- CustomResourceDefinition suggestions.kubeflow.org\n" in said
     assert said.count(": accepts it: ") == 3
+    assert "- its Pods pass the level restricted of Pod Security\n" in said
     assert "\nmysql:8.0.29: asked\n" in said
 
 
@@ -191,6 +192,32 @@ def test_components_that_the_lab_cannot_run_are_accepted_by_a_real_api_server(ap
     row = next(row for row in result["components"] if row["name"] == name)
     assert row["counts"]["created"] >= len(objects) - 1
     assert not api.kubectl("get", "deployments", f"--namespace={component.namespace}", "--ignore-not-found")
+
+
+def archives() -> Iterator[Any]:
+    """Each component in each of its two versions whose archive is there."""
+    from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.catalogue import load
+
+    for proven in (True, False):
+        for component in load(entries(), proven=proven).values():
+            if component.engine == "kustomize":
+                places = (str(CACHE / "served/www"), os.environ.get("KUBEFLOW_RELEASES", "/nowhere"))
+                found = [Path(component.source.address(place)) for place in places]
+                yield from ((component, archive) for archive in found if archive.exists())
+
+
+def test_what_a_component_runs_passes_the_level_that_its_namespace_enforces(api):
+    """As the API server itself judges; local-path's helpers, which no manifest has, want more than its controller."""
+    rehearse, order = catalogue_tool().rehearse, ("restricted", "baseline", "privileged")
+    kubectl = str(CACHE / "bin/kubectl")
+    judged = {}
+    for component, archive in archives():
+        objects, _checksum = rehearse.build(component.source, archive.read_bytes(), kubectl)
+        level = rehearse.pod_security(api, objects)
+        assert order.index(component.pod_security or "privileged") >= order.index(level), component.name
+        judged[component.name] = level
+    assert {"argo-workflows", "katib", "jobset", "trainer", "training-operator", "local-path"} <= set(judged)
+    assert judged["argo-workflows"] == "baseline"
 
 
 def test_an_image_for_amd64_alone_is_refused_by_name_in_a_mixed_cluster(api, install, registry):
