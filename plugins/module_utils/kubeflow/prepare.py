@@ -31,6 +31,8 @@ NODE_PORT, LOAD_BALANCER, INGRESS = "node_port", "load_balancer", "ingress"
 ACCESSES = (NODE_PORT, LOAD_BALANCER, INGRESS)
 # The label by which a namespace tells the API server which Pods it takes (Kubernetes' Pod Security admission).
 ENFORCE = "pod-security.kubernetes.io/enforce"
+#: Seconds that a Pod runs until it counts as ready, if nothing asks it
+UNASKED = 10
 _ALPHABET = string.ascii_letters + string.digits
 
 
@@ -95,6 +97,8 @@ def prepare(chosen: Chosen, items: Iterable[Item], settings: Settings) -> Prepar
         (made.namespaces if _is_namespace(item) else made.items).append(item)
     for item in made.items:
         _drop_empty_data(item)
+        if item.kind == "Deployment" and component.engine != KSONNET:
+            _ready_after_a_while(item.object.setdefault("spec", {}))
     if settings.small:
         for tuning in component.small:
             _tune(made, tuning, f"catalogue entry {component.name}: small")
@@ -120,6 +124,12 @@ def _drop_empty_data(item: Item) -> None:
     """An empty ``data`` is dropped by the server, and would count as a change once a controller has filled it."""
     if item.kind in ("Secret", "ConfigMap") and item.object.get("data") in ({}, None):
         item.object.pop("data", None)
+
+
+def _ready_after_a_while(spec: dict[str, Any]) -> None:
+    """A Pod that nobody asks whether it is ready counts as ready at once, and may end a moment later."""
+    if not any("readinessProbe" in container for container in _own_containers(spec)):
+        spec.setdefault("minReadySeconds", UNASKED)
 
 
 def _tune(made: Prepared, tuning: Tuning, place: str) -> None:

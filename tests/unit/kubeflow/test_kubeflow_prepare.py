@@ -107,6 +107,17 @@ def test_tuning_can_be_switched_off():
     assert containers(document)[0]["resources"] == {"limits": {"memory": "1Gi"}}
 
 
+def test_a_deployment_that_nobody_asks_is_ready_after_a_while():
+    def seconds(**own: object) -> object:
+        document = copy.deepcopy(OBJECTS[2])
+        containers(document)[1].update(own.pop("side", {}))
+        document["spec"].update(own)
+        return made(objects=[document, *OBJECTS[3:]])[1]["Deployment/hub"]["spec"].get("minReadySeconds")
+
+    assert (seconds(), seconds(minReadySeconds=0), seconds(minReadySeconds=30)) == (10, 0, 30)
+    assert seconds(side={"readinessProbe": {"tcpSocket": {"port": 80}}}) is None
+
+
 @pytest.mark.parametrize(
     ("own", "sentence"),
     [
