@@ -107,12 +107,12 @@ class ActionModule(ActionBase):
         if not check:
             _make(kept)
         if is_new and not check:
-            _write(keys[0], sealed.seal(self._loader, private.encode(), _HOLDS, own), 0o600)
+            atomic_file.replace(str(keys[0]), sealed.seal(self._loader, private.encode(), _HOLDS, own), 0o600)
         for path, content in ((keys[1], f"{public}\n".encode()), (kept / ".gitignore", _UNTRACKED)):
             if atomic_file.read(str(path)) != content:
                 changed.append(str(path))
                 if not check:
-                    _write(path, content, 0o644)
+                    atomic_file.replace(str(path), content, 0o644)
         if not options["boot"] and not check:
             _make(folder)
         for name, text in wanted.items():
@@ -131,7 +131,7 @@ class ActionModule(ActionBase):
                 }
             )
             if not check:
-                _write(path, content, mode)
+                atomic_file.replace(str(path), content, mode)
         if options["boot"] and changed and not check:
             os.sync()
         return {
@@ -164,7 +164,7 @@ def own_password(loader: Any, folder: Path, check: bool) -> tuple[bytes, str]:
         if check:
             return b"check mode", ""
         _make(folder)
-        _write(folder / ".gitignore", _UNTRACKED, 0o644)
+        atomic_file.replace(str(folder / ".gitignore"), _UNTRACKED, 0o644)
         number, part = tempfile.mkstemp(prefix=".", suffix=".new", dir=folder)
         try:
             with os.fdopen(number, "w", encoding="ascii") as file:
@@ -261,20 +261,3 @@ def shown(text: str) -> str:
 
 def _make(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _write(path: Path, content: bytes, mode: int | None) -> None:
-    """Write beside the place and rename, so that a cut leaves no half file; FAT takes no permissions (None)."""
-    number, part = tempfile.mkstemp(prefix=".", suffix=".new", dir=path.parent)
-    try:
-        with os.fdopen(number, "wb") as file:
-            if mode is not None:
-                os.fchmod(file.fileno(), mode)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(part)
-        raise

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -13,6 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ansible.utils.display import get_text_width
+
+from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file
 
 #: A step of a run: the play's name, the task's name, and the seconds it took.
 Step = tuple[str, str, float]
@@ -137,14 +140,8 @@ class Memory:
         """Keep these steps; the file is whole at any time."""
         kept = {kind: old for kind, old in self._all().items() if kind != self.kind}
         kept = dict([*kept.items(), (self.kind, list(steps))][-self.KEPT :])
-        beside = f"{self.path}.{os.getpid()}"
-        try:
-            with open(beside, "w", encoding="utf-8") as file:
-                json.dump(kept, file, ensure_ascii=False)
-            os.replace(beside, self.path)
-        except OSError:
-            if os.path.exists(beside):
-                os.unlink(beside)
+        with contextlib.suppress(OSError):
+            atomic_file.replace(self.path, json.dumps(kept, ensure_ascii=False).encode(), durable=False)
 
 
 class BottomLine:

@@ -80,8 +80,35 @@ def make_folders(path: str, owner: tuple[int, int] | None = None, mode: int = 0o
             os.chown(folder, *owner)
 
 
+def replace(
+    path: str, content: bytes, mode: int | None = None, owner: tuple[int, int] | None = None, durable: bool = True
+) -> None:
+    """Write the file beside its place and put it in place; its folder is there.
+
+    :param mode: None leaves 0600, or what a file system without permissions makes of it.
+    :param owner: None leaves who runs this.
+    :param durable: whether the content is brought to the disk first; a cache's need not be.
+    """
+    number, temporary = tempfile.mkstemp(prefix=".", suffix=".new", dir=os.path.dirname(path))
+    try:
+        with os.fdopen(number, "wb") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
+            if owner:
+                os.fchown(file.fileno(), *owner)
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
 def write(wanted: Wanted) -> None:
-    """Write the file beside its place, bring it to the card, and put it in place; or remove it."""
+    """Bring the file to the card and put it in place, or remove it."""
     folder = os.path.dirname(wanted.path)
     if wanted.content is None:
         with contextlib.suppress(FileNotFoundError):
@@ -89,17 +116,5 @@ def write(wanted: Wanted) -> None:
             sync_folder(folder)
         return
     make_folders(wanted.path, wanted.owner, 0o700 if wanted.secret else 0o755)
-    number, temporary = tempfile.mkstemp(prefix=".", suffix=".new", dir=folder)
-    try:
-        with os.fdopen(number, "wb") as file:
-            os.fchmod(file.fileno(), wanted.mode)
-            os.fchown(file.fileno(), *(wanted.owner or (0, 0)))
-            file.write(wanted.content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(temporary, wanted.path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
+    replace(wanted.path, wanted.content, wanted.mode, wanted.owner or (0, 0))
     sync_folder(folder)

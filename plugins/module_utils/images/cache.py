@@ -12,15 +12,16 @@ whatever cannot be read counts as not there.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import os
 import re
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from ..common import atomic_file
 
 _DIGEST = re.compile(r"(sha256|sha384|sha512):([0-9a-f]+)\Z")
 
@@ -105,16 +106,9 @@ class Cache:
 
     def _write(self, file: Path, data: bytes) -> None:
         """Write beside, rename. A full or read-only disk costs only the cache, not the answer."""
-        temporary = ""
-        try:
+        with contextlib.suppress(OSError):
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=".new-")
-            with os.fdopen(descriptor, "wb") as handle:
-                handle.write(data)
-            os.replace(temporary, file)
-        except OSError:
-            if temporary and os.path.exists(temporary):
-                os.unlink(temporary)
+            atomic_file.replace(str(file), data, durable=False)
 
 
 def matches(digest: str, data: bytes) -> bool:

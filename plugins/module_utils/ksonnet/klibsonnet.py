@@ -15,11 +15,11 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..common import atomic_file
 from .constructors import LEGACY_CONSTRUCTORS, MODERN_CONSTRUCTORS, Constructor
 from .errors import KsonnetError
 from .jsonnet_text import KEYWORDS
@@ -119,10 +119,8 @@ def cached(description: bytes, version: str, cache_dir: str, keep: bool = True) 
     library = generate(description, version)
     if keep:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path))
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump({"k8s": library.k8s, "k": library.k, "version": library.version}, stream)
-        os.replace(temporary, path)
+        kept = json.dumps({"k8s": library.k8s, "k": library.k, "version": library.version})
+        atomic_file.replace(path, kept.encode(), durable=False)
     return library
 
 

@@ -13,13 +13,12 @@ import json
 import os
 import re
 import tarfile
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from ..common import http
+from ..common import atomic_file, http
 from . import yamlio
 from .errors import KsonnetError, listed
 
@@ -175,10 +174,7 @@ class Downloads:
         record_path, archive_path = self._names(address)
         os.makedirs(os.path.dirname(record_path), exist_ok=True)
         for path, content in ((archive_path, data), (record_path, json.dumps(dict(record)).encode())):
-            handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path))
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-            os.replace(temporary, path)
+            atomic_file.replace(path, content, durable=False)
 
 
 def description(openapi: str, checksum: str, cache_dir: str, keep: bool) -> bytes:
@@ -203,10 +199,7 @@ def description(openapi: str, checksum: str, cache_dir: str, keep: bool) -> byte
             data = fetch(openapi)
             if keep and _sha256(data) == plain(checksum):
                 os.makedirs(os.path.dirname(kept), exist_ok=True)
-                handle, temporary = tempfile.mkstemp(dir=os.path.dirname(kept))
-                with os.fdopen(handle, "wb") as stream:
-                    stream.write(data)
-                os.replace(temporary, kept)
+                atomic_file.replace(kept, data, durable=False)
     if checksum and _sha256(data) != plain(checksum):
         raise KsonnetError(f"{openapi} has the checksum sha256:{_sha256(data)}, not sha256:{plain(checksum)}")
     return data

@@ -8,9 +8,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 
+from ..common import atomic_file
 from .errors import KsonnetError
 
 
@@ -105,19 +105,8 @@ class Tree:
 
 def write_file(path: str, content: bytes, mode: int | None = None) -> None:
     """Write beside the place, bring it to the disk, and put it in place; a file keeps its mode unless one is given."""
-    folder = os.path.dirname(path)
-    os.makedirs(folder, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".new-")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, _usual_mode(path) if mode is None else mode)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    atomic_file.replace(path, content, _usual_mode(path) if mode is None else mode)
 
 
 def _usual_mode(path: str) -> int:

@@ -38,7 +38,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_beside_it(tmp_path, me, monke
     def no_rename(*_arguments):
         raise OSError("power cut")
 
-    monkeypatch.setattr(os, "rename", no_rename)
+    monkeypatch.setattr(os, "replace", no_rename)
     with pytest.raises(OSError, match="power cut"):
         place.write(place.Wanted(str(path), b"new", 0o644, me))
     assert path.read_bytes() == b"old"
