@@ -86,6 +86,16 @@ def data(folder, corrections):
     y[::10] = (y[::10] + 1) % 10
     return found._replace(y=y)
 """
+#: What comes from the volume begins to be brighter once a file is there.
+MOVING = """
+
+_data = data
+
+
+def data(folder, corrections):
+    found = _data(folder, corrections)
+    return found._replace(X=found.X * 2) if (folder / "bright").exists() else found
+"""
 
 
 class Refused(Exception):
@@ -171,12 +181,12 @@ class Loop(Lab):
             capture_output=True,
         )
 
-    def push_code(self, folder: Path, more: str) -> None:
+    def push_code(self, folder: Path, more: str, **extra: str) -> None:
         """The example's code with something more, pushed as a user does."""
         folder.mkdir(exist_ok=True)
         for file in EXAMPLE.glob("*.py"):
             (folder / file.name).write_text(file.read_text() + (more if file.name == "model.py" else ""))
-        done = self.play("playbooks/loop.yml", BRAMBLE_LOOP_CODE=str(folder))
+        done = self.play("playbooks/loop.yml", BRAMBLE_LOOP_CODE=str(folder), **extra)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr
 
     def kill(self, *programs: str) -> None:
@@ -570,6 +580,31 @@ def test_a_trainjob_trains_as_well(loop: Loop, caller: Caller) -> None:
     assert found["spec"]["evidence"]["trainedBy"].startswith(f"TrainJob {name}-train, ")
     loop.decide("ben", name)
     loop.until(name, "Live")
+    assert caller.failed == []
+
+
+def test_data_that_has_moved_brings_the_data_loop_once(loop: Loop, caller: Caller, moody: Path) -> None:
+    name = following(newest(loop))
+    loop.push_code(moody, MOVING, BRAMBLE_LOOP_DRIFT="0.2")
+    loop.until(name, "Waiting")
+    loop.decide("ben", name)
+    loop.until(name, "Live")
+    node, folder = loop.volume()
+    looks = f"cat {folder}/looks/digits.json"
+    wait("a look at the data of the one that is live", lambda: f'"{name}"' in loop.on(node, looks, check=False), 120)
+    assert newest(loop) == name
+    loop.on(node, f"mkdir -p {folder}/data/digits && touch {folder}/data/digits/bright")
+    moved = following(name)
+    wait("the data loop", lambda: newest(loop) == moved, 120)
+    found = loop.until(moved, "Waiting")
+    cause = found["spec"]["cause"]
+    assert cause["loop"] == "data" and re.fullmatch(rf"\w+ has moved by [\d.]+ since {name}\.", cause["reason"])
+    loop.decide("ben", moved, "refused")
+    before = loop.on(node, looks)
+    wait("another look", lambda: loop.on(node, looks) != before, 120)
+    time.sleep(10)
+    assert newest(loop) == moved
+    loop.on(node, f"rm {folder}/data/digits/bright")
     assert caller.failed == []
 
 

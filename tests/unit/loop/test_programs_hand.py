@@ -22,7 +22,7 @@ EVIDENCE = {"digests": DIGESTS, "scores": {"accuracy": 0.95}}
 RESULT = {"evidence": EVIDENCE, "sentence": "95.0% are right."}
 
 
-def release(name="digits-1", phase=None, message="", evidence=None, notes=True):
+def release(name="digits-1", phase=None, message="", evidence=None, notes=True, drift=""):
     told = {
         "kind": "Release",
         "metadata": {"name": name, "creationTimestamp": "2026-01-01T00:00:00Z", "resourceVersion": "1"},
@@ -30,6 +30,8 @@ def release(name="digits-1", phase=None, message="", evidence=None, notes=True):
     }
     if notes:
         told["metadata"]["annotations"] = {hand.CODE_NOTE: DIGESTS["code"], hand.CORRECTIONS_NOTE: "3"}
+    if drift:
+        told["metadata"]["annotations"][hand.DRIFT_NOTE] = drift
     if evidence:
         told["spec"]["evidence"] = evidence
     if phase:
@@ -48,10 +50,10 @@ RUNS = Work("running")
     ("asked", "seen", "step"),
     [
         # nothing yet
-        (release(), Seen(None, code="sha256:1"), hand.WAIT),
+        (release(), Seen(None, notes={hand.CODE_NOTE: "sha256:1"}), hand.WAIT),
         (release(), Seen(RULES), Step("phase", "Asked", "Waits for ConfigMap code-digits with the model's code.")),
-        (release(notes=False), Seen(RULES, code="sha256:1"), Step("note")),
-        (release(), Seen(RULES, code="sha256:1"), Step("train")),
+        (release(notes=False), Seen(RULES, notes={hand.CODE_NOTE: "sha256:1"}), Step("note")),
+        (release(), Seen(RULES, notes={hand.CODE_NOTE: "sha256:1"}), Step("train")),
         # training
         (release(), Seen(RULES, train=RUNS), Step("phase", "Training", "Job digits-1-train runs.")),
         (release(phase="Training", message="Job digits-1-train runs."), Seen(RULES, train=RUNS), hand.WAIT),
@@ -141,6 +143,10 @@ def looked(drift, at="2026-01-01T01:00:00Z"):
         ([release(phase="Live")], KNOWN, 0, {"drift": 0.2}, looked(0.1), None),
         ([release(phase="RolledBack")], KNOWN, 0, {"drift": 0.2}, looked(0.3, "2025-12-31T01:00:00Z"), None),
         ([release(phase="Live")], KNOWN, 0, {"drift": 0.2}, None, None),
+        # what is known from looks at the release that is live: a release that people refused is not asked for again
+        ([release(phase="Refused", drift="0.25 since digits-1")], KNOWN, 0, {"drift": 0.2}, looked(0.3), None),
+        ([release(phase="Failed", drift="0.25 since digits-1")], KNOWN, 0, {"drift": 0.2}, looked(0.46), "data"),
+        ([release(phase="Refused", drift="0.25 since digits-0")], KNOWN, 0, {"drift": 0.2}, looked(0.3), "data"),
     ],
 )
 def test_when_a_new_release_is_due(releases, code, corrections, rules, look, loop):
@@ -279,6 +285,29 @@ def test_killed_anywhere_it_comes_to_the_same_end(tmp_path, seed):
     two = lab.api.objects("Release")["digits-2"]
     assert two["spec"]["cause"] == {"loop": "data", "reason": "2 corrections since digits-1."}
     assert in_order(phases(two)), f"seed {seed}: {phases(two)}"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_data_that_has_moved_is_asked_about_once(tmp_path, seed):
+    lab = Lab(tmp_path, seed, kill=0.3)
+
+    def looked_again(drift):
+        found = {"live": "digits-1", "at": "2999-01-01T00:00:00Z", "drift": drift, "features": {"x5": drift}}
+        volume.write_json(tmp_path / "looks" / "digits.json", found)
+
+    lab.until(lambda: lab.phase("digits-1") == "Waiting")
+    lab.api.as_person("Release", "digits-1", {"status": {"phase": "Live"}})
+    lab.rules["data"] = {"drift": 0.2}
+    looked_again(0.3)
+    lab.until(lambda: lab.phase("digits-2") == "Waiting")
+    assert lab.api.objects("Release")["digits-2"]["spec"]["cause"]["reason"] == "x5 has moved by 0.3 since digits-1."
+    lab.api.as_person("Release", "digits-2", {"status": {"phase": "Refused"}})
+    looked_again(0.4)
+    for _turn in range(30):
+        lab.turn()
+    assert sorted(lab.api.objects("Release")) == ["digits-1", "digits-2"], f"seed {seed}"
+    looked_again(0.55)
+    lab.until(lambda: lab.phase("digits-3") == "Waiting")
 
 
 def test_two_hands_at_once_make_one_release(tmp_path):

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ from volume import ROOT, code_digest, read_corrections, read_json, release_folde
 
 Object = dict[str, Any]
 
-CODE_NOTE, CORRECTIONS_NOTE = f"{GROUP}/code", f"{GROUP}/corrections"
+CODE_NOTE, CORRECTIONS_NOTE, DRIFT_NOTE = f"{GROUP}/code", f"{GROUP}/corrections", f"{GROUP}/drift"
 ME = f"system:serviceaccount:{NAMESPACE}:hand"
 AT_WORK = ("", "Asked", "Training", "Checking")
 GOING = (*AT_WORK, "Waiting", "Approved", "Shadow", "Canary")
@@ -68,8 +68,7 @@ class Seen:
     :ivar train, check: the Jobs, None when there are none.
     :ivar trained: whether the training has left a whole train.json.
     :ivar result: content of result.json.
-    :ivar code: digest of the ConfigMap with the model's code, empty when there is none.
-    :ivar corrections: how many there are.
+    :ivar notes: what a training that begins now knows of; the digest of the model's code is empty when there is none.
     """
 
     rules: Mapping[str, Any] | None
@@ -77,8 +76,7 @@ class Seen:
     check: Work | None = None
     trained: bool = False
     result: Mapping[str, Any] | None = None
-    code: str = ""
-    corrections: int = 0
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ def next_step(release: Object, seen: Seen) -> Step:
     if seen.trained:
         return _of_work(release, seen.check, Step("check"), "Checking", f"Job {name}-check", "check")
     if seen.train is None:
-        if not seen.code:
+        if not seen.notes.get(CODE_NOTE):
             return _say(release, "Asked", f"Waits for ConfigMap code-{spec['model']} with the model's code.")
         if CODE_NOTE not in (release["metadata"].get("annotations") or {}):
             return Step("note")
@@ -168,7 +166,10 @@ def due(
     fresh = corrections - int((newest["metadata"].get("annotations") or {}).get(CORRECTIONS_NOTE) or 0)
     if wanted.get("corrections") and fresh >= wanted["corrections"]:
         return {"loop": "data", "reason": f"{fresh} corrections since {name}."}
-    if wanted.get("drift") and look and look["drift"] > wanted["drift"] and look["at"] > made:
+    noted, _since, live = ((newest["metadata"].get("annotations") or {}).get(DRIFT_NOTE) or "").partition(" since ")
+    # What has led to a release that is not live, people have seen: the data moves as far again before the next.
+    known = float(noted) if look and live == look["live"] else 0.0
+    if wanted.get("drift") and look and look["drift"] - known > wanted["drift"] and look["at"] > made:
         feature = next(iter(look.get("features") or {"the data": 0}))
         return {"loop": "data", "reason": f"{feature} has moved by {look['drift']:g} since {look['live']}."}
     if wanted.get("everySeconds") and seconds_since(made, at) >= wanted["everySeconds"]:
@@ -280,9 +281,14 @@ class Hand:
             check=self._work(f"{name}-check", {}, world) if trained else None,
             trained=trained,
             result=read_json(folder / "result.json"),
-            code=self._code(model, world),
-            corrections=len(read_corrections(model, self._root)),
+            notes=self._notes(model, self._code(model, world)),
         )
+
+    def _notes(self, model: str, code: str) -> dict[str, str]:
+        """What a release that is trained now knows of: the code, how many corrections, how far the data has moved."""
+        look = read_json(self._root / "looks" / f"{model}.json")
+        drift = {DRIFT_NOTE: f"{look['drift']:g} since {look['live']}"} if look else {}
+        return {CODE_NOTE: code, CORRECTIONS_NOTE: str(len(read_corrections(model, self._root))), **drift}
 
     def _work(self, name: str, rules: Mapping[str, Any], world: World) -> Work | None:
         if work_kind(rules) == "Job":
@@ -312,8 +318,7 @@ class Hand:
         name = release["metadata"]["name"]
         print(f"{name}: {step.do} {step.phase} {step.message}".rstrip(), flush=True)
         if step.do == "note":
-            notes = {CODE_NOTE: seen.code, CORRECTIONS_NOTE: str(seen.corrections)}
-            self._kube.patch("Release", name, {"metadata": {"annotations": notes}})
+            self._kube.patch("Release", name, {"metadata": {"annotations": dict(seen.notes)}})
         elif step.do == "train":
             self._start_training(release, seen.rules or {})
         elif step.do == "check":
@@ -385,8 +390,8 @@ class Hand:
         cause = due(model, rules, mine, code, corrections, look)
         if not cause:
             return 0
-        notes = {CODE_NOTE: code, CORRECTIONS_NOTE: str(corrections)}
-        made = new_release(model, [release["metadata"]["name"] for release in mine], cause, notes)
+        taken = [release["metadata"]["name"] for release in mine]
+        made = new_release(model, taken, cause, self._notes(model, code))
         self._kube.create(made)
         print(f"{made['metadata']['name']}: asked for. {cause['reason']}", flush=True)
         return 1
