@@ -86,6 +86,8 @@ def begin(lab: Lab, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[s
     for run in begun:
         run.kill()
         run.wait()
+    # The task's process outlives a run that is killed.
+    subprocess.run(["pkill", "-f", str(playbook)], check=False)
 
 
 def works(run: subprocess.Popen[str]) -> bool:
