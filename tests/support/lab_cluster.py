@@ -169,7 +169,7 @@ class Cluster:
                 found.append(f"{meta['namespace']}/{meta['name']}")
         return found
 
-    def settle(self, seconds: float = 180) -> None:
+    def settle(self, seconds: float = 400) -> None:
         """Wait until what a test has disturbed is as it was, so that the next one meets a cluster at rest."""
         deadline = time.monotonic() + seconds
         while found := self.unsettled():
