@@ -268,7 +268,8 @@ _NULL_COUNTS = frozenset(["CustomResourceDefinition", "ControllerRevision"])
 def _has_nulls(value: dict | list) -> bool:
     """Whether there is a null in it."""
     waiting: list[Any] = [value]
-    for inside in waiting:  # which grows meanwhile
+    while waiting:
+        inside = waiting.pop()
         for entry in inside.values() if isinstance(inside, dict) else inside:
             if isinstance(entry, str):  # as most are
                 continue
