@@ -6,18 +6,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from copy import deepcopy
-from pathlib import Path
 
 import pytest
 import yaml
+from lab_cluster import run_playbook
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def package(version: str, held: bool = True) -> dict:
@@ -118,17 +113,8 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         *roles,  # for their variables
     ]
     (folder / "play.yml").write_text(yaml.safe_dump([{"hosts": "bramble", "gather_facts": False, "tasks": tasks}]))
-    done = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", folder / "hosts.json", folder / "play.yml"],
-        cwd=ROOT,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    said = {words[1]: words[2:] for words in map(str.split, done.stdout.splitlines()) if words[:1] == ["verdict"]}
+    output = run_playbook(folder / "hosts.json", str(folder / "play.yml"))
+    said = {words[1]: words[2:] for words in map(str.split, output.splitlines()) if words[:1] == ["verdict"]}
     return {case: said[host] for case, host in zip(cases, hosts)}
 
 

@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from lab_cluster import run_playbook
 
-ROOT = Path(__file__).resolve().parents[3]
 PLAY = """\
 - hosts: localhost
+  connection: local
   gather_facts: false
   vars: {{ansible_python_interpreter: "{{{{ ansible_playbook_python }}}}"}}
   tasks:
@@ -42,13 +40,4 @@ CASES = [
 @pytest.mark.parametrize("check", [False, True])
 def test_both_ways_say_the_same(tmp_path: Path, name: str, arguments: str, check: bool) -> None:
     (tmp_path / "play.yml").write_text(PLAY.format(name=name, arguments=arguments))
-    done = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), tmp_path / "play.yml", *(["--check"] if check else [])],
-        cwd=ROOT,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_playbook("localhost,", str(tmp_path / "play.yml"), *(["--check"] if check else []))
