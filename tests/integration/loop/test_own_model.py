@@ -132,13 +132,20 @@ class Checked(NamedTuple):
 
     evidence: dict[str, Any]
     cases: dict[str, Any]
+    sentence: str
 
 
 @pytest.fixture
 def checked(tmp_path: Path) -> Callable[..., Checked]:
     """`checked({"model.py": text}, corrections=[…])` trains and checks a model named `own`."""
 
-    def run(files: dict[str, str], corrections: tuple[dict, ...] = (), release: str = "own-1") -> Checked:
+    def run(
+        files: dict[str, str],
+        corrections: tuple[dict, ...] = (),
+        release: str = "own-1",
+        live: str = "",
+        programs: tuple[str, ...] = ("train.py", "check.py"),
+    ) -> Checked:
         code = tmp_path / "code"
         code.mkdir(exist_ok=True)
         for name, text in files.items():
@@ -154,7 +161,10 @@ def checked(tmp_path: Path) -> Callable[..., Checked]:
             "LOOP_RULES": json.dumps(RULES),
             "LOOP_LAST_WORDS": str(tmp_path / "words"),
         }
-        for program in ("train.py", "check.py"):
+        if live:
+            told = json.loads((tmp_path / "data/releases" / live / "train.json").read_text())
+            environment |= {"LOOP_LIVE": live, "LOOP_LIVE_DIGESTS": json.dumps(told["digests"])}
+        for program in programs:
             done = subprocess.run(
                 [sys.executable, str(PROGRAMS / program), "own", release],
                 env=environment,
@@ -166,15 +176,17 @@ def checked(tmp_path: Path) -> Callable[..., Checked]:
             if done.returncode:
                 words = tmp_path / "words"
                 raise Ended(words.read_text(encoding="utf-8") if words.exists() else done.stdout + done.stderr)
+        if "check.py" not in programs:
+            return Checked({}, {}, "")
         folder = tmp_path / "data/releases" / release
         found, cases = (json.loads((folder / name).read_text()) for name in ("result.json", "cases.json"))
-        return Checked(found["evidence"], cases)
+        return Checked(found["evidence"], cases, found["sentence"])
 
     return run
 
 
 def test_the_page_s_model_of_a_table_is_trained_and_shown(checked: Callable[..., Checked]) -> None:
-    evidence, cases = checked({"model.py": WINE})
+    evidence, cases, _sentence = checked({"model.py": WINE})
     assert evidence["scores"]["accuracy"] >= RULES["thresholds"]["accuracy"]["min"]
     assert (cases["kind"], cases["labels"]) == ("table", ["barolo", "grignolino", "barbera"])
     first = cases["cases"][0]
@@ -194,7 +206,7 @@ def test_a_correction_changes_the_data_and_its_version(checked: Callable[..., Ch
 
 
 def test_cases_shown_as_the_trade_looks_at_them(checked: Callable[..., Checked]) -> None:
-    _evidence, cases = checked({"model.py": MACHINES, "case.json": TEMPLATE})
+    cases = checked({"model.py": MACHINES, "case.json": TEMPLATE}).cases
     assert cases["kind"] == "custom"
     assert cases["template"] == json.loads(TEMPLATE)
     names = {field["from"] for field in cases["template"]["fields"]}
@@ -202,7 +214,7 @@ def test_cases_shown_as_the_trade_looks_at_them(checked: Callable[..., Checked])
 
 
 def test_coloured_pictures(checked: Callable[..., Checked]) -> None:
-    evidence, cases = checked({"model.py": PIECES})
+    evidence, cases, _sentence = checked({"model.py": PIECES})
     assert evidence["scores"]["accuracy"] > 0.6
     shown = cases["cases"][0]["show"]
     assert len(shown["pixels"]) == 3 * shown["width"] * shown["height"]
@@ -212,7 +224,7 @@ def test_coloured_pictures(checked: Callable[..., Checked]) -> None:
 def test_a_tenth_of_the_labels_wrong_misses_the_example_s_threshold(checked: Callable[..., Checked]) -> None:
     assert EXAMPLE.read_text(encoding="utf-8") != POISONED
     sound = checked({"model.py": EXAMPLE.read_text(encoding="utf-8")}).evidence
-    evidence, cases = checked({"model.py": POISONED}, release="own-2")
+    evidence, cases, _sentence = checked({"model.py": POISONED}, release="own-2")
     threshold = 0.93  # docs/gate.md: the example's own
     assert evidence["scores"]["accuracy"] < threshold <= sound["scores"]["accuracy"]
     worth = cases["cases"][:20]
@@ -224,3 +236,80 @@ def test_a_model_of_another_scikit_learn_is_never_served(checked: Callable[..., 
         Ended, match=r"own-1 was trained with scikit-learn 0\.24\.0, this image has \d.*; train it again"
     ):
         checked({"model.py": OLDER})
+
+
+def test_a_model_for_a_new_scikit_learn_can_follow_one_for_the_old(checked: Callable[..., Checked]) -> None:
+    checked({"model.py": OLDER}, release="own-1", programs=("train.py",))  # live, as before the image was changed
+    found = checked({"model.py": EXAMPLE.read_text(encoding="utf-8")}, release="own-2", live="own-1")
+    why = "own-1 cannot be served: own-1 was trained with scikit-learn 0.24.0, this image has "
+    assert f"held-out cases are right; it could not be compared: {why}" in found.sentence
+    assert "changed" not in found.evidence and "agreement" not in found.evidence["scores"]
+    back = found.evidence["tests"]["infra-7"]
+    assert (back["points"], back["failed"]) == (0, True) and back["note"].startswith(why)
+
+
+def test_what_is_measured_beside_the_live_one(checked: Callable[..., Checked]) -> None:
+    first = checked({"model.py": WINE})
+    assert "changed" not in first.evidence and first.sentence.endswith("nothing is live to compare with.")
+    moved = WINE.replace("return Data(wine.data,", "return Data(wine.data.assign(alcohol=wine.data['alcohol'] + 1),")
+    assert moved != WINE
+    told, cases, _sentence = checked({"model.py": moved}, release="own-2", live="own-1")
+    scores = told["scores"]
+    assert scores["latencyMs50"] > 0 and scores["latencyMs95"] >= scores["latencyMs50"] and scores["memoryMiB"] > 50
+    assert scores["drift"] > 1 > first.evidence["scores"]["drift"], "a column has moved since the live one's data"
+    changed = told["changed"]
+    assert changed["with"] == "own-1"
+    assert scores["agreement"] == round(1 - changed["different"] / changed["cases"], 4)
+    assert all("before" in one for one in told["slices"])
+    assert {"old", "new", "truth", "why"} <= set(cases["cases"][0])
+
+
+#: What the check must find: features out of bounds, one of no use, a training that is luck, tests that fail.
+SHABBY = """
+from collections import namedtuple
+
+import numpy
+from sklearn.tree import DecisionTreeClassifier
+
+KIND = "table"
+LABELS = ["0", "1"]
+SCHEMA = {"features": 3, "least": 0, "most": 1}
+Data = namedtuple("Data", "X y ids slices")
+
+
+def data(folder, corrections):
+    X = numpy.random.default_rng(7).normal(size=(300, 3))
+    X[:, 2] = 5
+    return Data(X, (X[:, 0] + X[:, 1] > 0).astype(int), [f"case-{n}" for n in range(300)], ["all"] * 300)
+
+
+def version(folder, corrections):
+    return "made up"
+
+
+def train(X, y):
+    return DecisionTreeClassifier(max_depth=2, splitter="random").fit(X, y)
+
+
+def show(x):
+    return {"columns": ["a", "b", "c"], "rows": [[float(value) for value in x]]}
+"""
+FAILING = """
+import unittest
+
+
+class TestModel(unittest.TestCase):
+    def test_it(self):
+        self.fail()
+"""
+
+
+def test_what_does_not_hold_is_found_and_counts_as_failed(checked: Callable[..., Checked]) -> None:
+    tests = checked({"model.py": SHABBY, "test_own.py": FAILING}).evidence["tests"]
+    assert len(tests) == 28
+    failed = {name for name, one in tests.items() if one.get("failed")}
+    assert failed == {"data-1", "data-2", "model-5", "infra-1", "infra-2"}
+    assert tests["data-2"]["note"] == "1 of 3 features change no answer, such as 2."
+    assert tests["infra-2"]["note"] == "1 of 1 tests TestModel… failed."
+    assert tests["infra-4"] == {"points": 1, "note": "The gate compares accuracy."}
+    assert tests["data-3"]["note"].startswith("A person must answer: ") and tests["data-3"]["points"] == 0

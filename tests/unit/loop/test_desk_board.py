@@ -184,6 +184,8 @@ def test_plain_words_of_the_first_and_of_one_that_was_decided() -> None:
     assert keys(rules.plain(first, board(first))) == ["plain.first", "plain.score", "bar.below"]
     past = release(phase="Replaced", decision=decided(), evidence={"scores": {"accuracy": 0.961}, "changed": CHANGED})
     assert "digits-6, which was live at the time:" in sentence(ENGLISH, rules.plain(past, board(past))[0])
+    apart = {"scores": {"accuracy": 0.961}, "tests": {"infra-7": {"points": 0, "failed": True}}}
+    assert keys(rules.plain(release(evidence=apart), board()))[0] == "plain.apart"
     same = release(evidence={"scores": {"accuracy": 0.961}, "changed": {**CHANGED, "different": 0}})
     assert keys(rules.plain(same, board(same)))[0] == "plain.unchanged"
 

@@ -154,6 +154,29 @@ def test_when_a_new_release_is_due(releases, code, corrections, rules, look, loo
     assert (cause or {}).get("loop") == loop
 
 
+def in_image(image, phase, name="digits-1"):
+    told = release(name, phase, evidence=EVIDENCE)
+    told["metadata"]["annotations"][hand.IMAGE_NOTE] = image
+    return told
+
+
+@pytest.mark.parametrize(
+    ("releases", "wanted"),
+    [
+        ([in_image("server@sha256:1", "Live")], True),
+        ([in_image("server@sha256:1", "Waiting")], True),
+        ([in_image("server@sha256:1", "Training")], False),
+        ([in_image("server@sha256:2", "Failed", "digits-2"), in_image("server@sha256:1", "Live")], False),
+        ([in_image("server@sha256:2", "Refused", "digits-10"), in_image("server@sha256:1", "Live", "digits-9")], False),
+        ([release(phase="Live", evidence=EVIDENCE)], False),  # from before this was noted
+    ],
+)
+def test_a_new_image_is_new_code(releases, wanted):
+    cause = hand.due("digits", {}, releases, KNOWN, 0, None, AT, "server@sha256:2")
+    reason = "The image of digits is new: server@sha256:2."
+    assert cause == ({"loop": "code", "reason": reason} if wanted else None)
+
+
 def test_looks_at_the_data_are_made_only_where_drift_matters_and_not_too_often():
     rules = {"data": {"drift": 0.2, "lookSeconds": 60}}
     ended = {

@@ -50,6 +50,10 @@ def test_changed_says_better_worse_and_the_most_frequent_mistake():
     assert judge.in_words({"accuracy": 0.5}, told, 6) == (
         "50.0% of 6 held-out cases are right; 4 of 5 are answered differently from digits-6: 1 now right, 2 now wrong."
     )
+    apart = "digits-6 has no model file on the volume."
+    assert judge.in_words({"accuracy": 0.5}, None, 6, apart) == (
+        "50.0% of 6 held-out cases are right; it could not be compared: digits-6 has no model file on the volume."
+    )
 
 
 def many(disagree):

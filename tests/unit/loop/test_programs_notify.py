@@ -44,6 +44,12 @@ def test_what_people_are_told(different, text):
     assert notify.words(release(different=different)) == text
 
 
+def test_people_are_told_that_nothing_could_be_compared():
+    evidence = {"digests": {}, "tests": {"infra-7": {"points": 0, "failed": True}}}
+    told = notify.words(release(evidence=evidence))
+    assert told == "digits, release 7 waits for you: it could not be compared with the live one"
+
+
 class Web:
     """A web server that keeps what it was asked.
 

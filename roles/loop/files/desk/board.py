@@ -221,6 +221,8 @@ def plain(release: Object, board: Board) -> list[Saying]:
         said.append(Saying("plain.changed" if values["count"] else "plain.unchanged", values))
         if values["count"] and changed.get("mostly"):
             said.append(Saying("plain.mostly", {"mostly": changed["mostly"]}))
+    elif rubric.apart(spec(release)):
+        said.append(Saying("plain.apart"))
     else:
         said.append(Saying("plain.first" if waits(release) else "plain.wasfirst"))
     rules = board.rules(model)

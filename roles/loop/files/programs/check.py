@@ -169,6 +169,7 @@ class Examined(NamedTuple):
     live_told: dict[str, Any]  # train.json of the live release
     live_result: dict[str, Any]  # its result.json
     same: Likeness
+    apart: str  # why the live release could not be asked; empty when it was
 
 
 # The tests of the rubric: points and a note; 0 when it does not hold, None when that cannot be told ----------------
@@ -292,6 +293,8 @@ def model_3(seen: Examined) -> Judged:
 
 
 def model_4(seen: Examined) -> Judged:
+    if seen.apart:
+        return None, seen.apart
     compared = [row for row in seen.rows if "old" in row]
     if not compared:
         return None, "Nothing is live yet."
@@ -391,6 +394,8 @@ def infra_6(seen: Examined) -> Judged:
 def infra_7(seen: Examined) -> Judged:
     if not seen.live:
         return None, "Nothing is live yet that could be brought back."
+    if seen.apart:
+        return 0, seen.apart
     return 1, f"{seen.live} was started from its file and answered."
 
 
@@ -543,11 +548,14 @@ def run(model: str, release: str) -> str:
         scores = measure(served, held_out)
         new = ask_all(served, held_out)
         scores["memoryMiB"] = served.memory()
-    old = None
+    old, apart = None, ""
     live_told = read_json(release_folder(live) / "train.json") or {} if live else {}
     if live:
-        with Served(model, live, live_digests) as served:
-            old = ask_all(served, held_out)
+        try:
+            with Served(model, live, live_digests) as served:
+                old = ask_all(served, held_out)
+        except Stop as stop:  # made for another image, or its file is lost: the more is a new one wanted
+            apart = str(stop)
     known = set(live_told.get("trained", []))
     rows = make_rows(held_out, new, confidences(estimator, held_out.X), old, known, same)
 
@@ -573,7 +581,7 @@ def run(model: str, release: str) -> str:
     live_result = read_json(release_folder(live) / "result.json") or {} if live else {}
     seen = Examined(
         *(model, release, code, estimator, training, held_out, rows, in_memory, told, scores, slices, rules),
-        *(live, live_told, live_result, same),
+        *(live, live_told, live_result, same, apart),
     )
     shown = shown_cases(code, held_out, rows, release)
     write_json(folder / "cases.json", shown)
@@ -594,7 +602,7 @@ def run(model: str, release: str) -> str:
     }
     if compared_with_live:
         evidence["changed"] = compared_with_live
-    sentence = judge.in_words(scores, compared_with_live, len(rows))
+    sentence = judge.in_words(scores, compared_with_live, len(rows), apart)
     # Comes last: with it the check is done.
     write_json(
         folder / "result.json",

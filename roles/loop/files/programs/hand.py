@@ -40,7 +40,8 @@ from volume import ROOT, code_digest, read_corrections, read_json, release_folde
 
 Object = dict[str, Any]
 
-CODE_NOTE, CORRECTIONS_NOTE, DRIFT_NOTE = f"{GROUP}/code", f"{GROUP}/corrections", f"{GROUP}/drift"
+CODE_NOTE, IMAGE_NOTE = f"{GROUP}/code", f"{GROUP}/image"
+CORRECTIONS_NOTE, DRIFT_NOTE = f"{GROUP}/corrections", f"{GROUP}/drift"
 ME = f"system:serviceaccount:{NAMESPACE}:hand"
 AT_WORK = ("", "Asked", "Training", "Checking")
 GOING = (*AT_WORK, "Waiting", "Approved", "Shadow", "Canary")
@@ -142,6 +143,7 @@ def due(
     corrections: int,
     look: Mapping[str, Any] | None,
     at: float | None = None,
+    image: str = pods.IMAGE,
 ) -> dict[str, str] | None:
     """Why a new release of a model is due, as its cause; None when none is.
 
@@ -150,6 +152,7 @@ def due(
     :param corrections: how many people have given so far.
     :param look: what look.py found last.
     :param at: the time, seconds since 1970; now when left out.
+    :param image: what a training runs in.
     """
     if not code or any(phase_of(release) in AT_WORK for release in releases):
         return None
@@ -158,9 +161,11 @@ def due(
     short = code.removeprefix(NAMED_CODE)[:12]
     if code not in known:
         return {"loop": "code", "reason": f"The code of {model} is new: {short}."}
+    newest = max(releases, key=lambda release: number(release["metadata"]["name"]))
+    if ((newest["metadata"].get("annotations") or {}).get(IMAGE_NOTE) or image) != image:
+        return {"loop": "code", "reason": f"The image of {model} is new: {image}."}
     if any(phase_of(release) in GOING for release in releases):
         return None
-    newest = max(releases, key=lambda release: number(release["metadata"]["name"]))
     name, made = newest["metadata"]["name"], newest["metadata"]["creationTimestamp"]
     wanted = rules.get("data") or {}
     fresh = corrections - int((newest["metadata"].get("annotations") or {}).get(CORRECTIONS_NOTE) or 0)
@@ -285,10 +290,11 @@ class Hand:
         )
 
     def _notes(self, model: str, code: str) -> dict[str, str]:
-        """What a release that is trained now knows of: the code, how many corrections, how far the data has moved."""
+        """What a release that is trained now knows of: code, image, corrections, and how far the data has moved."""
         look = read_json(self._root / "looks" / f"{model}.json")
         drift = {DRIFT_NOTE: f"{look['drift']:g} since {look['live']}"} if look else {}
-        return {CODE_NOTE: code, CORRECTIONS_NOTE: str(len(read_corrections(model, self._root))), **drift}
+        count = len(read_corrections(model, self._root))
+        return {CODE_NOTE: code, IMAGE_NOTE: pods.IMAGE, CORRECTIONS_NOTE: str(count), **drift}
 
     def _work(self, name: str, rules: Mapping[str, Any], world: World) -> Work | None:
         if work_kind(rules) == "Job":

@@ -133,9 +133,14 @@ def percentile(values: Sequence[float], part: float) -> float:
     return ordered[min(len(ordered) - 1, math.ceil(part * len(ordered)) - 1 if part > 0 else 0)] if ordered else 0.0
 
 
-def in_words(scores: Mapping[str, float], told: Mapping[str, Any] | None, cases: int) -> str:
-    """One sentence about a checked release."""
+def in_words(scores: Mapping[str, float], told: Mapping[str, Any] | None, cases: int, apart: str = "") -> str:
+    """One sentence about a checked release.
+
+    :param apart: why it could not be compared with the live one.
+    """
     accuracy = f"{scores['accuracy']:.1%} of {cases} held-out cases are right"
+    if apart:
+        return f"{accuracy}; it could not be compared: {apart}"
     if not told:
         return f"{accuracy}; nothing is live to compare with."
     return (

@@ -30,6 +30,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from kube import GROUP, Conflict, Kube, KubeError, number, phase_of
+from rubric import apart
 from volume import read_json
 
 Object = dict[str, Any]
@@ -49,6 +50,8 @@ def words(release: Object) -> str:
     name, model = release["metadata"]["name"], release["spec"]["model"]
     changed = (release["spec"].get("evidence") or {}).get("changed")
     what = "nothing is live to compare it with"
+    if apart(release["spec"]):
+        what = "it could not be compared with the live one"
     if changed:
         count = changed["different"]
         what = f"{count or 'no'} answer{'s differ' if count != 1 else ' differs'}"
