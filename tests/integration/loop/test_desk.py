@@ -20,7 +20,7 @@ import desk_samples
 import pytest
 from apiserver import ApiServer
 from desk_rig import Desk, Visitor, hashed, password
-from loop_api import PEOPLE, Person, wait_for_gate
+from loop_api import PEOPLE, RELEASES, Person, wait_for_gate
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
@@ -371,6 +371,48 @@ def test_a_trainer_asks_for_a_release(desk: Desk, people: dict[str, Person]) -> 
     }
     ben.get("/models/digits")
     assert ben.post("/models/digits/ask", {"loop": "data", "reason": "I am no trainer"}).status == 422
+
+
+def test_why_the_last_one_was_refused_is_told_to_who_trains_the_next(desk: Desk, seen) -> None:
+    ben, ada = people_of(desk, "ben", "ada")
+    name = seen()
+    decide(ben, name, "refused", "It reads eights as threes.")
+    page = ada.get("/models/digits").body
+    told = page[page.index('id="refused"') : page.index("Ask for a new release")]
+    assert f'href="/releases/{name}"' in told and "It reads eights as threes." in told and "ben" in told
+    decide(ben, seen(), "approved", "The eights are right now.")
+    assert 'id="refused"' not in ada.get("/models/digits").body
+
+
+# What a release shows ------------------------------------------------------------------------------------------------
+
+
+def test_what_a_release_shows(desk: Desk, seen, people: dict[str, Person]) -> None:
+    before = seen("wine", **desk_samples.evidence("wine-0", 0.94, None))
+    history = [
+        {"phase": "Live", "at": "2026-01-02T03:04:05Z", "message": "Answers all calls; wine-0 stays up for a while."}
+    ]
+    name = seen("wine", **desk_samples.evidence("wine-1", 0.95, None, before))
+    decide(people_of(desk, "ben")[0], before)
+    status = {"status": {"phase": "Live", "history": history, "replaced": "wine-0"}}
+    people["switch"].ask("PATCH", f"{RELEASES}/{before}/status", status, "application/merge-patch+json")
+    (vic,) = people_of(desk, "vic")
+    wait_for(lambda: "wine-0 stays up" in vic.get(f"/releases/{before}").body)
+    body = vic.get(f"/releases/{name}").body
+    parts = dict(re.findall(r'<section[^>]* id="(\w+)"[^>]*>(.*?)(?=<section[^>]* id=|</main>)', body, re.DOTALL))
+    order = ["words", "examples", "slices", "confusion", "history", "scores", "tests", "talk", "evidence"]
+    assert [part for part in parts if part in order] == order, "plain words first, then pictures"
+    assert "14 are read differently" in parts["words"] and "8 as 3" in parts["words"]
+    assert parts["examples"].count("<li") == 14 and parts["examples"].count('alt="Picture of case') == 14
+    for part in ("slices", "history"):
+        assert re.search(r'<svg[^>]* role="img"', parts[part]), part
+    assert parts["confusion"].count("<td") == 100
+    assert "Right answers" in parts["scores"] and "95%" in parts["scores"]
+    assert parts["tests"].count('id="test-') == 28
+    assert "What the next half point takes" in parts["tests"] and 'href="#test-' in parts["tests"]
+    assert parts["evidence"].count("sha256:") == 4, "of model, code, data and cases"
+    record = json.loads(vic.get(f"/releases/{before}/record.json").body)
+    assert (record["status"]["replaced"], record["status"]["history"]) == ("wine-0", history)
 
 
 # Reviewing -----------------------------------------------------------------------------------------------------------

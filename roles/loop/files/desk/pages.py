@@ -175,12 +175,23 @@ def model(visit: Visit, name: str, error: str = "", reason: str = "") -> bytes:
         visit,
         name,
         head(said(name), back=("/", w("nav.models"))),
-        h.section(now, score_history(visit, releases, ""), id="now", data_live=True),
+        h.section(now, _refused(visit, releases), score_history(visit, releases, ""), id="now", data_live=True),
         h.section(h.h2(w("model.releases")), table if rows else h.p(w("model.none")), id="releases", data_live=True),
         h.p(h.a(w("record.of"), href=f"/record/{name}.json")),
         _ask(visit, name, error, reason) if "trainer" in visit.roles and board.rules(name) else None,
         refresh="*",
     )
+
+
+def _refused(visit: Visit, releases: Sequence[rules.Object]) -> Markup | None:
+    """Why the last one was refused, for whoever trains the next; nothing once another was approved."""
+    last = next((one for one in releases if rules.spec(one).get("decision")), None)
+    if last is None or rules.spec(last)["decision"]["verdict"] != "refused":
+        return None
+    decision, name = rules.spec(last)["decision"], rules.name_of(last)
+    link = h.a(said(name), href=f"/releases/{name}")
+    told = visit.words.rich("model.refused", release=link, by=said(decision["by"]))
+    return h.div(h.p(told), h.blockquote(said(decision["reason"])), id="refused")
 
 
 def _columns(visit: Visit, *keys: str) -> Markup:
