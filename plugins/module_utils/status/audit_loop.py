@@ -88,6 +88,14 @@ def _differences(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> Iterator
         yield from (f"{part}.{name}" for name in {**before, **after} if before.get(name) != after.get(name))
 
 
+def _in_short(evidence: Mapping[str, Any]) -> str:
+    """What an approval stands on; all of it is on the desk's page of the release."""
+    accuracy = evidence["accuracy"]
+    told = [] if accuracy is None else [f"{accuracy:.1%} right"]
+    told += [f"data {foreign(evidence['data'], 60)}"] if evidence["data"] else []
+    return ", ".join([*told, f"model {foreign(str(evidence['model'])[:19], 60)}"])
+
+
 def answers_are_approved(scene: Scene, seen: Seen) -> None:
     """What answers now was approved, and by somebody else than who asked for it, unless that is said."""
     loop = _told(scene, seen)
@@ -108,4 +116,7 @@ def answers_are_approved(scene: Scene, seen: Seen) -> None:
         elif decision.get("by") == release["asked_by"] and not decision.get("alone"):
             seen.judge(name, False, f"{by} asked for it and approved it")
         else:
-            seen.read.insert(0, f"{name} ({release['phase']}, approved by {by} on {str(decision.get('at'))[:10]})")
+            when = str(decision.get("at"))[:10]
+            seen.read.insert(
+                0, f"{name} ({release['phase']}, approved by {by} on {when} with {_in_short(release['evidence'])})"
+            )

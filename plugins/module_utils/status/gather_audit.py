@@ -195,13 +195,20 @@ def _items_if_known(client: Client, path: str) -> list[dict]:
 
 
 def release(item: dict) -> dict[str, Any]:
-    """A release without its evidence."""
+    """A release with what its evidence comes to."""
     spec = item.get("spec") or {}
+    evidence = spec.get("evidence") or {}
     return {
         "name": _meta(item)["name"],
         "asked_by": spec.get("askedBy", ""),
         "decision": spec.get("decision") or {},
-        "evidence": bool(spec.get("evidence")),
+        "evidence": {
+            "model": (evidence.get("digests") or {}).get("model", ""),
+            "data": evidence.get("dataVersion", ""),
+            "accuracy": (evidence.get("scores") or {}).get("accuracy"),
+        }
+        if evidence
+        else {},
         "phase": (item.get("status") or {}).get("phase", ""),
     }
 

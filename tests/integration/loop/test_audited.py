@@ -62,8 +62,9 @@ def test_a_weakened_gate_fails_until_the_role_ran(api, look, kind, spec, said):
     assert push_rules(api, rules())["objects"] == []
 
 
-def test_a_gate_that_nothing_keeps_fails_until_the_role_ran(api, look):
-    api.kubectl("delete", BINDING, "loop-release")
+@pytest.mark.parametrize("kind", [BINDING, POLICY_KIND])
+def test_a_gate_that_nothing_keeps_fails_until_the_role_ran(api, look, kind):
+    api.kubectl("delete", kind, "loop-release")
     try:
         verdict, found = look("B.7")
         assert verdict == "fail" and "it is gone, so nothing keeps the gate; run loop.yml" in found, found
@@ -77,6 +78,7 @@ def test_the_audit_says_who_allowed_what_answers(api, look, people, ready):
     people["ben"].decide(release, "ben")
     people["switch"].phase(release, "Live")
     verdict, found = look("B.8")
-    assert verdict == "pass" and "approved by ben on 2026-01-02" in found
+    said = f"{release} (Live, approved by ben on 2026-01-02 with 96.1% right, model sha256:000000000000)"
+    assert verdict == "pass" and said in found, found
     people["switch"].phase(release, "Replaced")
     push_rules(api, rules())

@@ -309,7 +309,7 @@ VIOLATIONS: list[tuple[str, Harm]] = [
     ("B.8", lambda s: s.told["loop"]["releases"][0].update(decision={})),
     ("B.8", lambda s: s.told["loop"]["releases"][0]["decision"].update(verdict="refused")),
     ("B.8", lambda s: s.told["loop"]["releases"][0]["decision"].update(by="ada")),
-    ("B.8", lambda s: s.told["loop"]["releases"][0].update(evidence=False)),
+    ("B.8", lambda s: s.told["loop"]["releases"][0].update(evidence={})),
     (
         "B.8",
         lambda s: s.told["loop"]["releases"].append({**s.told["loop"]["releases"][0], "name": "x-1", "decision": {}}),
@@ -513,7 +513,9 @@ def test_a_narrow_rule_of_an_audit_policy_covers_nobody_else() -> None:
 
 def test_the_audit_says_which_model_answers_and_who_allowed_it() -> None:
     result = Audited().results()["B.8"]
-    assert (result.verdict, result.found) == (PASS, "read: digits-7 (Live, approved by ben on 2026-01-02), 1 release")
+    evidence = "96.1% right, data digits, 40 corrections, model sha256:111111111111"
+    said = f"read: digits-7 (Live, approved by ben on 2026-01-02 with {evidence}), 1 release"
+    assert (result.verdict, result.found) == (PASS, said)
 
 
 def test_a_model_that_one_person_may_decide_alone_passes() -> None:
