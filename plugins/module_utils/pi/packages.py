@@ -14,15 +14,18 @@ import os
 import re
 import struct
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file
-from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import Done, System
 from ansible_collections.bramble.kube.plugins.module_utils.pi import parse
 
 #: Locks of dpkg and apt in the order in which they are taken.
 LOCKS = ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock")
+#: apt's and dpkg's words for a lock that another program holds. apt-get waits by itself (DPkg::Lock::Timeout), though for
+#: dpkg's locks alone and not for that of the lists; apt-mark and dpkg do not wait.
+_LOCKED = re.compile(r"lock was locked by|Could not get lock")
 #: Its time tells when everything was last brought up to date.
 STAMP = "/var/lib/bramble.kube/packages-upgraded"
 #: Names the packages that are to stay as they are. Written before they are installed: apt takes the hold off a package
@@ -85,6 +88,19 @@ def wait_for_locks(system: System, seconds: float, sleep: Callable[[float], None
         if not program or time.monotonic() >= deadline:
             return program
         sleep(1)
+
+
+def call(system: System, arguments: Sequence[str], seconds: float, **environment: str) -> Done:
+    """Run apt or dpkg, again and again while another program holds their locks.
+
+    :param seconds: after which that program is an error.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        done = system.call(arguments, **environment)
+        if done.code == 0 or not _LOCKED.search(done.output + done.errors) or time.monotonic() >= deadline:
+            return done
+        time.sleep(1)
 
 
 def _is_there(packages: Mapping[str, Mapping[str, str]], wanted: str) -> bool:

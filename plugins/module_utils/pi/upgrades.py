@@ -21,8 +21,9 @@ OPTIONS = {
     "ignore": {"type": "list", "elements": "str", "default": []},
     "mark": {"type": "bool", "default": False},
 }
-#: Cards are slow and others install, too.
-LOCK = ("-o", "DPkg::Lock::Timeout=600")
+#: Seconds to wait for others that install: cards are slow.
+WAIT = 600
+LOCK = ("-o", f"DPkg::Lock::Timeout={WAIT}")
 REBOOT_FILE = "/run/reboot-required"
 
 #: apt-get(8): "Inst name [old] (new origin:version/suite [arch])".
@@ -94,7 +95,7 @@ def wants_reboot(system: System) -> bool:
 
 def apt(system: System, *arguments: str) -> str:
     """Run apt-get; what it printed."""
-    done = system.call(["apt-get", "-q", *LOCK, *arguments], DEBIAN_FRONTEND="noninteractive")
+    done = packages.call(system, ["apt-get", "-q", *LOCK, *arguments], WAIT, DEBIAN_FRONTEND="noninteractive")
     if done.code:
         both = f"{done.output}\n{done.errors}"
         why = apt_refusals.sentences(system, apt_refusals.refusals(both)) or f"{packages.reason(both)}."

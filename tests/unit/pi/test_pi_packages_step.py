@@ -52,3 +52,56 @@ def test_lists_that_were_read_are_not_blamed(pi, monkeypatch) -> None:
     with pytest.raises(Stop) as stop:
         packages.run(pi, {**OPTIONS, "names": ["crul"]}, False)
     assert "Not all package lists" not in str(stop.value)
+
+
+#: What apt-mark (apt 3.0.3, dpkg 1.22.21) prints while another program installs; it has no option to wait for it.
+LOCKED = Done(
+    100,
+    "",
+    "dpkg: error: dpkg frontend lock was locked by /usr/bin/unattended-upgrade process with pid 812\n"
+    "Note: removing the lock file is always wrong, can damage the locked area\n"
+    "E: Sub-process dpkg --set-selections returned an error code (2)\n"
+    "E: Executing dpkg failed. Are you root?\n",
+)
+
+
+@pytest.fixture
+def busy(pi, monkeypatch):
+    """A Pi on which another program takes dpkg's locks just when it is the turn of one of ours."""
+    asked, left = [], {}
+
+    def call(arguments, timeout=None, **environment) -> Done:
+        asked.append(arguments[0])
+        word = next((word for word in left if word in arguments), "")
+        if word and left[word]:
+            left[word] -= 1
+            return LOCKED
+        return Done(0, "", "")
+
+    monkeypatch.setattr(pi, "call", call)
+    monkeypatch.setattr(packages.packages.time, "sleep", lambda _seconds: None)
+    pi.put("/var/lib/dpkg/status", "Package: kubelet\nStatus: install ok installed\nVersion: 1.37.2-1.1\n")
+    pi.busy, pi.programs = left, asked
+    return pi
+
+
+def test_what_does_not_wait_for_dpkgs_lock_is_tried_again(busy) -> None:
+    busy.busy["hold"] = 3
+    result = packages.run(busy, {**OPTIONS, "names": ["kubelet"], "hold": True}, False)
+    assert busy.programs == ["apt-mark"] * 4
+    assert result["changes"] == ["kubelet held"]
+
+
+def test_a_lock_that_is_held_for_too_long_is_told_with_its_holder(busy) -> None:
+    busy.busy["hold"] = 3
+    with pytest.raises(Stop, match=r"^kubelet cannot be held: dpkg: error: dpkg frontend lock was locked by \S+upgrade"):
+        packages.run(busy, {**OPTIONS, "names": ["kubelet"], "hold": True, "lock_timeout": 0}, False)
+    assert busy.programs == ["apt-mark"]
+
+
+def test_what_was_cut_short_is_finished_once_nobody_else_installs(busy) -> None:
+    busy.put("/var/lib/dpkg/updates/0001", "")
+    busy.busy["--configure"] = 1
+    with pytest.raises(Stop, match="^dpkg cannot finish dpkg: it gives no reason"):  # this dpkg only says that it has
+        packages.run(busy, OPTIONS, False)
+    assert busy.programs == ["dpkg", "dpkg", "apt-get"]

@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
-from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import Done, System
 from ansible_collections.bramble.kube.plugins.module_utils.pi import apt_refusals, archive, packages
 
 OPTIONS = {
@@ -139,7 +139,7 @@ class _Work:
         arguments = [*self.apt, "install", "--no-install-recommends"]
         if self.options["hold"]:
             arguments.append("--allow-change-held-packages")
-        gone = packages.removed(self.system.call([*arguments, "--simulate", *self.due.missing], **_ENVIRONMENT).output)
+        gone = packages.removed(self.call([*arguments, "--simulate", *self.due.missing]).output)
         if gone:
             raise Stop(
                 f"Installing {', '.join(self.due.missing)} would remove {', '.join(gone)}, so nothing was installed."
@@ -174,9 +174,13 @@ class _Work:
         moved = [f"{path} names the archive" for path in self.moved]
         return moved + packages.changes(self.before, packages.installed(self.system)) + _held(self.held)
 
+    def call(self, arguments: list[str]) -> Done:
+        """Run apt or dpkg, once nobody else does."""
+        return packages.call(self.system, arguments, self.options["lock_timeout"], **_ENVIRONMENT)
+
     def try_to(self, arguments: list[str]) -> str:
         """Run apt or dpkg; the reason when it fails."""
-        done = self.system.call(arguments, **_ENVIRONMENT)
+        done = self.call(arguments)
         return "" if done.code == 0 else packages.reason(done.output + "\n" + done.errors)
 
     def fail(self, what: str, trouble: str, hint: str) -> None:
@@ -214,7 +218,7 @@ class _Work:
         for attempt in range(3):
             self.wait()
             last = attempt == 2
-            done = self.system.call([*self.apt, "update", *([] if last else ["--error-on=any"])], **_ENVIRONMENT)
+            done = self.call([*self.apt, "update", *([] if last else ["--error-on=any"])])
             output = f"{done.output}\n{done.errors}"
             if done.code == 0 and not last:
                 self.unread = ""
@@ -227,7 +231,7 @@ class _Work:
                 self.moved = move_to_archive(self.system, self.options["archive"])
             elif found and all(refusal.lasting for refusal in found) and not last:
                 # Trying again is of no use; the other lists may do.
-                if self.system.call([*self.apt, "update"], **_ENVIRONMENT).code == 0:
+                if self.call([*self.apt, "update"]).code == 0:
                     return
                 break
         raise Stop(f"The package lists cannot be read: {self.unread}", changes=self.changes(), resumed=[])
