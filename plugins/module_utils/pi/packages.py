@@ -23,8 +23,8 @@ from ansible_collections.bramble.kube.plugins.module_utils.pi import parse
 
 #: Locks of dpkg and apt in the order in which they are taken.
 LOCKS = ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock")
-#: apt's and dpkg's words for a lock that another program holds. apt-get waits by itself (DPkg::Lock::Timeout), though for
-#: dpkg's locks alone and not for that of the lists; apt-mark and dpkg do not wait.
+#: apt's and dpkg's words for a lock that another program holds. apt-get waits by itself (DPkg::Lock::Timeout), though
+#: for dpkg's locks alone and not for that of the lists; apt-mark and dpkg do not wait.
 _LOCKED = re.compile(r"lock was locked by|Could not get lock")
 #: Its time tells when everything was last brought up to date.
 STAMP = "/var/lib/bramble.kube/packages-upgraded"

@@ -94,7 +94,7 @@ def test_what_does_not_wait_for_dpkgs_lock_is_tried_again(busy) -> None:
 
 def test_a_lock_that_is_held_for_too_long_is_told_with_its_holder(busy) -> None:
     busy.busy["hold"] = 3
-    with pytest.raises(Stop, match=r"^kubelet cannot be held: dpkg: error: dpkg frontend lock was locked by \S+upgrade"):
+    with pytest.raises(Stop, match=r"^kubelet cannot be held: dpkg: error: .* was locked by \S+upgrade"):
         packages.run(busy, {**OPTIONS, "names": ["kubelet"], "hold": True, "lock_timeout": 0}, False)
     assert busy.programs == ["apt-mark"]
 
@@ -102,6 +102,6 @@ def test_a_lock_that_is_held_for_too_long_is_told_with_its_holder(busy) -> None:
 def test_what_was_cut_short_is_finished_once_nobody_else_installs(busy) -> None:
     busy.put("/var/lib/dpkg/updates/0001", "")
     busy.busy["--configure"] = 1
-    with pytest.raises(Stop, match="^dpkg cannot finish dpkg: it gives no reason"):  # this dpkg only says that it has
+    with pytest.raises(Stop, match=r"^dpkg cannot finish dpkg: it gives no reason"):  # this one says that it has
         packages.run(busy, OPTIONS, False)
     assert busy.programs == ["dpkg", "dpkg", "apt-get"]

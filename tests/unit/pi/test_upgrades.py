@@ -120,6 +120,6 @@ def test_sources_of_another_release_are_refused(machine: Played) -> None:
 
 
 def test_apts_failure_is_told(machine: Played) -> None:
-    machine.says("update", Done(100, "", "E: Could not open lock file /var/lib/apt/lists/lock - open (30: Read-only)\n"))
+    machine.says("update", Done(100, "", "E: Could not open lock file /var/lib/apt/lists/lock\n"))
     with pytest.raises(Stop, match=r"^'apt-get update --error-on=any' failed: .*lock file"):
         upgrades.run(machine, options(), False)
