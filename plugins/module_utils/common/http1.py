@@ -289,7 +289,8 @@ def bypasses(host: str, port: int | None, no_proxy: str) -> bool:
     for entry in (part.strip().lower() for part in no_proxy.split(",")):
         if not entry:
             continue
-        names = (entry, entry.removesuffix(f":{port}"))
+        names = (entry, entry.removesuffix(f":{port}").strip("[]"))
+        names = [name[1:] if name.startswith("*.") else name for name in names]
         if entry == "*" or any(host == name or host.endswith("." + name.lstrip(".")) for name in names):
             return True
         try:

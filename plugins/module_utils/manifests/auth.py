@@ -174,6 +174,8 @@ def _from_kubeconfig(options: dict[str, Any]) -> Endpoint:
     names = [os.path.expanduser(name) for name in dict.fromkeys(paths.split(os.pathsep)) if name]
     # Of several files, those that do not exist are passed over, as kubectl does.
     found = [(name, config) for name, config in ((name, _read(name)) for name in names) if config is not None]
+    if len(found) == 1 and not found[0][1]:
+        raise ClusterError(f"The kubeconfig {found[0][0]} is empty.")
     if not found:
         if options.get("host"):
             return Endpoint(server="")
@@ -190,7 +192,7 @@ def _read(path: str) -> dict | None:
     """The content of one kubeconfig; None when there is no such file."""
     try:
         with open(path, encoding="utf-8") as stream:
-            config = yaml.load(stream, Loader=Loader)
+            config = next(yaml.load_all(stream, Loader=Loader), None)
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
@@ -199,8 +201,12 @@ def _read(path: str) -> dict | None:
         ) from None
     except yaml.YAMLError:
         raise ClusterError(f"The kubeconfig {path} is not valid YAML.") from None
+    if config is None:
+        return {}
     if not isinstance(config, dict):
-        raise ClusterError(f"The kubeconfig {path} is {'empty' if config is None else 'not a mapping'}.")
+        raise ClusterError(f"The kubeconfig {path} is not a mapping.")
+    if config.get("kind", "Config") != "Config" or config.get("apiVersion", "v1") != "v1":
+        raise ClusterError(f"The file {path} is no kubeconfig (kind: Config, apiVersion: v1).")
     return config
 
 
@@ -217,7 +223,9 @@ def _merged(files: list[tuple[str, dict]]) -> dict:
         if config.get("current-context"):
             result.setdefault("current-context", config["current-context"])
         for section, entry in _SECTIONS.items():
-            for candidate in _entries(config, section, path):
+            listed = _entries(config, section, path)
+            _refuse_twice([candidate.get("name") for candidate in listed], section, path)
+            for candidate in listed:
                 values = candidate.get(entry)
                 if isinstance(values, dict):
                     located = {key: os.path.join(folder, str(values[key])) for key in _PATHS if values.get(key)}
@@ -233,6 +241,15 @@ def _entries(config: dict, section: str, path: str) -> list[dict]:
     return entries
 
 
+def _refuse_twice(names: list[Any], section: str, path: str) -> None:
+    """Of two entries of one name in one file, nobody can tell which is meant; kubectl refuses them, too."""
+    for name in names:
+        if names.count(name) > 1:
+            raise ClusterError(
+                f"The kubeconfig {path} has the entry {name!r} in {section} for the second time; keep one."
+            )
+
+
 def _named(config: dict, section: str, name: Any, path: str) -> dict:
     entry = _SECTIONS[section]
     for candidate in _entries(config, section, path):
@@ -244,13 +261,14 @@ def _named(config: dict, section: str, name: Any, path: str) -> dict:
     raise ClusterError(f"The kubeconfig {path} has no entry {name!r} in {section}.")
 
 
-def _text(values: dict, key: str, path: str) -> str:
+def _text(values: dict, key: str, path: str, secret: bool = False) -> str:
     """A value that must be text; empty when it is not there."""
     value = values.get(key)
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise ClusterError(f"The kubeconfig {path} has the {key} {value!r}, which is not text; put it in quotes.")
+        shown = "" if secret else f" {value!r}"
+        raise ClusterError(f"The kubeconfig {path} has the {key}{shown}, which is not text; put it in quotes.")
     return value
 
 
@@ -276,6 +294,7 @@ def _from_config(config: dict, options: dict[str, Any], path: str, source: Any) 
     user = _named(config, "users", chosen["user"], path) if chosen.get("user") else {}
     headers = _impersonation(user, chosen.get("user"), path)
     verify = not _flag(cluster, "insecure-skip-tls-verify", path)
+    _refuse_both(cluster, user, path)
     if user.get("exec") or user.get("auth-provider"):
         result = _by_kubernetes_client({**options, "context": name}, source)
         if user.get("exec") and not result.authorization and not result.cert_file:
@@ -297,15 +316,31 @@ def _from_config(config: dict, options: dict[str, Any], path: str, source: Any) 
     result.cert_file = "" if result.cert_data else _text(user, "client-certificate", path)
     result.key_data = _decoded(user, "client-key-data", path)
     result.key_file = "" if result.key_data else _text(user, "client-key", path)
-    if user.get("tokenFile"):
-        token_file = _text(user, "tokenFile", path)
+    token, token_file = _text(user, "token", path, secret=True), _text(user, "tokenFile", path)
+    if token_file and (not token or os.path.exists(token_file)):
         result.authorization = _bearer_of(token_file)
         result.refresh = lambda: _bearer_of(token_file)
-    elif user.get("token"):
-        result.authorization = "Bearer " + str(user["token"])
+    elif token:
+        result.authorization = "Bearer " + token
     elif user.get("username"):
-        result.authorization = _basic(str(user["username"]), str(user.get("password") or ""))
+        result.authorization = _basic(_text(user, "username", path), _text(user, "password", path, secret=True))
     return result
+
+
+def _refuse_both(cluster: dict, user: dict, path: str) -> None:
+    """Settings of which only one can be meant (client-go, tools/clientcmd/validation.go)."""
+    data = [(cluster, "certificate-authority"), (user, "client-certificate"), (user, "client-key")]
+    pairs = [(values, name, f"{name}-data") for values, name in data]
+    pairs += [(user, token, name) for token in ("token", "tokenFile") for name in ("username", "password")]
+    pairs += [(cluster, "insecure-skip-tls-verify", name) for _values, name, _data in pairs[:1]]
+    pairs += [(cluster, "insecure-skip-tls-verify", "certificate-authority-data")]
+    for values, one, other in pairs:
+        if values.get(one) and values.get(other):
+            raise ClusterError(f"The kubeconfig {path} has both {one} and {other}; keep one.")
+    if any(user.get(name) for name in ("client-certificate", "client-certificate-data")) and not any(
+        user.get(name) for name in ("client-key", "client-key-data")
+    ):
+        raise ClusterError(f"The kubeconfig {path} has a client-certificate without its client-key.")
 
 
 def _impersonation(user: dict, name: Any, path: str) -> list[tuple[str, str]]:
@@ -375,6 +410,7 @@ def _by_kubernetes_client(options: dict[str, Any], source: Any) -> Endpoint:
             # Without the file, as with a token that was mounted by hand, there is no namespace to start from.
             with contextlib.suppress(FileNotFoundError), open(POD_NAMESPACE, encoding="utf-8") as stream:
                 namespace = stream.read().strip()
+            namespace = os.environ.get("POD_NAMESPACE") or namespace
         elif isinstance(source, dict):
             arguments.pop("persist_config", None)
             kubernetes_config.load_kube_config_from_dict(source, **arguments)

@@ -264,7 +264,7 @@ class Client:
             if connection is not None:
                 connection.close()
             raise ClusterError(
-                f"{self.endpoint.server} shows a certificate that is not trusted: {error.verify_message}. "
+                f"{self.endpoint.server} shows a certificate that is not trusted: {error.verify_message.rstrip('.')}. "
                 "Set ca_cert, or a kubeconfig with the cluster's CA."
             ) from None
         except (OSError, ValueError) as error:
@@ -308,6 +308,13 @@ def _tls_context(endpoint: Endpoint) -> ssl.SSLContext:
         if endpoint.cert_file or endpoint.cert_data:
             _load_client_certificate(context, endpoint)
     except (OSError, ssl.SSLError, ValueError) as error:
+        gone = [
+            name
+            for name in (endpoint.ca_file, endpoint.cert_file, endpoint.key_file)
+            if not os.path.exists(name or "/")
+        ]
+        if gone:
+            raise ClusterError(f"The file {gone[0]}, which is named for {endpoint.server}, is not there.") from None
         raise ClusterError(f"A certificate or key for {endpoint.server} cannot be loaded: {error}.") from None
     return context
 

@@ -146,6 +146,85 @@ def test_a_kubeconfig_goes_before_the_pods_own_account(tmp_path, monkeypatch):
     assert auth.endpoint({}).server == "https://10.0.0.1:6443"
 
 
+@pytest.mark.parametrize("nothing", ["", "# later\n", "---\n"])
+@pytest.mark.parametrize("order", ["{0}:{1}", "{1}:{0}"])
+def test_an_empty_file_among_several_kubeconfigs_is_passed_over(tmp_path, monkeypatch, nothing, order):
+    (tmp_path / "empty").write_text(nothing)
+    path = write(tmp_path / "config", {"token": "t"})
+    monkeypatch.setenv("KUBECONFIG", order.format(tmp_path / "empty", path))
+    assert auth.endpoint({}).authorization == "Bearer t"
+    with pytest.raises(ClusterError, match="empty is empty"):
+        auth.endpoint({"kubeconfig": str(tmp_path / "empty")})
+
+
+def test_of_several_documents_in_a_kubeconfig_the_first_counts(tmp_path):
+    path = Path(write(tmp_path / "config", {"token": "t"}))
+    path.write_text(path.read_text() + "---\nkind: Config\n")
+    assert auth.endpoint({"kubeconfig": str(path)}).authorization == "Bearer t"
+
+
+def test_a_token_beside_a_token_file_that_is_not_there_counts(tmp_path):
+    path = write(tmp_path / "config", {"token": "t", "tokenFile": "token"})
+    assert auth.endpoint({"kubeconfig": path}).authorization == "Bearer t"
+    (tmp_path / "token").write_text("from-file")
+    assert auth.endpoint({"kubeconfig": path}).authorization == "Bearer from-file"
+
+
+@pytest.mark.parametrize(
+    ("user", "cluster", "words"),
+    [
+        ({"token": 271828}, {}, "token, which is not text"),
+        ({"username": "anna", "password": 271828}, {}, "password, which is not text"),
+        ({"token": "a", "username": "anna", "password": "b"}, {}, "both token and username"),
+        ({"client-certificate": "a", "client-certificate-data": encoded(PEM)}, {}, "both client-certificate and"),
+        ({"client-certificate-data": encoded(PEM)}, {}, "without its client-key"),
+        ({}, {**CLUSTERS["data"], **CLUSTERS["file"]}, "both certificate-authority and certificate-authority-data"),
+        ({}, {**CLUSTERS["insecure"], **CLUSTERS["data"]}, "both insecure-skip-tls-verify and"),
+        ({}, {**CLUSTERS["insecure"], **CLUSTERS["file"]}, "both insecure-skip-tls-verify and"),
+    ],
+)
+def test_credentials_that_kubectl_refuses_are_refused_and_not_shown(tmp_path, user, cluster, words):
+    with pytest.raises(ClusterError, match=words) as error:
+        auth.endpoint({"kubeconfig": write(tmp_path / "config", user, cluster)})
+    assert "271828" not in str(error.value)
+
+
+@pytest.mark.parametrize("section", ["clusters", "users", "contexts"])
+def test_two_entries_of_one_name_in_one_kubeconfig_are_refused(tmp_path, section):
+    path = Path(write(tmp_path / "config", {"token": "t"}))
+    config = yaml.safe_load(path.read_text())
+    config[section] *= 2
+    path.write_text(yaml.safe_dump(config))
+    with pytest.raises(ClusterError, match=f"in {section} for the second time"):
+        auth.endpoint({"kubeconfig": str(path)})
+
+
+@pytest.mark.parametrize("change", [{"kind": "ConfigMap"}, {"apiVersion": "v2"}])
+def test_another_kind_of_file_is_no_kubeconfig(tmp_path, change):
+    path = Path(write(tmp_path / "config", {"token": "t"}))
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **change}))
+    with pytest.raises(ClusterError, match="is no kubeconfig"):
+        auth.endpoint({"kubeconfig": str(path)})
+
+
+def test_in_a_pod_the_namespace_of_the_environment_counts(monkeypatch):
+    from kubernetes import config
+
+    monkeypatch.setattr(
+        config, "load_incluster_config", lambda client_configuration: setattr(client_configuration, "host", "https://a")
+    )
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    monkeypatch.setenv("POD_NAMESPACE", "team")
+    assert auth.endpoint({}).namespace == "team"
+
+
+def test_a_certificate_that_is_not_there_is_named(tmp_path):
+    for user, cluster in (({}, {"certificate-authority": "gone.pem"}), (USERS["files"], {})):
+        endpoint = auth.endpoint({"kubeconfig": write(tmp_path / "config", user, cluster)})
+        with pytest.raises(ClusterError, match=r"The file .*/(gone|cert)\.pem, .* is not there"):
+            client.Client(endpoint)
+
+
 ACTING = {
     "as": "anna",
     "as-uid": "7",
@@ -317,6 +396,10 @@ def test_no_kubeconfig_at_all_is_no_cluster():
         ("k.example.org:6443", True),
         ("k.example.org:443", False),
         ("other, *", True),
+        ("*.example.org", True),
+        ("*.org:6443", True),
+        ("*.k.example.org", False),
+        (".k.example.org", False),
         ("ample.org", False),
         ("10.0.0.0/8", False),
         ("", False),
@@ -329,6 +412,11 @@ def test_no_proxy_names_hosts_domains_and_ports(no_proxy, bypassed):
 @pytest.mark.parametrize(("no_proxy", "bypassed"), [("10.0.0.0/8", True), ("10.0.0.1", True), ("11.0.0.0/8", False)])
 def test_no_proxy_names_addresses_and_networks(no_proxy, bypassed):
     assert client.bypasses("10.0.0.1", 6443, no_proxy) is bypassed
+
+
+@pytest.mark.parametrize("entry", ["fd00::1", "[fd00::1]:6443", "fd00::/8"])
+def test_no_proxy_names_addresses_of_ipv6(entry):
+    assert client.bypasses("fd00::1", 6443, entry) and not client.bypasses("fe80::1", 6443, entry)
 
 
 @pytest.mark.parametrize("proxy", ["https://p:1", "socks5://p:1", "http://"])
