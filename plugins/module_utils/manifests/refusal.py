@@ -11,6 +11,7 @@ whose own messages hold whole structures of Go, with the values of environment v
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import re
@@ -27,7 +28,17 @@ _TYPED = "failed to create typed "
 # The second reading, into Go's own types: it finds what the schema leaves open, numbers or texts and quantities.
 _CONVERTED = late(r"unable to convert unstructured object to [^:]*: (.*)$", re.DOTALL)
 _MISFIT = late(r"^json: cannot unmarshal (\w+)")
+# What a server says to create and patch: https://pkg.go.dev/encoding/json#UnmarshalTypeError
+_UNMARSHALLED = late(
+    r"cannot be handled as an? \w+: json: cannot unmarshal (\w+)(?: (\S+))? into Go struct field "
+    r"\w+\.(\S+) of type (\S+)"
+)
+_WANTED_BY = {"string": "string", "bool": "boolean", "int": "numeric", "[]uint": "string"}
+_GO_NAMES = {"object": "a mapping", "array": "a list", "bool": "a truth value", "string": "a text"}
 _GO = {"object": dict, "array": list, "bool": bool, "number": float}
+_TIME = late(r'^parsing time "([^"]*)"')
+_BASE64 = frozenset(["caBundle", "request", "certificate"])
+_PLAIN_FIELD = {"data": ": put plain text into stringData", "binaryData": ": put plain text into data"}
 _NUMBER_OR_TEXT = frozenset(["port", "targetPort", "maxSurge", "maxUnavailable", "minAvailable"])
 _PLACE = late(r"^(\.[^ ]*|\.?[^ ]*\[.*\][^ ]*): (.*)$")
 _WANTED = late(r"^expected (\w+)(?: \([^)]*\))?, got (.*)$", re.DOTALL)
@@ -102,6 +113,9 @@ def sentence(error: ApiError, kind: str, label: str, api_version: str, document:
     converted = _CONVERTED.search(str(error.body.get("message") or "")) if is_typed(error) else None
     if converted:
         return foreign(_misfit(converted.group(1), document), 600)
+    strict = _UNMARSHALLED.search(str(error.body.get("message") or "")) if error.status == 400 else None
+    if strict:
+        return foreign(_unmarshalled(*strict.groups()))
     typed = _typed_faults(error)
     if typed:
         return "; ".join(foreign(_typed(path, what, kind, api_version), 300) for path, what in typed[:10])
@@ -124,15 +138,58 @@ _RECREATE = "delete it, give it another name, or set recreate: true"
 def _misfit(reason: str, document: Any) -> str:
     """What does not fit into Go's own types; the server does not say where, so that the object is looked through."""
     kind = _MISFIT.match(reason)
+    time = _TIME.search(reason)
     told = []
     for path, value in _leaves(document, ()):
         names = tuple(name for name in path if isinstance(name, str))
         place = "".join(f".{step}" if isinstance(step, str) else f"[{step}]" for step in path).lstrip(".")
-        if "quantities must match" in reason and quantity.is_place(names) and quantity.parse(value) is None:
+        if "illegal base64" in reason and _is_base64_place(names, document) and not _is_base64(value):
+            told.append(f"{place} is not base64{_PLAIN_FIELD.get(names[0], '')}")
+        elif "cannot convert float64" in reason and isinstance(value, float) and not value.is_integer():
+            told.append(f"{place} is {what(value)}: write a whole number where one belongs")
+        elif time and value == time.group(1):
+            told.append(f"{place} is {what(value)}: write a time such as 2026-01-31T08:00:00Z")
+        elif kind and kind.group(1) == "number" and names and names[-1].endswith(("Time", "Timestamp")):
+            told.append(f"{place} is {what(value)}: write a time such as 2026-01-31T08:00:00Z, in quotes")
+        elif (
+            "quantities must match" in reason
+            and not isinstance(value, dict)
+            and _is_quantity_place(names, document)
+            and quantity.parse(value) is None
+        ):
             told.append(f"{place} is {what(value)}, not a quantity: write one such as 2, 500m or 64Mi")
         elif kind and names and names[-1] in _NUMBER_OR_TEXT and isinstance(value, _GO.get(kind.group(1), ())):
             told.append(f"{place} is {what(value)}: write a number, or a name or percentage where one is allowed")
     return "; ".join(told) or f"a value does not fit its field: {reason}"
+
+
+def _unmarshalled(found: str, number: str | None, path: str, wanted: str) -> str:
+    """The path has the names of embedded Go types, capitalized, between those of the fields."""
+    place = ".".join(step for step in path.split(".") if not step[:1].isupper())
+    if number:
+        return f"{place} is the number {number}: write {'a whole' if '.' in number else 'a smaller'} number"
+    kind = _WANTED_BY.get(wanted.rstrip("0123456789"), "list" if wanted.startswith("[]") else "map")
+    return f"{place} is {_GO_NAMES.get(found, f'a {found}')}: {_WRITE[kind]}"
+
+
+def _is_quantity_place(names: tuple[str, ...], document: Any) -> bool:
+    if document.get("kind") == "LimitRange":  # whose field `limits` is a list
+        return len(names) == 4
+    return quantity.is_place(names)
+
+
+def _is_base64_place(names: tuple[str, ...], document: Any) -> bool:
+    field = "data" if document.get("kind") == "Secret" else "binaryData"
+    return bool(names) and (names[-1] in _BASE64 or (len(names) == 2 and names[0] == field))
+
+
+def _is_base64(value: Any) -> bool:
+    """Whether Go's encoding/base64 reads it."""
+    try:
+        base64.b64decode(str(value).replace("\n", "").replace("\r", ""), validate=True)
+    except ValueError:
+        return False
+    return True
 
 
 def _leaves(value: Any, path: tuple) -> Iterator[tuple[tuple, Any]]:

@@ -75,3 +75,81 @@ def test_what_does_not_fit_into_gos_own_types_is_told_at_once_with_its_place():
     )
     error = ApiError(500, {"message": said + 'object to v1: parsing time "x"'})
     assert refusal.sentence(error, "Service", "x", "v1", {}) == 'a value does not fit its field: parsing time "x"'
+
+
+CONVERTED = (
+    "failed to convert new object (n/x; v1, Kind=X) to proper version: unable to convert unstructured object to v1: "
+)
+
+
+@pytest.mark.parametrize(
+    ("document", "reason", "told"),
+    [
+        (
+            {"kind": "Secret", "data": {"a": "aGk=", "b": "hello world!"}},
+            "error decoding from json: illegal base64 data at input byte 5",
+            "data.b is not base64: put plain text into stringData",
+        ),
+        (
+            {"kind": "ConfigMap", "data": {"a": "plain text"}, "binaryData": {"b": "aGk"}},
+            "error decoding from json: illegal base64 data at input byte 0",
+            "binaryData.b is not base64: put plain text into data",
+        ),
+        (
+            {"kind": "ValidatingWebhookConfiguration", "webhooks": [{"clientConfig": {"caBundle": "!!"}}]},
+            "error decoding from json: illegal base64 data at input byte 0",
+            "webhooks[0].clientConfig.caBundle is not base64",
+        ),
+        (
+            {"kind": "Job", "spec": {"backoffLimit": 1.5, "parallelism": 2.0}},
+            "cannot convert float64 to int32",
+            "spec.backoffLimit is the number 1.5: write a whole number where one belongs",
+        ),
+        (
+            {"kind": "Lease", "spec": {"renewTime": "yesterday"}},
+            'parsing time "yesterday" as "2006-01-02T15:04:05.000000Z07:00": cannot parse "yesterday" as "2006"',
+            "spec.renewTime is the text 'yesterday': write a time such as 2026-01-31T08:00:00Z",
+        ),
+        (
+            {"kind": "Lease", "spec": {"renewTime": 5}},
+            "json: cannot unmarshal number into Go value of type string",
+            "spec.renewTime is the number 5: write a time such as 2026-01-31T08:00:00Z, in quotes",
+        ),
+        (
+            {"kind": "LimitRange", "spec": {"limits": [{"type": "Container", "max": {"cpu": "x"}}]}},
+            "quantities must match the regular expression",
+            "spec.limits[0].max.cpu is the text 'x', not a quantity: write one such as 2, 500m or 64Mi",
+        ),
+    ],
+)
+def test_the_field_is_named_that_the_server_does_not_name(document, reason, told):
+    error = ApiError(500, {"message": CONVERTED + reason})
+    assert refusal.sentence(error, document["kind"], "x", "v1", document) == told
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (
+            "number into Go struct field EnvVar.spec.template.spec.containers.env.value of type string",
+            "spec.template.spec.containers.env.value is a number: put it in quotes",
+        ),
+        (
+            "string into Go struct field Source.spec.volumes.VolumeSource.configMap.defaultMode of type int32",
+            "spec.volumes.configMap.defaultMode is a text: write a number, without quotes",
+        ),
+        (
+            "number 1.5 into Go struct field JobSpec.spec.backoffLimit of type int32",
+            "spec.backoffLimit is the number 1.5: write a whole number",
+        ),
+        (
+            "object into Go struct field PodSpec.spec.template.spec.containers of type []v1.Container",
+            "spec.template.spec.containers is a mapping: write a list, each item after a dash",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_told_without_gos_own_words_by_client_side_apply_too(reason, told):
+    error = ApiError(
+        400, {"message": f'Job in version "v1" cannot be handled as a Job: json: cannot unmarshal {reason}'}
+    )
+    assert refusal.sentence(error, "Job", "x", "v1", {}) == told
