@@ -29,10 +29,9 @@ _TYPED = "failed to create typed "
 _CONVERTED = late(r"unable to convert unstructured object to [^:]*: (.*)$", re.DOTALL)
 _MISFIT = late(r"^json: cannot unmarshal (\w+)")
 # What a server says to create and patch: https://pkg.go.dev/encoding/json#UnmarshalTypeError
-_UNMARSHALLED = late(
-    r"cannot be handled as an? \w+: json: cannot unmarshal (\w+)(?: (\S+))? into Go struct field "
-    r"\w+\.(\S+) of type (\S+)"
-)
+_HANDLED = late(r"cannot be handled as an? \w+: (.*)$", re.DOTALL)
+_UNMARSHALLED = late(r"^json: cannot unmarshal (\w+)(?: (\S+))? into Go struct field \w+\.(\S+) of type (\S+)$")
+_UNKNOWN_FIELD = late(r'unknown field "([^"]*)"')
 _WANTED_BY = {"string": "string", "bool": "boolean", "int": "numeric", "[]uint": "string"}
 _GO_NAMES = {"object": "a mapping", "array": "a list", "bool": "a truth value", "string": "a text"}
 _GO = {"object": dict, "array": list, "bool": bool, "number": float}
@@ -113,9 +112,9 @@ def sentence(error: ApiError, kind: str, label: str, api_version: str, document:
     converted = _CONVERTED.search(str(error.body.get("message") or "")) if is_typed(error) else None
     if converted:
         return foreign(_misfit(converted.group(1), document), 600)
-    strict = _UNMARSHALLED.search(str(error.body.get("message") or "")) if error.status == 400 else None
-    if strict:
-        return foreign(_unmarshalled(*strict.groups()))
+    handled = _HANDLED.search(str(error.body.get("message") or "")) if error.status == 400 else None
+    if handled:
+        return foreign(_not_handled(handled.group(1), kind, api_version, document), 600)
     typed = _typed_faults(error)
     if typed:
         return "; ".join(foreign(_typed(path, what, kind, api_version), 300) for path, what in typed[:10])
@@ -161,6 +160,17 @@ def _misfit(reason: str, document: Any) -> str:
         elif kind and names and names[-1] in _NUMBER_OR_TEXT and isinstance(value, _GO.get(kind.group(1), ())):
             told.append(f"{place} is {what(value)}: write a number, or a name or percentage where one is allowed")
     return "; ".join(told) or f"a value does not fit its field: {reason}"
+
+
+def _not_handled(reason: str, kind: str, api_version: str, document: Any) -> str:
+    """Why an object cannot be created or patched as its kind."""
+    unmarshalled = _UNMARSHALLED.match(reason)
+    if unmarshalled:
+        return _unmarshalled(*unmarshalled.groups())
+    unknown = _UNKNOWN_FIELD.findall(reason)
+    if unknown:
+        return "; ".join(_typed(path, _UNKNOWN, kind, api_version) for path in unknown[:10])
+    return _misfit(reason, document)
 
 
 def _unmarshalled(found: str, number: str | None, path: str, wanted: str) -> str:

@@ -146,10 +146,19 @@ def test_the_field_is_named_that_the_server_does_not_name(document, reason, told
             "object into Go struct field PodSpec.spec.template.spec.containers of type []v1.Container",
             "spec.template.spec.containers is a mapping: write a list, each item after a dash",
         ),
+        (
+            'strict decoding error: unknown field "spec.template.x", unknown field "spec.y"',
+            "spec.template.x is not a field of a Job of batch/v1: remove it, or set drop_unknown_fields: true; "
+            "spec.y is not a field of a Job of batch/v1: remove it, or set drop_unknown_fields: true",
+        ),
+        (
+            "quantities must match the regular expression",
+            "spec.resources.limits.cpu is the text 'x', not a quantity: write one such as 2, 500m or 64Mi",
+        ),
     ],
 )
 def test_what_does_not_fit_is_told_without_gos_own_words_by_client_side_apply_too(reason, told):
-    error = ApiError(
-        400, {"message": f'Job in version "v1" cannot be handled as a Job: json: cannot unmarshal {reason}'}
-    )
-    assert refusal.sentence(error, "Job", "x", "v1", {}) == told
+    prefix = "" if ":" in reason or "must" in reason else "json: cannot unmarshal "
+    error = ApiError(400, {"message": f'Job in version "v1" cannot be handled as a Job: {prefix}{reason}'})
+    document = {"spec": {"resources": {"limits": {"cpu": "x"}}}}
+    assert refusal.sentence(error, "Job", "x", "batch/v1", document) == told
