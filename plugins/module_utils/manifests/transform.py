@@ -246,6 +246,8 @@ def settle(item: Item) -> None:
                 del document[key]
             elif key != "metadata":
                 document[key] = _without_nulls(value)
+    if document["kind"] == "Job" and item.group == "batch":
+        _drop_generated_selector(document.get("spec"))
     if document["kind"] == "Secret" and item.group == "" and isinstance(document.get("stringData"), dict):
         if not isinstance(document.get("data") or {}, dict):
             raise ManifestError(
@@ -259,6 +261,24 @@ def settle(item: Item) -> None:
                 )
             data[key] = base64.b64encode(value.encode("utf-8")).decode("ascii")
         document["data"] = data
+
+
+_JOBS_OWN = ("controller-uid", "job-name", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name")
+
+
+def _drop_generated_selector(spec: Any) -> None:
+    """Take out what the server adds to each Job and refuses in the next one: a selector by uid, and its labels."""
+    node: Any = spec
+    for key in ("selector", "matchLabels"):
+        node = node.get(key) if isinstance(node, dict) else None
+    if not isinstance(node, dict) or node.keys().isdisjoint(_JOBS_OWN) or spec.get("manualSelector"):
+        return
+    del spec["selector"]
+    template = spec.get("template")
+    metadata = template.get("metadata") if isinstance(template, dict) else None
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    for name in _JOBS_OWN if isinstance(labels, dict) else ():
+        labels.pop(name, None)
 
 
 # Kinds in which null may be a value of its own: schemas with `default: null`, and other kinds' objects.

@@ -200,3 +200,22 @@ def test_nulls_are_left_out_as_client_side_apply_does_and_kept_where_they_may_co
     kept = {"x": None}
     custom = settled("apiVersion: example.org/v1\nkind: X\nmetadata: {name: a, labels: null}\nspec: {x: null}\n")
     assert custom["spec"] == kept and custom["metadata"] == {"name": "a"}
+
+
+def test_what_the_server_adds_to_each_job_is_left_out():
+    text = """
+apiVersion: batch/v1
+kind: Job
+metadata: {name: a}
+spec:
+  selector: {matchLabels: {batch.kubernetes.io/controller-uid: "1"}}
+  template:
+    metadata:
+      labels: {a: b, controller-uid: "1", job-name: a, batch.kubernetes.io/job-name: a}
+    spec: {}
+"""
+    spec = settled(text)["spec"]
+    assert "selector" not in spec and spec["template"]["metadata"]["labels"] == {"a": "b"}
+    assert "selector" in settled(text.replace("spec:\n", "spec:\n  manualSelector: true\n", 1))["spec"]
+    for odd in ("[]", "{selector: {matchLabels: {controller-uid: a}}, template: []}", "{selector: []}"):
+        settled(f"apiVersion: batch/v1\nkind: Job\nmetadata: {{name: a}}\nspec: {odd}\n")
