@@ -269,7 +269,7 @@ class _Builder:
             key = self._plain[event.value] if simple else None
             if not isinstance(key, str):
                 key = self._value(event)
-            if key == "<<" and scalar and event.implicit[0]:
+            if key == "<<" and scalar and (event.implicit[0] or event.tag == _TAG + "merge"):
                 # What stands above is overwritten, what stands below overwrites.
                 merged = self._merged(self._value(self._next()), start)
                 if written is value:
@@ -310,7 +310,8 @@ class _Builder:
         if tag in _RESOLVED:
             value = self._plain[text]
             self._refuse_no_number(value, event)
-            if type(value) not in _RESOLVED[tag]:
+            fraction = tag == _TAG + "int" and _FRACTION.search(text) and not _BASED.match(text)
+            if type(value) not in _RESOLVED[tag] or fraction:
                 raise ManifestError(
                     f"{self._at(event)} has {text!r} with the tag !!{tag[len(_TAG) :]}, which it is not."
                 )

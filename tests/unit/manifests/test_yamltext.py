@@ -76,6 +76,8 @@ def test_quoted_scalars_stay_text_and_keys_become_text():
         ("!!bool y", True),
         ("!!null ~", None),
         ('!!int "7"', 7),
+        ("!!int 0x1E", 30),
+        ("{!!merge <<: {b: 1}}", {"b": 1}),
     ],
 )
 def test_tags(text, value):
@@ -83,7 +85,19 @@ def test_tags(text, value):
 
 
 @pytest.mark.parametrize(
-    "text", [".inf", "-.INF", ".NaN", "!!int x", "!!binary /w==", '!!binary "a"', "{~: 1}", "{1e20: 1}"]
+    "text",
+    [
+        ".inf",
+        "-.INF",
+        ".NaN",
+        "!!int x",
+        "!!int 1.0",
+        "!!int 1e3",
+        "!!binary /w==",
+        '!!binary "a"',
+        "{~: 1}",
+        "{1e20: 1}",
+    ],
 )
 def test_what_json_cannot_hold_is_refused_with_its_line(text):
     with pytest.raises(ManifestError, match=r"^f\.yaml:2 "):
