@@ -274,7 +274,7 @@ def _check_form(document: Any, where: str) -> None:
             raise ManifestError(f"{named} has metadata.{field} that are {what(metadata[field])}; write a list.")
 
 
-_PLACEHOLDER = late(r"\$[({]|\{\{")
+_PLACEHOLDER = late(r"\$[({]|\{\{|^\$\w+$|^<.*>$|^\{\w+\}$|^__\w+__$")
 _WRONG = late(r"[%/]")
 _COMMON_NAME = late(r"[a-z0-9][a-z0-9.-]*\Z")  # nothing is wrong with it
 

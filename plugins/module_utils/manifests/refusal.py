@@ -30,6 +30,9 @@ _CONVERTED = late(r"unable to convert unstructured object to [^:]*: (.*)$", re.D
 _MISFIT = late(r"^json: cannot unmarshal (\w+)")
 # What a server says to create and patch: https://pkg.go.dev/encoding/json#UnmarshalTypeError
 _HANDLED = late(r"cannot be handled as an? \w+: (.*)$", re.DOTALL)
+# The value that is told here is the whole object, a Secret's data among it.
+_PATCHED = late(r'^Invalid value: "\{.*\}": ([^{}]*)$', re.DOTALL)
+_EXPRESSION = late(r", regex used for validation is '.*'(?=\)$)")
 _UNMARSHALLED = late(r"^json: cannot unmarshal (\w+)(?: (\S+))? into Go struct field \w+\.(\S+) of type (\S+)$")
 _UNKNOWN_FIELD = late(r'unknown field "([^"]*)"')
 _WANTED_BY = {"string": "string", "bool": "boolean", "int": "numeric", "[]uint": "string"}
@@ -122,10 +125,13 @@ def sentence(error: ApiError, kind: str, label: str, api_version: str, document:
     if fixed:
         ways = "delete it or give it another name" if kind in PRECIOUS else _RECREATE
         return f"{', '.join(fixed)} of {label} cannot be changed: {ways}"
+    patched = _PATCHED.search(str(error.causes[0].get("message"))) if error.status == 422 and error.causes else None
+    if patched:
+        return foreign(_not_handled(patched.group(1), kind, api_version, document), 600)
     if error.status == 422 and error.causes:
         told = []
         for cause in error.causes[:10]:
-            what = _STRUCTURE.sub("", str(cause.get("message") or ""))
+            what = _EXPRESSION.sub("", _STRUCTURE.sub("", str(cause.get("message") or "")))
             told.append(f"{cause.get('field')}: {what}" if cause.get("field") else what)
         return foreign("; ".join(dict.fromkeys(told))).rstrip(".")
     return error.message

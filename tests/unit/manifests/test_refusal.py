@@ -162,3 +162,21 @@ def test_what_does_not_fit_is_told_without_gos_own_words_by_client_side_apply_to
     error = ApiError(400, {"message": f'Job in version "v1" cannot be handled as a Job: {prefix}{reason}'})
     document = {"spec": {"resources": {"limits": {"cpu": "x"}}}}
     assert refusal.sentence(error, "Job", "x", "batch/v1", document) == told
+
+
+def test_a_patch_is_refused_without_the_object_that_was_patched():
+    message = (
+        'Invalid value: "{\\"apiVersion\\":\\"v1\\",\\"data\\":{\\"a\\":\\"c2VjcmV0\\"}}": '
+        'strict decoding error: unknown field "extra"'
+    )
+    told = refusal.sentence(invalid("patch", message), "Secret", "x", "v1", {})
+    assert told == "extra is not a field of a Secret of v1: remove it, or set drop_unknown_fields: true"
+
+
+def test_a_name_is_refused_without_the_servers_regular_expression():
+    message = (
+        "Invalid value: \"A\": a lowercase RFC 1123 label must consist of lower case letters (e.g. 'my-name', or "
+        "'123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+    )
+    told = refusal.sentence(invalid("metadata.name", message), "ConfigMap", "x", "v1")
+    assert told.endswith("(e.g. 'my-name', or '123-abc')")
