@@ -86,3 +86,12 @@ class Slips:
             error = ManifestError(told + (f" And {more} more." if more > 0 else ""))
             error.longest = len(told) + 20  # each sentence is bounded already
             raise error
+
+
+def unevaluated(error: Exception) -> str:
+    """Why a JMESPath expression cannot be evaluated, without the value, which may be a Secret's."""
+    wanted = getattr(error, "expected_types", None)
+    if wanted:
+        function, found = getattr(error, "function_name", ""), getattr(error, "actual_type", "")
+        return f"{function}() takes {' or '.join(wanted)}, not {found}"
+    return str(error).splitlines()[0].rstrip(".")

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..common.late import late
 from .compare import LAST_APPLIED, is_builtin
-from .errors import ManifestError, Slips
+from .errors import ManifestError, Slips, unevaluated
 from .load import Item, refuse_duplicates, what
 
 # kind → where its Pod template is
@@ -49,7 +49,7 @@ def choose(items: list[Item], select: str, exclude: str) -> list[Item]:
                 # Of values that cannot be compared or merged, jmespath tells by Python's own errors.
                 raise ManifestError(
                     f"{option}: {text} cannot be evaluated on {document['kind']} {document['metadata']['name']}: "
-                    f"{str(error).splitlines()[0]}."
+                    f"{unevaluated(error)}."
                 ) from None
 
         return holds

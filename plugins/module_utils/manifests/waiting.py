@@ -18,7 +18,7 @@ from ..common.together import together
 from ..common.wording import counted
 from .client import Client, Fault
 from .discovery import Resource
-from .errors import ApiError, ManifestError
+from .errors import ApiError, ManifestError, unevaluated
 from .load import Item
 from .order import CUSTOM, wave_of
 from .retry import call, delay_before, is_transient
@@ -200,8 +200,9 @@ def predicate_for(item: Item, further: Iterable[dict[str, Any]] = ()) -> Predica
         if not ready:
             return ready, why
         for expression in expressions:
-            if not _holds(expression, document):
-                return False, f"not true yet: {expression}"
+            holds, why = _holds(expression, document)
+            if not holds:
+                return False, f"not true yet: {expression}{why}"
         return True, ""
 
     return all_hold
@@ -219,22 +220,30 @@ def check_expressions(further: Iterable[dict[str, Any]]) -> None:
         except ImportError:
             raise ManifestError("wait_for needs the Python library jmespath: pip install jmespath.") from None
         try:
-            jmespath.compile(entry["expression"])
+            jmespath.compile(entry["expression"]).search({})
+        except jmespath.exceptions.JMESPathTypeError:
+            pass  # of an object that has no status yet
         except jmespath.exceptions.JMESPathError as error:
             raise ManifestError(
                 f"wait_for of {entry['kind']}: {entry['expression']} is not a JMESPath expression: "
                 f"{str(error).splitlines()[0]}."
             ) from None
+        except _NOT_COMPARED:
+            pass
 
 
-def _holds(expression: str, document: dict) -> bool:
+_NOT_COMPARED = (TypeError, ValueError, AttributeError, KeyError)  # Python's own, of values that do not fit together
+
+
+def _holds(expression: str, document: dict) -> tuple[bool, str]:
+    """Whether it is true; and why it cannot be evaluated, which may be so for what has no status yet."""
     import jmespath
     import jmespath.exceptions
 
     try:
-        return bool(jmespath.search(expression, document))
-    except (jmespath.exceptions.JMESPathError, TypeError, ValueError, AttributeError, KeyError):
-        return False
+        return bool(jmespath.search(expression, document)), ""
+    except (jmespath.exceptions.JMESPathError, *_NOT_COMPARED) as error:
+        return False, f" (it cannot be evaluated: {unevaluated(error)})"
 
 
 def trouble_of_pod(document: dict) -> str:

@@ -7,7 +7,7 @@ import pytest
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import existing as live
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import waiting
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.discovery import Discovery, Resource
-from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError, ManifestError
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.load import Item
 
 CONFIG = Resource("v1", "ConfigMap", "configmaps", True)
@@ -268,3 +268,27 @@ def test_being_ready(predicate, document, ready, why):
 def test_a_pods_own_last_reason(status, words):
     spec = {"containers": [{"name": "small", "resources": {"limits": {"memory": "16Mi"}}}]}
     assert waiting.trouble_of_pod({"metadata": {}, "spec": spec, "status": status}) == words
+
+
+@pytest.mark.parametrize("expression", ["nofn(kind)", "not_null()", "a ==", "length(a, b)"])
+def test_an_expression_that_can_never_be_true_is_refused_before_the_push(expression):
+    with pytest.raises(ManifestError, match=r"wait_for of X: .* is not a JMESPath expression"):
+        waiting.check_expressions([{"kind": "X", "expression": expression}])
+
+
+@pytest.mark.parametrize(
+    "expression", ["length(status.x) == `1`", "status.a > 'b'", "sort_by(`[1]`, &a)", "merge(a, b)"]
+)
+def test_an_expression_that_cannot_be_evaluated_yet_is_waited_for_and_says_why(expression):
+    entry = {"kind": "X", "name": None, "namespace": None, "expression": expression}
+    waiting.check_expressions([entry])
+    found = Item({"apiVersion": "a.org/v1", "kind": "X", "metadata": {"name": "x"}}, "f", 1)
+    ready, why = waiting.predicate_for(found, [entry])({"status": {"a": 1, "x": 7}})
+    assert not ready and expression in why
+
+
+def test_a_wait_says_why_an_expression_cannot_be_evaluated_and_no_value():
+    entry = {"kind": "X", "name": None, "namespace": None, "expression": "length(status.x) == `1`"}
+    found = Item({"apiVersion": "a.org/v1", "kind": "X", "metadata": {"name": "x"}}, "f", 1)
+    _ready, why = waiting.predicate_for(found, [entry])({"status": {"x": 271828}})
+    assert "(it cannot be evaluated: length() takes string or array or object, not number)" in why

@@ -162,6 +162,13 @@ def test_an_expression_that_does_not_fit_the_values_is_named(expression):
         shape.choose([item("ConfigMap", name="a")], expression, "")
 
 
+def test_an_expression_that_does_not_fit_says_nothing_of_the_values():
+    secret = item("Secret", name="a", stringData={"password": "kept"})
+    with pytest.raises(ManifestError, match=r"contains\(\) takes array or string, not object") as caught:
+        shape.choose([secret], "contains(stringData, 'a')", "")
+    assert "kept" not in str(caught.value)
+
+
 def settled(text: str) -> dict:
     (found,) = load.parse(text, "f.yaml")
     shape.settle(found)
