@@ -92,7 +92,7 @@ def _in_short(evidence: Mapping[str, Any]) -> str:
     """What an approval stands on; all of it is on the desk's page of the release."""
     accuracy = evidence["accuracy"]
     told = [] if accuracy is None else [f"{accuracy:.1%} right"]
-    told += [f"data {foreign(evidence['data'], 60)}"] if evidence["data"] else []
+    told += [f"data {foreign(evidence['data'], 60).replace(': ', ' ')}"] if evidence["data"] else []
     return ", ".join([*told, f"model {foreign(str(evidence['model'])[:19], 60)}"])
 
 

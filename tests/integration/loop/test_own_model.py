@@ -1,8 +1,8 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Models of one's own, trained and checked by the real programs with the image's packages: the one of docs/loop.md as
-it stands there, one that shows cases in its own way, and the example with wrong labels.
+"""Models of one's own, trained and checked by the real programs with the image's packages: those of docs/own-model.md
+as they stand there, one that shows cases in its own way, and the example with wrong labels.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from played_loop import PROGRAMS, ROOT, packages
 pytestmark = pytest.mark.lab
 
 EXAMPLE = ROOT / "roles/loop/files/example/digits/model.py"
-PAGE = (ROOT / "docs/loop.md").read_text(encoding="utf-8")
-[WINE] = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+PAGE = (ROOT / "docs/own-model.md").read_text(encoding="utf-8")
+[WINE, PIECES] = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 [TEMPLATE] = re.findall(r"^```json\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 RULES = {"thresholds": {"accuracy": {"min": 0.9}}, "canaryShare": 0.1, "canarySeconds": 60}
 
@@ -82,44 +82,6 @@ def show(x):
         "age": 7,
         "note": "<b>hums</b>",
     }
-"""
-
-
-#: Coloured pictures: pieces of the two photographs that scikit-learn ships.
-PIECES = """
-from collections import namedtuple
-
-import numpy
-from sklearn.datasets import load_sample_images
-from sklearn.ensemble import RandomForestClassifier
-
-KIND = "image"
-LABELS = ["china", "flower"]
-SIDE = 16
-Data = namedtuple("Data", "X y ids slices")
-
-
-def data(folder, corrections):
-    X, y, ids = [], [], []
-    for label, picture in zip(LABELS, load_sample_images().images):
-        for row in range(0, 400, 40):
-            for column in range(0, 600, 40):
-                X.append(picture[row : row + SIDE, column : column + SIDE].reshape(-1) / 255)
-                y.append(label)
-                ids.append(f"{label}-{row}-{column}")
-    return Data(numpy.array(X), y, ids, ["top" if int(name.split("-")[1]) < 200 else "bottom" for name in ids])
-
-
-def version(folder, corrections):
-    return "two photographs"
-
-
-def train(X, y):
-    return RandomForestClassifier(random_state=0).fit(X, y)
-
-
-def show(x):
-    return {"width": SIDE, "height": SIDE, "pixels": [round(float(value), 3) for value in x]}
 """
 
 
@@ -213,12 +175,13 @@ def test_cases_shown_as_the_trade_looks_at_them(checked: Callable[..., Checked])
     assert names == set(cases["cases"][0]["show"]), "each field of the page's template is shown"
 
 
-def test_coloured_pictures(checked: Callable[..., Checked]) -> None:
+def test_the_page_s_model_of_pictures_is_trained_and_shown(checked: Callable[..., Checked]) -> None:
     evidence, cases, _sentence = checked({"model.py": PIECES})
     assert evidence["scores"]["accuracy"] > 0.6
     shown = cases["cases"][0]["show"]
     assert len(shown["pixels"]) == 3 * shown["width"] * shown["height"]
     assert cases["cases"][0]["new"] in ("china", "flower")
+    assert evidence["dataVersion"] == "two photographs, 0 corrections"
 
 
 def test_a_tenth_of_the_labels_wrong_misses_the_example_s_threshold(checked: Callable[..., Checked]) -> None:

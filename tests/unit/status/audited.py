@@ -79,7 +79,7 @@ GATE = settings.gate(
 def live_release() -> dict[str, Any]:
     """A release that answers, as it is read."""
     decision = {"verdict": "approved", "by": "ben", "reason": "better threes", "at": "2026-01-02T03:04:05Z"}
-    evidence = {"model": f"sha256:{'1' * 64}", "data": "digits, 40 corrections", "accuracy": 0.9611}
+    evidence = {"model": f"sha256:{'1' * 64}", "data": "digits: 40 corrections", "accuracy": 0.9611}
     return {"name": "digits-7", "asked_by": "ada", "decision": decision, "evidence": evidence, "phase": "Live"}
 
 

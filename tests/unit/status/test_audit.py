@@ -513,7 +513,7 @@ def test_a_narrow_rule_of_an_audit_policy_covers_nobody_else() -> None:
 
 def test_the_audit_says_which_model_answers_and_who_allowed_it() -> None:
     result = Audited().results()["B.8"]
-    evidence = "96.1% right, data digits, 40 corrections, model sha256:111111111111"
+    evidence = "96.1% right, data digits 40 corrections, model sha256:111111111111"
     said = f"read: digits-7 (Live, approved by ben on 2026-01-02 with {evidence}), 1 release"
     assert (result.verdict, result.found) == (PASS, said)
 
