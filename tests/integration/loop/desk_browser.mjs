@@ -239,6 +239,36 @@ await step("single keys can be switched off", async () => {
   await page.context().close();
 });
 
+await step("what a trainer sees, and what comes of a mistake", async () => {
+  const page = await open({ bypassCSP: true });
+  await page.goto(`${url}/login`);
+  await page.fill("#name", "vic");
+  await page.fill("#password", "not this one");
+  await page.press("#password", "Enter");
+  await page.waitForSelector("#wrong");
+  await look(page, "login-wrong");
+  await login(page, "ada");
+  await page.goto(`${url}/models/digits`);
+  await page.waitForSelector("#refused:has-text('Refused without any script.')");
+  await look(page, "model-trainer");
+  await listen(page, "model-trainer", "en");
+  await page.goto(`${url}/models/digits`);
+  await reach(page, "reason");
+  await page.keyboard.type("Asked for by keyboard.");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("text=Asked for by keyboard.");
+  const ben = await open({ bypassCSP: true });
+  await login(ben, "ben");
+  await ben.goto(`${url}/releases/${DESK_PHONE}/decide`);
+  await ben.evaluate(() => { document.getElementById("reason").form.noValidate = true; });
+  await ben.click("text=Record my decision");
+  await ben.waitForSelector("[role=alert]");
+  await look(ben, "decide-mistake");
+  await page.context().close();
+  await ben.context().close();
+});
+
 const places = {
   list: "/", model: "/models/digits", release: `/releases/${DESK_PHONE}`, examples: `/releases/${DESK_PHONE}?examples=open`,
   decided: `/releases/${DESK_RELEASE}`, review: `/releases/${DESK_PHONE}/review/2`, own: `/releases/${DESK_OWN}/review/1`,

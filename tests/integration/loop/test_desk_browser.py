@@ -48,7 +48,7 @@ def test_in_a_browser(api: ApiServer, people: dict[str, Person], ready, tmp_path
     assert result["axe"] == []
     assert result["wide"] == []
     assert result["heard"] == []
-    assert len(result["done"]) == 12 and result["looked"] == 6 * 13
+    assert len(result["done"]) == 13 and result["looked"] == 3 + 6 * 13
     for name, by in ((names[0], "ben"), (names[1], "cleo")):
         assert people["admin"].get(name)["spec"]["decision"]["by"] == by
     assert people["admin"].get(names[2])["spec"]["reviews"]["ben"]["judged"] == 20
