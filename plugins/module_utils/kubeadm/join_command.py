@@ -32,6 +32,8 @@ _SWITCHES = {
     "-h",
 }
 _FLAG = re.compile(r"--[a-z][a-z0-9-]*")
+_LONG_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
+_TOKEN_LENGTH = 6 + 1 + 16
 _PRINTED_WITHHELD = "<value withheld>"
 
 
@@ -128,6 +130,10 @@ def _parse_one(command: str) -> JoinCommand:
     while position < len(words):
         word = words[position]
         position += 1
+        if word[0] in _LONG_DASHES:
+            raise JoinCommandError(
+                f"the kubeadm join command has a flag after {word[0]!r}, which a program for texts made of --: write --"
+            )
         if not word.startswith("-") or word == "-":
             endpoints.append(word)
             continue
@@ -178,7 +184,7 @@ def _words(command: str) -> list[str]:
         for word in lexer:
             if word[0] in ";&|#":
                 break
-            word = word.rstrip(",;") if word.startswith("-") else word.rstrip(".,;")
+            word = word.rstrip(",;`") if word.startswith("-") else word.rstrip(".,;`")
             if word:
                 words.append(word)
     except ValueError:
@@ -214,8 +220,9 @@ def _build(endpoints: list[str], values: dict[str, list[str]], others: list[str]
         raise JoinCommandError(f"the kubeadm join command has {count}; use one --token")
     token = tokens.pop()
     if not TOKEN.fullmatch(token):
+        why = "part of it was cut off" if len(token) < _TOKEN_LENGTH else "it has other characters, or too many"
         raise JoinCommandError(
-            "the token in the kubeadm join command is not of the form [a-z0-9]{6}.[a-z0-9]{16}: part of it was cut off"
+            f"the token in the kubeadm join command is not of the form [a-z0-9]{{6}}.[a-z0-9]{{16}}: {why}"
         )
 
     hashes: list[str] = []

@@ -219,3 +219,21 @@ def test_filter_returns_plain_data_and_plain_errors():
         kubeadm_join("nothing")
     with pytest.raises(AnsibleFilterError, match="use text"):
         kubeadm_join(["kubeadm", "join"])
+
+
+@pytest.mark.parametrize("dash", ["\u2013", "\u2014", "\u2212"])
+def test_long_dashes_are_named(dash: str) -> None:
+    with pytest.raises(JoinCommandError, match=f"after '{dash}'.*write --"):
+        parse_join_command(printed.CREATE_1_37.replace("--", dash))
+
+
+@pytest.mark.parametrize("token", [printed.TOKEN.upper(), "\u200b" + printed.TOKEN, printed.TOKEN + "x"])
+def test_a_whole_token_with_other_characters_was_not_cut_off(token: str) -> None:
+    with pytest.raises(JoinCommandError, match="other characters, or too many") as caught:
+        parse_join_command(printed.CREATE_1_37.replace(printed.TOKEN, token))
+    assert token[-10:] not in str(caught.value)
+
+
+def test_backquotes_around_a_command_are_no_part_of_it() -> None:
+    command = printed.CREATE_1_37.strip()
+    assert parse_join_command(f"`{command}`") == parse_join_command(command)
