@@ -1,7 +1,7 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Without a default StorageClass the loop's programs would wait forever: the role says so first."""
+"""Without a default StorageClass, or room on the nodes, the programs would wait forever: the role says so first."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ ROOT = Path(__file__).resolve().parents[3]
 DEFAULT = "storageclass.kubernetes.io/is-default-class"
 
 
-def checked(folder: Path, kubeconfig: object, *arguments: str) -> subprocess.CompletedProcess[str]:
-    role = {"name": "bramble.kube.loop", "tasks_from": "check", "rolespec_validate": False}
+def checked(
+    folder: Path, kubeconfig: object, *arguments: str, tasks: str = "check"
+) -> subprocess.CompletedProcess[str]:
+    role = {"name": "bramble.kube.loop", "tasks_from": tasks, "rolespec_validate": False}
     play = {
         "hosts": "localhost",
         "gather_facts": False,
@@ -60,3 +62,23 @@ def test_a_cluster_without_a_default_storage_class_is_refused(api, tmp_path):
         assert done.returncode == 0, done.stdout
     finally:
         api.kubectl("delete", "storageclass", "slow", "--ignore-not-found")
+
+
+def test_what_does_not_fit_is_told_before_anything_is_pushed(bare, tmp_path):
+    def apply(kind: str, name: str, **more: object) -> None:
+        meta = {"name": name, "annotations": {DEFAULT: "true"}}
+        bare.kubectl("apply", "-f", "-", text=json.dumps({"kind": kind, "metadata": meta, **more}))
+
+    room = {"cpu": "4", "memory": "900Mi", "pods": "110"}
+    before = bare.kubectl("get", "crd,namespaces,validatingadmissionpolicies", "--output=name")
+    try:
+        apply("StorageClass", "local", apiVersion="storage.k8s.io/v1", provisioner="example.org/none")
+        apply("Node", "small", apiVersion="v1", status={"capacity": room, "allocatable": room})
+        bare.kubectl("taint", "node", "small", "node.kubernetes.io/not-ready:NoSchedule-")  # no kubelet will
+        refused = checked(tmp_path, bare.kubeconfig, tasks="main")
+        said = " ".join(refused.stdout.split())
+        assert refused.returncode == 2 and "The loop does not fit, so nothing of it was pushed." in said, refused.stdout
+        assert "memory left of 900 MiB" in said and "take a model out of loop_models" in said
+        assert bare.kubectl("get", "crd,namespaces,validatingadmissionpolicies", "--output=name") == before
+    finally:
+        bare.kubectl("delete", "storageclass/local", "node/small", "--ignore-not-found")
