@@ -240,7 +240,8 @@ class Lab:
     def world(self):
         gate = {"spec": {"models": {"digits": self.rules}}}
         api = self.api
-        return hand.World(api.objects("Release"), gate, api.objects("Job"), api.objects("ConfigMap"))
+        jobs = {name: hand.trim_job(job) for name, job in api.objects("Job").items()}
+        return hand.World(api.objects("Release"), gate, jobs, api.objects("ConfigMap"))
 
     def turn(self):
         """One life of the hand, and time for the Jobs."""
@@ -291,7 +292,7 @@ def test_killed_anywhere_it_comes_to_the_same_end(tmp_path, seed):
         lab.turn()
     [one] = lab.api.objects("Release").values()
     assert in_order(phases(one)), f"seed {seed}, killed {lab.kills} times: {phases(one)}"
-    assert one["spec"]["evidence"] == EVIDENCE
+    assert one["spec"]["evidence"] == {**EVIDENCE, "image": pods.IMAGE}
     assert one["spec"]["cause"]["loop"] == "code"
     assert sorted(lab.api.objects("Job")) == ["digits-1-check", "digits-1-train"]
     # refused by a person; then corrections come in

@@ -9,8 +9,10 @@ import http.server
 import json
 import random
 import threading
+from dataclasses import replace
 
 import kube
+import pods
 import pytest
 import switch
 import v2
@@ -73,6 +75,16 @@ def stats(mode, stable="digits-1", candidate="digits-2", before=None, **told):
 def seen(*releases, **more):
     more.setdefault("servers", {one["metadata"]["name"]: READY for one in releases})
     return Seen({one["metadata"]["name"]: one for one in releases}, RULES, at=AT, **more)
+
+
+def beside_one_that_is_down(phase, mode, seconds):
+    """A release on its way, and a live one that cannot be served any more: its file is lost, or its image is gone."""
+    return seen(
+        *(release("digits-1", "Live"), release("digits-2", phase, seconds=99)),
+        route=route(mode, candidate="digits-2"),
+        stats=stats(mode),
+        servers={"digits-1": Server("failed", "its model is not there", down=AT - seconds), "digits-2": READY},
+    )
 
 
 def observed(generation):
@@ -177,6 +189,18 @@ STEPS = {
             servers={"digits-1": READY, NEXT: Server("starting")},
         ),
         ("ask", NEXT),
+    ),
+    "in shadow beside one that has not been ready for long": (
+        beside_one_that_is_down("Shadow", "shadow", 599),
+        ("ask", NEXT),
+    ),
+    "in shadow beside one that does not come back": (
+        beside_one_that_is_down("Shadow", "shadow", 600),
+        ("route", NEXT),
+    ),
+    "canary beside one that does not come back": (
+        beside_one_that_is_down("Canary", "canary", 600),
+        ("route", NEXT),
     ),
     "canary and not yet said": (going("Shadow", "canary"), ("status", NEXT, "Canary")),
     "canary, and it has answered few": (
@@ -720,3 +744,40 @@ def test_a_server_that_ends_answers_until_no_node_sends_it_calls_any_more():
     deployment, _service = switch.serving(release("digits-1"), RULES)
     [container] = deployment["spec"]["template"]["spec"]["containers"]
     assert container["lifecycle"]["preStop"]["sleep"]["seconds"] >= 5
+
+
+def test_with_nobody_to_compare_with_the_approved_one_answers_everything_and_can_be_taken_back():
+    step = switch.next_step(beside_one_that_is_down("Shadow", "shadow", 600))
+    assert step.route == {**route("live", candidate="digits-2", share=1)}
+    said = switch.next_step(
+        replace(beside_one_that_is_down("Shadow", "live", 600), stats=stats("live"), route=step.route)
+    )
+    assert (said.do, said.phase, said.replaced) == ("status", "Live", "digits-1")
+
+
+def test_a_release_is_served_in_the_image_that_it_was_examined_in(monkeypatch):
+    def image(one):
+        deployment, _service = switch.serving(one, RULES)
+        return deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+
+    old, examined = release("digits-1"), release("digits-2")
+    examined["spec"]["evidence"]["image"] = "example.org/server:1"
+    before = switch.serving(examined, RULES)
+    monkeypatch.setattr(pods, "IMAGE", "example.org/server:2")
+    assert image(examined) == "example.org/server:1"
+    assert switch.serving(examined, RULES) == before
+    assert image(old) == "example.org/server:2"  # its evidence is from before images were noted
+    assert switch.trim_release(examined)["spec"]["evidence"]["image"] == "example.org/server:1"
+
+
+def test_since_when_a_server_is_down():
+    down = {"type": "Available", "status": "False", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    deployment = {
+        "metadata": {"name": "serve-digits-1", "managedFields": []},
+        "spec": {"replicas": 1},
+        "status": {"conditions": [{"type": "Progressing", "status": "True"}, down]},
+    }
+    kept = switch.trim_deployment(deployment)
+    assert switch.server_of(kept, [], "").down == kube.seconds_of("2026-01-01T00:00:00Z")
+    kept["status"]["conditions"][0]["status"] = "True"
+    assert switch.server_of(kept, [], "").down is None

@@ -432,7 +432,8 @@ def _evidence(visit: Visit, one: rules.Object) -> Markup | None:
     found = rules.evidence(one)
     digests = found.get("digests") or {}
     rows = [(w(f"evidence.{key}"), h.code(digests[key])) for key in ("model", "code", "data") if key in digests]
-    rows += [(w(f"evidence.{key}"), said(found[key])) for key in ("dataVersion", "trainedBy") if found.get(key)]
+    texts = ("dataVersion", "image", "trainedBy")
+    rows += [(w(f"evidence.{key}"), said(found[key])) for key in texts if found.get(key)]
     if found.get("cases"):
         rows.append((w("evidence.cases"), h.code(found["cases"].get("digest", ""))))
     passed = [

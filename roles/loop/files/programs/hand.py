@@ -331,7 +331,9 @@ class Hand:
             self._start_check(release, seen.rules or {}, world)
         elif step.do == "evidence":
             try:
-                self._kube.patch("Release", name, {"spec": {"evidence": (seen.result or {}).get("evidence")}})
+                ran = world.jobs.get(f"{name}-check") or {}
+                evidence = {**(seen.result or {})["evidence"], "image": ran.get("image") or pods.IMAGE}
+                self._kube.patch("Release", name, {"spec": {"evidence": evidence}})
             except Refused as error:
                 self._phase(release, "Failed", f"The API server refused the evidence: {error}"[:500])
         else:
@@ -469,8 +471,12 @@ def trim_release(release: Object) -> Object:
 
 
 def trim_job(job: Object) -> Object:
-    """A Job's name, age and state."""
-    return {"metadata": job["metadata"], "status": {"conditions": (job.get("status") or {}).get("conditions") or []}}
+    """A Job's name, age and state, and the image of its program."""
+    return {
+        "metadata": job["metadata"],
+        "image": job["spec"]["template"]["spec"]["containers"][0]["image"],
+        "status": {"conditions": (job.get("status") or {}).get("conditions") or []},
+    }
 
 
 def main() -> int:

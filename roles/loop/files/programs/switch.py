@@ -41,6 +41,7 @@ from kube import (
     number,
     phase_change,
     phase_of,
+    seconds_of,
     seconds_since,
 )
 from v2 import MARK, mark
@@ -73,6 +74,7 @@ class Server:
     :ivar message: why it failed or is not ready.
     :ivar current: whether it is as this program would make it now.
     :ivar crashed: whether it ended by itself, and not with its Pi, before it started again.
+    :ivar down: since when no Pod of it is ready, seconds since 1970; None where one is or where it is not known.
     :ivar placed: when its newest Pod came to a node, seconds since 1970; 0 while none takes it, None without a Pod.
     """
 
@@ -81,6 +83,7 @@ class Server:
     current: bool = True
     placed: float | None = None
     crashed: bool = False
+    down: float | None = None
 
 
 @dataclass(frozen=True)
@@ -294,6 +297,10 @@ def _candidate(seen: Seen) -> Step | None:
     server = seen.servers.get(name)
     if server is None or server.state != "ready":
         return Step("ask", name)  # a server that comes back is asked; one that does not has errors, and goes back
+    beside = seen.servers.get(stable)
+    if beside is not None and beside.down is not None and seen.at - beside.down >= START_SECONDS:
+        # Nothing is left to compare with, nor to lose: without the approved one nobody would get an answer.
+        return Step("route", name, {**route, "mode": "live", "share": 1})
     told = seen.stats["releases"][name]
     least = rules.get("leastCompared")
     least = LEAST_COMPARED if least is None else least
@@ -451,12 +458,14 @@ def _cleanup(seen: Seen) -> Step | None:
 def serving(release: Object, rules: Mapping[str, Any]) -> tuple[Object, Object]:
     """Deployment and Service of a release."""
     name, model = release["metadata"]["name"], release["spec"]["model"]
-    digests = release["spec"]["evidence"]["digests"]
+    evidence = release["spec"]["evidence"]
+    digests = evidence["digests"]
     marks = pods.labels(model, name, "serve")
     program = ("serve.py", model, name, digests["model"], digests["code"])
     spec = pods.pod_spec(program, rules, {}, reads=(f"releases/{name}",))
     ready = {"httpGet": {"path": f"/v2/models/{model}/ready", "port": "http"}, "timeoutSeconds": 5}
     spec["containers"][0].update(
+        image=evidence.get("image") or pods.IMAGE,  # another image would be another model, which nobody has approved
         ports=[{"name": "http", "containerPort": 8080}],
         lifecycle={"preStop": {"sleep": {"seconds": 5}}},  # until no node sends it calls any more
         readinessProbe={**ready, "periodSeconds": 2},
@@ -492,6 +501,14 @@ def serving(release: Object, rules: Mapping[str, Any]) -> tuple[Object, Object]:
     return deployment, service
 
 
+def unavailable_since(deployment: Object) -> float | None:
+    """Since when a Deployment has too few Pods that are ready, seconds since 1970; None where it has enough."""
+    for condition in (deployment.get("status") or {}).get("conditions") or []:
+        if condition["type"] == "Available" and condition["status"] == "False":
+            return seconds_of(condition["lastTransitionTime"])
+    return None
+
+
 def server_of(deployment: Object, its_pods: list[Object], wanted: str) -> Server:
     """State of a Deployment.
 
@@ -505,11 +522,12 @@ def server_of(deployment: Object, its_pods: list[Object], wanted: str) -> Server
     observed = (status.get("observedGeneration") or 0) >= (deployment["metadata"].get("generation") or 0)
     if status.get("readyReplicas") and observed:  # else it is the state of what was wanted before
         return Server("ready", current=current)
+    down = unavailable_since(deployment)
     for pod in its_pods:
         if 3 in pods.exit_codes(pod):
-            return Server("failed", pods.last_message([pod]), current)
+            return Server("failed", pods.last_message([pod]), current, down=down)
     message, placed = pods.last_message(its_pods), pods.placed_at(its_pods)
-    return Server("starting", message, current, placed, any(map(pods.crashed, its_pods)))
+    return Server("starting", message, current, placed, any(map(pods.crashed, its_pods)), down)
 
 
 def new_route(model: str, route: Mapping[str, Any], version: str | None) -> Object:
@@ -751,7 +769,8 @@ def trim_release(release: Object) -> Object:
     meta = {key: value for key, value in release["metadata"].items() if key != "managedFields"}
     spec = {key: value for key, value in release["spec"].items() if key not in ("answers", "reviews")}
     if spec.get("evidence"):
-        spec["evidence"] = {key: spec["evidence"][key] for key in ("digests", "changed") if key in spec["evidence"]}
+        read = ("digests", "changed", "image")
+        spec["evidence"] = {key: spec["evidence"][key] for key in read if key in spec["evidence"]}
     return {**release, "metadata": meta, "spec": spec}
 
 
@@ -761,7 +780,10 @@ def trim_deployment(deployment: Object) -> Object:
     return {
         "metadata": {key: deployment["metadata"].get(key) for key in ("name", "labels", "annotations", "generation")},
         "spec": {"replicas": spec.get("replicas")},
-        "status": {key: status.get(key) or 0 for key in ("readyReplicas", "observedGeneration")},
+        "status": {
+            **{key: status.get(key) or 0 for key in ("readyReplicas", "observedGeneration")},
+            "conditions": [one for one in status.get("conditions") or [] if one["type"] == "Available"],
+        },
     }
 
 
