@@ -292,6 +292,7 @@ def test_the_first_release_is_trained_by_itself_and_waits(loop: Loop, news: News
     found = loop.until("digits-1", "Waiting", seconds=600)
     print(f"waits {time.monotonic() - begin:.0f} s after the run: {found['spec']['evidence']['scores']}")
     assert found["spec"]["evidence"]["scores"]["accuracy"] > 0.93
+    assert "/kserve/sklearnserver" in found["spec"]["evidence"]["image"]
     assert found["spec"]["askedBy"] == "system:serviceaccount:loop:hand"
     assert loop.objects("deployments", "-n", "loop", "-l", "loop.bramble.kube/step=serve") == []
     # It waited while nobody listened; the next try may be minutes away.
