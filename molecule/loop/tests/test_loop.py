@@ -98,6 +98,11 @@ def data(folder, corrections):
 """
 
 
+def moment() -> str:
+    """Now, as a release has it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
 class Refused(Exception):
     """What the API server said no with."""
 
@@ -109,19 +114,15 @@ class Loop(Lab):
         super().__init__(Path(__file__).resolve().parents[1] / "inventory")
         self.address = self.addresses["k8s-master"]
 
-    def as_person(self, name: str, *arguments: str) -> str:
-        """kubectl with a person's kubeconfig.
+    def as_person(self, name: str, *arguments: str, given: str = "") -> str:
+        """kubectl with a person's kubeconfig, or with the administrator's as "admin".
 
         :raises Refused: with the sentence.
         """
+        own = self.kubeconfig if name == "admin" else STATE / "loop-people" / f"{name}.kubeconfig"
         done = subprocess.run(
-            [
-                CACHE / "bin" / "kubectl",
-                f"--kubeconfig={STATE}/loop-people/{name}.kubeconfig",
-                "-n",
-                "loop",
-                *arguments,
-            ],
+            [CACHE / "bin" / "kubectl", f"--kubeconfig={own}", "-n", "loop", *arguments],
+            input=given,
             capture_output=True,
             text=True,
             check=False,
@@ -137,12 +138,12 @@ class Loop(Lab):
             person, "patch", "release", release, "--type=merge", f"--patch={json.dumps({'spec': spec})}"
         )
 
-    def decide(self, person: str, release: str, verdict: str = "approved", by: str = "") -> str:
+    def decide(
+        self, person: str, release: str, verdict: str = "approved", by: str = "", reason: str = REASON, **more: Any
+    ) -> str:
         """A person decides."""
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        return self.change(
-            person, release, {"decision": {"verdict": verdict, "by": by or person, "reason": REASON, "at": now}}
-        )
+        word = {"verdict": verdict, "by": by or person, "reason": reason, "at": moment(), **more}
+        return self.change(person, release, {"decision": word})
 
     def release(self, name: str) -> dict[str, Any]:
         """A release; {} when there is none."""
@@ -165,21 +166,16 @@ class Loop(Lab):
             assert not ended and time.monotonic() < deadline, f"{name} is not {' or '.join(phases)}: {status}"
             time.sleep(0.5)
 
-    def ask(self, person: str, name: str) -> None:
+    def ask(self, person: str, name: str, by: str = "", model: str = "digits", **more: Any) -> None:
         """A trainer asks for a release."""
+        cause = {"loop": "code", "reason": "a test"}
         body = {
             "apiVersion": "loop.bramble.kube/v1alpha1",
             "kind": "Release",
-            "metadata": {"name": name, "namespace": "loop", "labels": {"loop.bramble.kube/model": "digits"}},
-            "spec": {"model": "digits", "cause": {"loop": "code", "reason": "a test"}, "askedBy": person},
+            "metadata": {"name": name, "namespace": "loop", "labels": {"loop.bramble.kube/model": model}},
+            "spec": {"model": model, "cause": cause, "askedBy": by or person, **more},
         }
-        subprocess.run(
-            [CACHE / "bin" / "kubectl", f"--kubeconfig={STATE}/loop-people/{person}.kubeconfig", "create", "-f", "-"],
-            input=json.dumps(body),
-            text=True,
-            check=True,
-            capture_output=True,
-        )
+        self.as_person(person, "create", "-f", "-", given=json.dumps(body))
 
     def push_code(self, folder: Path, more: str, **extra: str) -> None:
         """The example's code with something more, pushed as a user does."""
@@ -310,7 +306,34 @@ def test_the_gate_refuses_whoever_may_not(loop: Loop) -> None:
     assert told(loop.decide, "ben", name, by="cleo").startswith("You are ben, so the decision must be signed by ben")
     forged = {"evidence": {**loop.release(name)["spec"]["evidence"], "scores": {"accuracy": 1}}}
     assert told(loop.change, "ben", name, forged).startswith("Evidence is written once")
-    assert loop.release(name)["spec"].get("decision") is None
+    assert told(loop.decide, "admin", name, by="kubernetes-admin").startswith(
+        "Only a reviewer decides; kubernetes-admin"
+    )
+    assert told(loop.decide, "ben", name, reason="ok") == "A decision needs a reason of at least 10 characters."
+    assert told(loop.decide, "ben", name, alone=True).endswith("so the decision must not say alone: true.")
+    assert told(loop.change, "ben", name, {"askedBy": "ben"}).startswith("A release's model, its cause and who asked")
+    answer = {"by": "cleo", "text": "we looked", "at": moment()}
+    assert told(loop.change, "ben", name, {"answers": {"infra-4": answer}}).endswith(
+        "answer tests in your own name only."
+    )
+    assert told(loop.change, "ben", name, {"reviews": {"cleo": {"judged": 1}}}).endswith("write your own review only.")
+    assert told(loop.change, "ada", name, {"reviews": {"ada": {"judged": 1}}}).startswith(
+        "Only a reviewer reviews; ada"
+    )
+    back = {"rollback": {"by": "olga", "reason": "it answers nonsense", "at": moment()}}
+    assert told(loop.change, "olga", name, back).endswith("was never approved, so there is nothing to roll back.")
+    assert loop.release(name)["spec"].keys() == {"model", "cause", "askedBy", "evidence"}
+
+
+def test_the_gate_refuses_a_release_that_is_not_as_it_must_be(loop: Loop) -> None:
+    assert told(loop.ask, "ada", "digits-9", by="cleo") == "You are ada, so the release must be asked by ada."
+    assert told(loop.ask, "admin", "digits-9", by="kubernetes-admin").startswith("Only a trainer asks for a release")
+    assert told(loop.ask, "ada", "iris-9", model="iris").startswith("There is no model iris in loop_models")
+    assert told(loop.ask, "ada", "nine").startswith("A release of the model digits is called by it and a number")
+    decision = {"verdict": "approved", "by": "ada", "reason": REASON, "at": moment()}
+    assert told(loop.ask, "ada", "digits-9", decision=decision).startswith("A new release comes without evidence")
+    assert "vic" in told(loop.ask, "vic", "digits-9")
+    assert loop.release("digits-9") == {}
 
 
 def test_two_reviewers_decide_at_the_same_moment_and_one_wins(loop: Loop) -> None:
@@ -336,6 +359,18 @@ def test_two_reviewers_decide_at_the_same_moment_and_one_wins(loop: Loop) -> Non
         loop.ask("ada", "digits-2")
         loop.until("digits-2", "Waiting")
         loop.decide("ben", "digits-2")
+
+
+def test_what_was_decided_stays(loop: Loop) -> None:
+    name = "digits-1"
+    decision = loop.release(name)["spec"]["decision"]
+    other = {"approved": "refused", "refused": "approved"}[decision["verdict"]]
+    for person in ("ben", "cleo", "admin"):
+        assert "a decision is final" in told(loop.decide, person, name, other)
+        assert "a decision is final" in told(loop.change, person, name, {"decision": None})
+    kept = f"{name} was decided, so it stays as the record of that decision."
+    assert told(loop.as_person, "admin", "delete", "release", name) == kept
+    assert loop.release(name)["spec"]["decision"] == decision
 
 
 def live(loop: Loop) -> str:
@@ -524,8 +559,9 @@ def test_a_bad_candidate_is_taken_back_within_ten_seconds(loop: Loop, caller: Ca
 
 def test_a_file_that_is_not_the_one_that_was_checked_never_answers(loop: Loop, caller: Caller) -> None:
     name = following(newest(loop))
-    loop.ask("ada", name)
+    loop.ask("cleo", name)
     loop.until(name, "Waiting")
+    assert told(loop.decide, "cleo", name) == f"cleo asked for {name}, so somebody else decides."
     node, folder = loop.volume()
     loop.on(node, f"printf ' ' >> {folder}/releases/{name}/model.joblib")
     loop.decide("ben", name)
