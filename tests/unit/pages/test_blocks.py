@@ -282,7 +282,7 @@ def models(page: str, folder: Path) -> Path:
     """An inventory's folder, with the page's own programs as models where it may name them."""
     for block in blocks("python"):
         for name in re.findall(r"code: \.\./(\S+)", block.before) if block.page == page else ():
-            (folder / name).mkdir(parents=True)
+            (folder / name).mkdir(parents=True, exist_ok=True)
             (folder / name / "model.py").write_text(block.text)
     (folder / "inventory").mkdir()
     return folder / "inventory"
