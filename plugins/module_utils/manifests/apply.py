@@ -7,15 +7,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from ..common.late import late
 from . import refusal
-from .client import APPLY_PATCH, FIELD_MANAGER, Client
+from .client import APPLY_PATCH, FIELD_MANAGER, Client, encoded
 from .discovery import Resource
 from .errors import ApiError
 from .load import Item
 
+#: Where an encoded object may have a number of more than 32 bits.
+_WIDE = re.compile(rb"[:,\[] ?-?[0-9]{10}")
 _MANAGER = late(r'^conflict with "([^"]*)"')
 
 
@@ -25,16 +29,45 @@ def apply(
     """Send one object by server-side apply.
 
     :returns: 201 where it was created, 200 where it was there; and the object as it is now (None unless `parse`).
-    :raises ApiError: also for conflicts with other field managers.
+    :raises ApiError: also for conflicts with other field managers, and for numbers that the server would cut.
     """
     query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
     if force:
         query["force"] = "true"
     if dry_run:
         query["dryRun"] = "All"
-    return client.request(
-        "PATCH", resource.path(item.name, item.namespace), query, item.object, APPLY_PATCH, parse=parse
-    )
+    body = encoded(item.object)
+    wide = _WIDE.search(body) is not None
+    if wide and not dry_run:
+        apply(client, item, resource, force, dry_run=True)
+    path = resource.path(item.name, item.namespace)
+    status, after = client.request("PATCH", path, query, body, APPLY_PATCH, parse=parse or wide)
+    if wide and dry_run:
+        told = [
+            f"{field}: {sent} is too large, it would become {kept}" for field, sent, kept in cut(item.object, [after])
+        ]
+        if told:
+            raise ApiError(422, {"message": "; ".join(told)})
+    return status, after
+
+
+def cut(sent: Any, kept: list[Any], field: str = "") -> Iterator[tuple[str, int, int]]:
+    """Whole numbers of which the server keeps the lower 32 bits alone, as server-side apply does without a word.
+
+    :param kept: what it has at this place; of a list, everything that is in it, since lists are merged.
+    :returns: field, the number, and what became of it.
+    """
+    if isinstance(sent, dict):
+        for key, value in sent.items():
+            yield from cut(value, [one[key] for one in kept if isinstance(one, dict) and key in one], f"{field}.{key}")
+    elif isinstance(sent, list):
+        inside = [one for whole in kept if isinstance(whole, list) for one in whole]
+        for index, value in enumerate(sent):
+            yield from cut(value, inside, f"{field}[{index}]")
+    elif isinstance(sent, int) and not -(2**31) <= sent < 2**31:
+        lower = (sent + 2**31) % 2**32 - 2**31
+        if sent not in kept and any(one == lower and isinstance(one, int) for one in kept):
+            yield field.lstrip("."), sent, lower
 
 
 def conflicts(error: ApiError) -> list[tuple[str, str]]:

@@ -456,3 +456,34 @@ def test_what_will_never_be_ready_ends_the_wait_for_all(push, api, space):
     result = push([claim, failed], wait=True, wait_timeout=300)
     assert result["failed"] and time.monotonic() - start < 100
     assert result["not_ready"][0] == f"Job {space}/j: failed: no luck" and "phase" in result["not_ready"][1]
+
+
+def test_numbers_that_the_server_would_cut_are_refused(space, push, api) -> None:
+    """Kubernetes 1.37.2 keeps the lower 32 bits alone in server-side apply, and refuses in every other way."""
+    probe = {"httpGet": {"path": "/", "port": 80}, "periodSeconds": 4294967297}
+    pod = {"containers": [{"name": "c", "image": "nginx", "readinessProbe": probe}]}
+    for options in ({}, {"check": True}):
+        told = push(deployment(space, pod, replicas=99999999999), **options)
+        assert "spec.replicas: 99999999999 is too large, it would become 1215752191" in told["msg"]
+        assert "periodSeconds: 4294967297 is too large, it would become 1" in told["msg"]
+    assert api.kubectl("get", "deployments", "-n", space, "-o", "name") == ""
+    # kubectl hands on what the server makes of it; without --server-side the server refuses.
+    text = json.dumps(deployment(space, pod, replicas=99999999999))
+    assert "cannot unmarshal number" in api.kubectl("apply", "-f", "-", text=text, check=False)
+    api.kubectl("apply", "--server-side", "-f", "-", text=text)
+    where = ("get", "deployment", "d", "-n", space, "-o", "jsonpath={.spec.replicas}")
+    assert api.kubectl(*where) == "1215752191"
+    again = push(deployment(space, pod, replicas=99999999999), force_conflicts=True)
+    assert "it would become 1215752191" in again["msg"]
+
+
+def test_large_numbers_that_fit_are_pushed(space, push) -> None:
+    limits = {"limits": {"memory": 4294967297}}
+    pod = {
+        "containers": [{"name": "c", "image": "nginx", "resources": limits}],
+        "securityContext": {"runAsUser": 2147483647, "fsGroup": 2147483647},
+        "terminationGracePeriodSeconds": 4294967297,
+    }
+    made = deployment(space, pod)
+    assert push(made)["changed"]
+    assert not push(made)["changed"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.bramble.kube.plugins.module_utils.manifests import apply as applying
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import refusal
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ApiError
 
@@ -180,3 +181,22 @@ def test_a_name_is_refused_without_the_servers_regular_expression():
     )
     told = refusal.sentence(invalid("metadata.name", message), "ConfigMap", "x", "v1")
     assert told.endswith("(e.g. 'my-name', or '123-abc')")
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept", "found"),
+    [
+        ({"a": 99999999999}, {"a": 1215752191}, [("a", 99999999999, 1215752191)]),
+        ({"a": -2147483649}, {"a": 2147483647}, [("a", -2147483649, 2147483647)]),
+        ({"a": 2147483648}, {"a": 2147483648}, []),  # a field of 64 bits
+        ({"a": 4294967297}, {"a": "4294967297"}, []),  # a quantity
+        ({"a": 4294967297}, {"a": 4294967297.0}, []),  # a fraction, in a CRD
+        ({"a": 4294967297}, {}, []),
+        ({"a": True, "b": 2147483647, "c": "4294967297"}, {"a": False, "b": 0, "c": 1}, []),
+        # Others' entries stand in the same list.
+        ({"a": [{"n": 4294967297}]}, {"a": [{"n": 2}, {"n": 1}]}, [("a[0].n", 4294967297, 1)]),
+        ({"a": [4294967297]}, {"a": [1, 4294967297]}, []),
+    ],
+)
+def test_whole_numbers_that_were_cut_are_found(sent, kept, found):
+    assert list(applying.cut(sent, [kept])) == found
