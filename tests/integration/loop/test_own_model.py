@@ -251,7 +251,7 @@ def version(folder, corrections):
 
 
 def train(X, y):
-    return DecisionTreeClassifier(max_depth=2, splitter="random").fit(X, y)
+    return DecisionTreeClassifier(max_depth=6, splitter="random").fit(X, y)
 
 
 def show(x):
