@@ -332,8 +332,8 @@ def _refuse_both(cluster: dict, user: dict, path: str) -> None:
     data = [(cluster, "certificate-authority"), (user, "client-certificate"), (user, "client-key")]
     pairs = [(values, name, f"{name}-data") for values, name in data]
     pairs += [(user, token, name) for token in ("token", "tokenFile") for name in ("username", "password")]
-    pairs += [(cluster, "insecure-skip-tls-verify", name) for _values, name, _data in pairs[:1]]
-    pairs += [(cluster, "insecure-skip-tls-verify", "certificate-authority-data")]
+    authorities = ("certificate-authority", "certificate-authority-data")
+    pairs += [(cluster, "insecure-skip-tls-verify", name) for name in authorities]
     for values, one, other in pairs:
         if values.get(one) and values.get(other):
             raise ClusterError(f"The kubeconfig {path} has both {one} and {other}; keep one.")
