@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +24,7 @@ from .load import Item
 from .masking import scrub
 from .plan import CLIENT_SIDE, Options, Plan
 from .result import CREATED, FAILED, PRUNED, UNCHANGED, UPDATED, Entry, Report
-from .retry import Wave, call
+from .retry import BEING_DELETED, Outcome, Wave, call
 
 AFTER_DENIAL = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds, after which a webhook that reads from a cache is asked again
 MOST_UNKNOWN = 50  # fields of one object that are left out one by one
@@ -58,7 +59,7 @@ class _Push:
         self.client = plan.client
         self.options = plan.options
         self.report = Report(rewritten=plan.rewritten, warnings=plan.warnings)
-        self.created: set[int] = set()
+        self._recreated: dict[int, Entry] = {}  # id(item) → what is told once it is there again
         self._denied: list[tuple[Item, ApiError]] = []  # by webhooks, perhaps for what is still to come
 
     def run(self) -> Report:
@@ -94,7 +95,7 @@ class _Push:
             else:
                 self.report.entries.append(entry)
         gone = False
-        for outcome in Wave(self._apply, self.options.workers, self.options.timeout).run(todo):
+        for outcome in self._wave(todo):
             if refusal.is_denied(outcome.error) and not self.options.check:
                 self._denied.append((outcome.task, outcome.error))
                 continue
@@ -105,6 +106,9 @@ class _Push:
         if wave == order.DEFINITIONS and not self.options.check:
             self._wait_for_definitions(items)
         return True
+
+    def _wave(self, items: Iterable[Item]) -> list[Outcome]:
+        return Wave(self._apply, self.options.workers, self.options.timeout, bool(self.report.failures)).run(items)
 
     def _try_denied(self, more: bool) -> None:
         """Try again what a webhook denied, as long as this set goes on to bring something.
@@ -117,9 +121,7 @@ class _Push:
             if self.report.changed:
                 time.sleep(pause)
                 again, self._denied = self._denied, []
-                for outcome in Wave(self._apply, self.options.workers, self.options.timeout).run(
-                    item for item, _error in again
-                ):
+                for outcome in self._wave(item for item, _error in again):
                     if refusal.is_denied(outcome.error):
                         self._denied.append((outcome.task, outcome.error))
                     else:
@@ -182,7 +184,9 @@ class _Push:
             before = self._after_deletion(item, resource)
         move = self.plan.moves.get(id(item))
         if move is None or before is None:
-            return self._bring(item, resource, before)
+            entry = self._bring(item, resource, before)
+            told = self._recreated.get(id(item))
+            return entry if told is None else replace(told, live=entry.live)
         if self.options.check:
             return Entry(item, UPDATED, move.told(check=True), before=before)
         entry = self._bring(item, resource, self._move_stored(item, resource, before, move))
@@ -235,7 +239,7 @@ class _Push:
             self.plan.verdicts.pop(id(item), None)
             return None
         if found["metadata"].get("deletionTimestamp"):
-            raise ApiError(409, {"reason": "BeingDeleted", "message": f"is being deleted{_held(found)}"})
+            raise ApiError(409, {"reason": BEING_DELETED, "message": f"is being deleted{_held(found)}"})
         self.plan.live[id(item)] = found
         return found
 
@@ -253,7 +257,7 @@ class _Push:
             _status, after = applying.apply(self.client, item, resource, self.options.force_conflicts)
             return Entry(item, UPDATED, live=after, before=before)
         fixed = refusal.fixed_fields(error)
-        if fixed and self.options.recreate and item.kind not in refusal.PRECIOUS:
+        if fixed and self.options.recreate and item.kind not in refusal.PRECIOUS and id(item) not in self._recreated:
             return self._recreate(item, resource, before, fixed)
         return None
 
@@ -265,9 +269,8 @@ class _Push:
         dying = Item(before, item.source, item.line)
         prune.delete(self.client, dying, resource)
         self.plan.live[id(item)] = {**before, "metadata": {**before["metadata"], "deletionTimestamp": "now"}}
-        call(lambda: self._after_deletion(item, resource), self.options.timeout)
-        _status, after = applying.apply(self.client, item, resource)
-        return Entry(item, UPDATED, reason, live=after, before=before)
+        self._recreated[id(item)] = Entry(item, UPDATED, reason, before=before)
+        return self._attempt(item)
 
     def _without_unknown_fields(self, item: Item, resource: Resource, before: dict | None, error: ApiError) -> Entry:
         """Find all fields that the kind does not have, of which the server tells one at a time."""
@@ -343,7 +346,6 @@ class _Push:
 
     def _entry(self, item: Item, status: int, before: dict | None, after: dict | None) -> Entry:
         if status == 201:
-            self.created.add(id(item))
             return Entry(item, CREATED, live=after)
         if before is not None and after is not None and applying.same(before, after):
             return Entry(item, UNCHANGED, live=after, before=before)

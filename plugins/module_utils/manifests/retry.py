@@ -17,13 +17,15 @@ from typing import Any, NamedTuple, TypeVar
 
 from .client import JSON, Client, Fault
 from .errors import ApiError
-from .refusal import is_typed
+from .refusal import is_denied, is_typed
 
 Result = TypeVar("Result")
 Task = TypeVar("Task")
+BEING_DELETED = "BeingDeleted"  # our own reason of an ApiError, with status 409
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 5.0
 PATIENCE = 30.0  # seconds for which a small module waits for an API server that is just being started
+SHORT = 10.0  # seconds that are left for what waits for something else, once something has failed for good
 STARTING = 60.0  # seconds for which an API server may say that it is not ready, while it forbids everything
 
 
@@ -45,6 +47,17 @@ def is_transient(error: Exception) -> bool:
     if is_typed(error):
         return False
     return error.status == 429 or (error.status >= 500 and error.status not in (501, 505))
+
+
+def waits_for_others(error: Exception) -> bool:
+    """Whether it passes only once something else has happened: what is being deleted is gone, a webhook answers."""
+    if not isinstance(error, ApiError):
+        return False
+    return (
+        error.reason == BEING_DELETED
+        or any(cause.get("reason") == "NamespaceTerminating" for cause in error.causes)
+        or (error.status >= 500 and "failed calling webhook" in str(error.body.get("message")))
+    )
 
 
 def delay_before(attempt: int, error: Exception, rng: Callable[[], float] = random.random) -> float:
@@ -129,13 +142,16 @@ class Wave:
     """Works through tasks with several threads; one that fails for now goes back into the queue, the others go on.
 
     While the server does not answer at all, only one thread tries at a time, and when that has lasted `timeout`
-    seconds, what is left fails with the last fault, without a wait for each.
+    seconds, what is left fails with the last fault, without a wait for each. Once something has failed for good, what
+    waits for something else gets no more than `SHORT` seconds.
     """
 
-    def __init__(self, attempt: Callable[[Any], Any], workers: int, timeout: float) -> None:
+    def __init__(self, attempt: Callable[[Any], Any], workers: int, timeout: float, failed: bool = False) -> None:
+        """:param failed: whether something has failed for good before."""
         self._attempt = attempt
         self._workers = workers
         self._timeout = timeout
+        self._failed = failed
         self._changed = threading.Condition()
         self._queue: list[tuple[float, int, int, float, Any]] = []
         self._order = itertools.count()
@@ -213,11 +229,13 @@ class Wave:
                 self._down_since = None
             if error is not None and is_transient(error):
                 due = time.monotonic() + delay_before(tries, error)
-                if due - first <= self._timeout:
+                short = self._failed and waits_for_others(error)
+                if due - first <= (min(SHORT, self._timeout) if short else self._timeout):
                     heapq.heappush(self._queue, (due, next(self._order), tries + 1, first, task))
                     self._changed.notify_all()
                     return
             self._outcomes.append(Outcome(task, value, error, tries + 1))
+            self._failed = self._failed or (error is not None and not is_denied(error))
             self._open -= 1
             if self._open == 0 or probe or error is not None:
                 self._changed.notify_all()

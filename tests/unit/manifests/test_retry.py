@@ -250,3 +250,40 @@ def test_an_interruption_is_not_held_up_by_answers_that_do_not_come(run, interru
         run(lambda _number: release.wait(30))
     assert time.monotonic() - start < 20
     release.set()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_once_something_has_failed_what_waits_for_something_else_ends_soon(monkeypatch, known):
+    monkeypatch.setattr(retry, "SHORT", 0.3)
+    waits = [
+        ApiError(409, {"reason": "BeingDeleted"}),
+        answer(403, None, "NamespaceTerminating"),
+        ApiError(500, {"message": 'Internal error occurred: failed calling webhook "a": refused'}),
+    ]
+
+    def attempt(error: Exception) -> None:
+        raise error
+
+    start = time.monotonic()
+    wave = retry.Wave(attempt, workers=2, timeout=60, failed=known)
+    assert len(wave.run([*waits] if known else [*waits, answer(422)])) == len(waits) + (not known)
+    assert time.monotonic() - start < 10
+
+
+def test_what_passes_by_itself_or_may_still_be_allowed_ends_nothing(monkeypatch):
+    monkeypatch.setattr(retry, "SHORT", 0.0)
+    denied = ApiError(403, {"message": 'admission webhook "a" denied the request: not yet'})
+    tries = {"busy": 0, "held": 0}
+
+    def attempt(task: str) -> None:
+        if task == "denied":
+            raise denied
+        tries[task] += 1
+        if tries[task] < 4:
+            raise answer(503) if task == "busy" else ApiError(409, {"reason": "BeingDeleted"})
+
+    outcomes = retry.Wave(attempt, workers=2, timeout=60).run(["busy", "held", "denied"])
+    assert {outcome.task for outcome in outcomes if outcome.error is None} == {"busy", "held"}
+    tries["busy"] = 0
+    outcomes = retry.Wave(attempt, workers=2, timeout=60, failed=True).run(["busy"])
+    assert outcomes[0].error is None
