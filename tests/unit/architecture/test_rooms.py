@@ -10,6 +10,7 @@ import pytest
 
 UTILS = Path(__file__).resolve().parents[3] / "plugins" / "module_utils"
 PACKAGE = "ansible_collections.bramble.kube.plugins."
+UTILS_PACKAGE = PACKAGE + "module_utils."
 
 #: Each room may import from those above it. docs/architecture.md says what lives in each.
 ROOMS = (
@@ -36,45 +37,67 @@ def module_name(file: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-FILES = {module_name(file): file for file in sorted(UTILS.rglob("*.py"))}
+FILES = {module_name(file): file.read_text(encoding="utf-8") for file in sorted(UTILS.rglob("*.py"))}
 
 
-def imports(name: str, file: Path) -> Iterator[str]:
-    """What a file imports of this collection, as names below plugins/module_utils ("" for the other plugins)."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    typing_only = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.ImportFrom) or id(node) in typing_only:
-            continue
-        if node.level:
-            base = ".".join([*name.split(".")[: -node.level], *([node.module] if node.module else [])])
-        elif (node.module or "").startswith(PACKAGE + "module_utils"):
-            base = (node.module or "").removeprefix(PACKAGE + "module_utils").lstrip(".")
-        elif (node.module or "").startswith(PACKAGE):
-            yield ""
-            continue
+def imports(name: str, text: str) -> Iterator[str]:
+    """What a file imports of this collection, wherever in it, as names below plugins/module_utils.
+
+    :return: "" for the other plugins.
+    """
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            named = [(alias.name, "") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            above = ".".join([*name.split(".")[: -node.level], *filter(None, [node.module])])
+            named = [(UTILS_PACKAGE + above, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            named = [(node.module or "", alias.name) for alias in node.names]
         else:
             continue
-        for alias in node.names:
-            inner = f"{base}.{alias.name}".lstrip(".")
-            yield inner if inner in FILES else base
+        for module, inner in named:
+            if module.startswith(UTILS_PACKAGE):
+                base = module.removeprefix(UTILS_PACKAGE)
+                whole = f"{base}.{inner}".lstrip(".")
+                yield whole if whole in FILES else base
+            elif module.startswith(PACKAGE):
+                yield ""
+
+
+def upwards(name: str, text: str) -> list[str]:
+    """What a file imports that its room may not import."""
+    below = ROOMS[: ROOMS.index(name.split(".")[0]) + 1]
+    return [other for other in imports(name, text) if other.split(".")[0] not in below]
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_imports_go_down_the_table(name: str) -> None:
-    room = name.split(".")[0]
-    below = ROOMS[: ROOMS.index(room) + 1]
-    wrong = [other for other in imports(name, FILES[name]) if other.split(".")[0] not in below]
-    assert not wrong, f"{name} imports {wrong}; {room} may import from {', '.join(below)}"
+    wrong = upwards(name, FILES[name])
+    assert not wrong, f"{name} imports {wrong}, which {name.split('.')[0]} may not"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        f"from {UTILS_PACKAGE}kubeadm.tokens import parse",
+        f"from {UTILS_PACKAGE}kubeadm import tokens",
+        f"from {PACKAGE}module_utils import kubeadm",
+        f"import {UTILS_PACKAGE}kubeadm.tokens as tokens",
+        f"def later():\n    from {UTILS_PACKAGE}kubeadm.tokens import parse",
+        f"if TYPE_CHECKING:\n    from {UTILS_PACKAGE}kubeadm.tokens import Token",
+        "from ..kubeadm.tokens import parse",
+        "from ..kubeadm import tokens",
+        "from .. import kubeadm",
+        f"from {PACKAGE}plugin_utils.shown import text",
+    ],
+)
+def test_an_import_upwards_is_found_in_every_form(fault: str) -> None:
+    assert upwards("common.http", f"from __future__ import annotations\n\n{fault}\n")
+    assert not upwards("common.http", "import json\nfrom .errors import BrambleError\nfrom . import http1\n")
 
 
 def test_no_file_imports_itself_through_others() -> None:
-    edges = {name: set(imports(name, file)) & set(FILES) - {name} for name, file in FILES.items()}
+    edges = {name: set(imports(name, text)) & set(FILES) - {name} for name, text in FILES.items()}
     # Files that import nothing that is left can go; what cannot go is a circle.
     while free := [name for name, others in edges.items() if not others]:
         edges = {name: others - set(free) for name, others in edges.items() if name not in free}
