@@ -67,6 +67,7 @@ def test_there_and_back_again(packed: bytes, content: bytes, of: Description, tm
         assert (tmp_path / "new" / name).read_text() == f"etc/kubernetes/{name}"
         assert (tmp_path / "new" / name).stat().st_mode & 0o777 == mode
     assert os.readlink(tmp_path / "pki" / "kubelet-client-current.pem").endswith("kubelet-client-2026.pem")
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
 
 
 def _cut_snapshot(member, data):

@@ -126,6 +126,8 @@ API_SERVER = """spec:
 class Pi(System):
     """A machine on which containers are only noted."""
 
+    images = "registry.k8s.io/etcd:3.7.0-0\nregistry.k8s.io/kube-apiserver:v1.37.2\n"
+
     def __init__(self, root: Path, keys: str) -> None:
         super().__init__(str(root))
         self.keys, self.done, self.running = keys, [], set()
@@ -144,7 +146,7 @@ class Pi(System):
         if "tasks ps" in line:
             return Done(0, self.processes, "")
         if "images list" in line:
-            return Done(0, "registry.k8s.io/etcd:3.7.0-0\nregistry.k8s.io/kube-apiserver:v1.37.2\n", "")
+            return Done(0, self.images, "")
         if "snapshot status" in line:
             return Done(0, '{"hash": 1, "revision": 7, "totalKey": 3, "totalSize": 4}', "")
         if "etcdctl get" in line:
@@ -236,6 +238,13 @@ def test_a_drill_counts_and_leaves_its_record_alone(pi: Pi, of: Description) -> 
     assert armed < pi.done.index(restore)
     assert "rm -rf /var/lib/bramble.kube/drill" in pi.done[armed]
     assert pi.done[-1].startswith("systemctl --quiet stop bramble-drill-end.timer")
+
+
+def test_images_that_are_not_at_hand_are_pulled(pi: Pi, of: Description) -> None:
+    pi.images = "registry.k8s.io/etcd:3.7.0-0\n"
+    drill.run(pi, options(pi, of), False)
+    (pull,) = [line for line in pi.done if "images pull" in line]
+    assert pull.endswith(" registry.k8s.io/kube-apiserver:v1.37.2")
 
 
 def test_a_dry_run_starts_nothing(pi: Pi, of: Description) -> None:

@@ -93,3 +93,8 @@ def test_managed_fields_name_no_version_that_goes():
         {"manager": "b", "apiVersion": "example.org/v1"},
     ]
     assert restamped({"managedFields": owned}, ("b",), "v1") is None and restamped({}, ("a",), "v1") is None
+
+
+def test_only_what_is_wrong_with_a_manifest_is_noted_for_later() -> None:
+    with pytest.raises(OSError, match="the server"), Slips().noted():
+        raise OSError("the server does not answer")

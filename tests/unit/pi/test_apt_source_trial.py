@@ -1,6 +1,6 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The folder in which a machine's apt tries a repository."""
+"""The folder in which a machine's apt tries a repository, and what becomes of one that it takes or refuses."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
+from ansible_collections.bramble.kube.plugins.module_utils.pi.steps import apt_source
 from ansible_collections.bramble.kube.plugins.module_utils.pi.steps.apt_source import trial
 
 
@@ -30,3 +33,47 @@ def test_apts_own_user_can_read_what_is_tried_whatever_roots_umask_is(umask: int
     finally:
         os.umask(before)
     assert sorted(modes.values()) == [0o644, 0o644, 0o755, 0o755]
+
+
+OPTIONS = {
+    "name": "kubernetes",
+    "label": "Kubernetes' repository",
+    "settings": "kubeadm_apt",
+    "url": "https://pkgs.k8s.io/core:/stable:/v1.37/deb/",
+    "suite": "/",
+    "components": [],
+    "state": "present",
+}
+SOURCE, OTHER = "etc/apt/sources.list.d/kubernetes.sources", "etc/apt/sources.list.d/by-hand.list"
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine on which somebody has named the repository by hand."""
+    (tmp_path / "etc/apt/sources.list.d").mkdir(parents=True)
+    (tmp_path / "etc/apt/keyrings").mkdir()
+    (tmp_path / OTHER).write_text(f"deb {OPTIONS['url']} /\n")
+    monkeypatch.setattr(apt_source, "known_key", lambda _options: b"key\n")
+    return tmp_path
+
+
+def files(root: Path) -> dict[str, str]:
+    return {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()}
+
+
+def test_one_that_apt_takes_is_added_and_its_other_entries_are_switched_off(root: Path, monkeypatch) -> None:
+    monkeypatch.setattr(apt_source, "refused", lambda *_: ("", False))
+    result = apt_source.run(System(str(root)), OPTIONS, False)
+    there = files(root)
+    assert result["changed"] and there[OTHER].startswith("#")
+    assert OPTIONS["url"] in there[SOURCE]
+    assert "key\n" in there.values()
+    assert not apt_source.run(System(str(root)), OPTIONS, False)["changed"]
+
+
+def test_one_that_apt_refuses_changes_nothing(root: Path, monkeypatch) -> None:
+    before = files(root)
+    monkeypatch.setattr(apt_source, "refused", lambda *_: ("It is not signed.", True))
+    with pytest.raises(Stop, match=r"It is not signed\. Nothing was changed\."):
+        apt_source.run(System(str(root)), OPTIONS, False)
+    assert files(root) == before
