@@ -349,23 +349,36 @@ def _model_server() -> list[Product]:
         for file in source.glob("*.py"):
             shutil.copy(file, work.out)
 
-    return [
-        Product(name="sklearnserver", build=copy, inputs=(source,)),
-        python_layer("layer-sklearnserver", "sklearnserver.txt", seconds=60),
-        image_product(
+    def image(name: str, tag: str, layers: tuple[str, ...], path: str) -> Product:
+        return image_product(
             Image(
-                name="image-sklearnserver",
-                reference=f"docker.io/kserve/sklearnserver:v{locked('sklearnserver.txt', 'kserve')}",
-                bases=("layer-python", "layer-sklearnserver"),
+                name=name,
+                reference=f"docker.io/kserve/sklearnserver:{tag}",
+                bases=("layer-python", *layers),
                 programs={
-                    f"/sklearnserver/sklearnserver/{name}": f"sklearnserver:{name}"
-                    for name in ("__init__.py", "__main__.py")
+                    f"/sklearnserver/sklearnserver/{file}": f"sklearnserver:{file}"
+                    for file in ("__init__.py", "__main__.py")
                 },
                 texts={"/etc/passwd": USERS + "kserve:x:1000:1000::/home/kserve:/bin/sh\n"},
                 links=PYTHON_LINKS,
                 entrypoint=("python", "-m", "sklearnserver"),
                 user="1000",
-                environment={"PYTHONPATH": "/sklearnserver"},
+                environment={"PYTHONPATH": path},
             )
+        )
+
+    release = f"v{locked('sklearnserver.txt', 'kserve')}"
+    other = "opt/scikit-learn"
+    return [
+        Product(name="sklearnserver", build=copy, inputs=(source,)),
+        python_layer("layer-sklearnserver", "sklearnserver.txt", seconds=60),
+        image("image-sklearnserver", release, ("layer-sklearnserver",), "/sklearnserver"),
+        # What somebody makes of that image who wants a newer scikit-learn
+        python_layer("layer-scikit-learn", "scikit-learn.txt", seconds=10, where=other),
+        image(
+            "image-scikit-learn",
+            f"{release}-scikit-learn-{locked('scikit-learn.txt', 'scikit-learn')}",
+            ("layer-sklearnserver", "layer-scikit-learn"),
+            f"/{other}:/sklearnserver",
         ),
     ]

@@ -40,8 +40,10 @@ WORKFLOWS = ("argo-workflows-source", "argo-workflows", "image-workflow-controll
 POLICIES = ("kube-router", "layer-policies", "image-kube-router")
 # The newest containerd, by which a test has the configuration read that the role docker writes
 NEWEST = ("containerd-newest",)
+# For molecule loop: a serving image with another scikit-learn
+SCIKIT_LEARN = ("layer-scikit-learn", "image-scikit-learn")
 # Built only when asked for by name; so are programs and packages for arm64, but for those that an image needs.
-ON_DEMAND = ("ko", *METRICS, *INGRESS, *WORKFLOWS, *POLICIES, *EARLIER, *NEWEST)
+ON_DEMAND = ("ko", *METRICS, *INGRESS, *WORKFLOWS, *POLICIES, *EARLIER, *NEWEST, *SCIKIT_LEARN)
 
 
 def minor(version: str) -> str:

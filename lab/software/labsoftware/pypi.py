@@ -54,12 +54,12 @@ def python_with_pip() -> str:
     )
 
 
-def python_layer(name: str, requirements: str, seconds: int) -> Product:
+def python_layer(name: str, requirements: str, seconds: int, where: str = PACKAGES) -> Product:
     """The packages of python/<requirements>, compiled, without their own tests, programs in /usr/local/bin."""
 
     def build(work: Work) -> None:
         with work.scratch() as scratch:
-            place = scratch / "root" / PACKAGES
+            place = scratch / "root" / where
             uv = (work.file("uv:uv"), "pip", "install", "--quiet", "--no-config", "--cache-dir", scratch / "cache")
             target = ("--python-version", VERSION, "--python-platform", "x86_64-manylinux_2_40", "--target", place)
             exact = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "--link-mode", "hardlink")
@@ -81,7 +81,7 @@ def python_layer(name: str, requirements: str, seconds: int) -> Product:
     return Product(
         name=name,
         build=build,
-        recipe=(requirements, "1"),
+        recipe=(requirements, "1") if where == PACKAGES else (requirements, where, "1"),
         inputs=(Path(__file__), PYTHON / requirements),
         needs=("uv", "layer-python"),
         seconds=seconds,

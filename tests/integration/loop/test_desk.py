@@ -19,7 +19,7 @@ from typing import Any
 import desk_samples
 import pytest
 from apiserver import ApiServer
-from desk_rig import Desk, Visitor, hashed, password
+from desk_rig import Desk, Visitor, answers_of, hashed, password, twenty_at_once
 from loop_api import PEOPLE, RELEASES, Person, wait_for_gate
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
@@ -418,10 +418,6 @@ def test_what_a_release_shows(desk: Desk, seen, people: dict[str, Person]) -> No
 # Reviewing -----------------------------------------------------------------------------------------------------------
 
 
-def answers_of(body: str) -> list[str]:
-    return re.findall(r'class="answer"><bdi[^>]*>([^<]*)', body)
-
-
 def judge_all(who: Visitor, name: str, truth: Callable[[str], str]) -> dict[str, int]:
     """Judge every case as somebody who knows what is right; returns how often which button was pressed."""
     pressed: dict[str, int] = {}
@@ -745,26 +741,10 @@ def test_twenty_reviewers_at_once(desk: Desk, seen, people: dict[str, Person]) -
     visitors = [Visitor(desk).login(person) for person in ("ben", "cleo", "dan")] * 7
     visitors = [Visitor(desk, dict(one.cookies)) for one in visitors[:20]]
     pages = [Lines(one) for one in visitors]
-    took: list[float] = []
-
-    def work(who: Visitor) -> None:
-        for place in range(1, 21):
-            begin = time.monotonic()
-            page = who.get(f"/releases/{name}/review/{place}")
-            assert page.status == 200
-            shown = answers_of(page.body)
-            choice = "A" if len(shown) == 2 else "right"
-            assert who.post(f"/releases/{name}/review/{place}", {"choice": choice}).status == 200
-            took.append((time.monotonic() - begin) / 2)
-
-    with ThreadPoolExecutor(20) as pool:
-        list(pool.map(work, visitors))
-    took.sort()
-    half, most = (took[int(len(took) * share)] * 1000 for share in (0.5, 0.95))
+    half, most = (seconds * 1000 for seconds in twenty_at_once(visitors, name))
     print(f"20 at once: half of the answers within {half:.0f} ms, 95 % within {most:.0f} ms, {desk.memory():.0f} MiB")
     for who in visitors[:3]:
-        who.get(f"/releases/{name}/review/end")
-        assert who.post(f"/releases/{name}/review/end", {"note": ""}).status == 200
+        who.hand_in(name)
     assert {one["judged"] for one in people["admin"].get(name)["spec"]["reviews"].values()} == {20}
     assert not any(page.ended.is_set() for page in pages)
 

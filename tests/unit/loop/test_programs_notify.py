@@ -5,15 +5,24 @@
 
 from __future__ import annotations
 
+import datetime
 import http.server
+import ipaddress
 import json
-import socketserver
+import ssl
 import threading
 from email import message_from_bytes
 from email.policy import default as EMAIL
 
 import notify
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+from apiserver import free_port
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from loop_memory import FakeKube, Killed
 
 SECRET = "tk_very_secret"
@@ -92,40 +101,72 @@ def web():
     made.stop()
 
 
+class Mailbox:
+    """What came in, and who had logged in for it."""
+
+    def __init__(self):
+        self.kept = []
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address == "nobody@example.org":
+            return f"550 no such user {SECRET}"
+        envelope.rcpt_tos.append(address)
+        return "250 fine"
+
+    async def handle_DATA(self, server, session, envelope):
+        message = message_from_bytes(envelope.content, policy=EMAIL)
+        encrypted = server.transport.get_extra_info("sslcontext") is not None
+        self.kept.append((message, envelope.rcpt_tos, session.auth_data, encrypted))
+        return "250 kept"
+
+
+def logs_in(server, session, envelope, mechanism, given):
+    """Whether somebody has the right password."""
+    right = (given.login, given.password) == (b"bramble", SECRET.encode())
+    return AuthResult(success=right, handled=False, auth_data=given.login.decode())
+
+
 @pytest.fixture
 def mail_server():
-    """A mail server that keeps the messages: as much of SMTP (RFC 5321) as a client without TLS needs."""
-    kept = []
+    """Starts mail servers (aiosmtpd), each with a mailbox."""
+    running = []
 
-    class Handler(socketserver.StreamRequestHandler):
-        def say(self, line):
-            self.wfile.write(f"{line}\r\n".encode())
+    def start(**more):
+        box, port = Mailbox(), free_port()
+        running.append(Controller(box, hostname="127.0.0.1", port=port, **more))
+        running[-1].start()
+        return port, box.kept
 
-        def handle(self):
-            self.say("220 ready")
-            for line in self.rfile:
-                word = line.decode().upper()
-                if word.startswith("DATA"):
-                    self.say("354 go on")
-                    lines = []
-                    while (line := self.rfile.readline()) != b".\r\n":
-                        lines.append(line.removeprefix(b".") if line.startswith(b"..") else line)
-                    kept.append(message_from_bytes(b"".join(lines), policy=EMAIL))
-                    self.say("250 kept")
-                elif word.startswith("QUIT"):
-                    self.say("221 bye")
-                    return
-                elif word.startswith("RCPT TO:<NOBODY"):
-                    self.say(f"550 no such user {SECRET}")
-                else:
-                    self.say("250 fine")
+    yield start
+    for server in running:
+        server.stop()
 
-    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_address[1], kept
-    server.shutdown()
-    server.server_close()
+
+@pytest.fixture
+def certificate(tmp_path, monkeypatch):
+    """A server's side of TLS, with a certificate for 127.0.0.1 that this machine trusts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail")])
+    today = datetime.datetime.now(datetime.timezone.utc)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(today - datetime.timedelta(days=1))
+        .not_valid_after(today + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (tmp_path / "mail.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (tmp_path / "mail.key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "mail.crt"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "mail.crt", tmp_path / "mail.key")
+    return context
 
 
 def test_the_shapes_of_webhooks(web):
@@ -159,24 +200,56 @@ def by_mail(port, **more):
 
 
 def test_an_e_mail(mail_server):
-    port, kept = mail_server
+    port, kept = mail_server()
     notify.send(
         by_mail(port), "digits, release 7 waits for you: 14 answers differ", "http://desk/7", "digits-7-mail-uid"
     )
-    [message] = kept
+    [(message, to, _login, _encrypted)] = kept
+    assert to == ["ben@example.org", "cleo@example.org"]
     assert message["Subject"] == "digits, release 7 waits for you: 14 answers differ"
     assert (message["From"], message["To"]) == ("bramble@example.org", "ben@example.org, cleo@example.org")
     assert message["Message-ID"] == "<digits-7-mail-uid@example.org>"
     assert "http://desk/7" in message.get_content()
 
 
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_an_e_mail_with_a_login_goes_encrypted(mail_server, certificate, security):
+    kinds = {
+        "starttls": {"tls_context": certificate, "require_starttls": True},
+        "tls": {"ssl_context": certificate, "auth_require_tls": False},  # that server's words for STARTTLS alone
+    }
+    port, kept = mail_server(authenticator=logs_in, auth_required=True, **kinds[security])
+    target = by_mail(port, security=security, user="bramble", password=SECRET)
+    notify.send(target, "text", "http://desk/7", "digits-7-mail-uid")
+    [(message, _to, login, encrypted)] = kept
+    assert (message["Subject"], login, encrypted) == ("text", "bramble", True)
+    with pytest.raises(notify.Unsent, match=r"^the mail server answered 535$"):
+        notify.send({**target, "password": "not this one"}, "text", "address", "key")
+    assert len(kept) == 1
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_a_mail_server_that_nobody_knows_gets_no_password(mail_server, certificate, monkeypatch, security):
+    port, kept = mail_server(**{"ssl_context" if security == "tls" else "tls_context": certificate})
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with pytest.raises(notify.Unsent, match="certificate verify failed"):
+        notify.send(by_mail(port, security=security, user="bramble", password=SECRET), "text", "address", "key")
+    assert kept == []
+
+
 @pytest.mark.parametrize(
-    "change", [{"host": "127.0.0.1", "port": 1}, {"security": "starttls"}, {"to": ["nobody@example.org"]}]
+    ("change", "why"),
+    [
+        ({"port": 1, "user": ""}, "Connection refused"),
+        ({"security": "starttls"}, "STARTTLS extension not supported"),
+        ({"user": "u"}, "SMTP AUTH extension not supported"),
+        ({"to": ["nobody@example.org"]}, "SMTPRecipientsRefused"),
+    ],
 )
-def test_what_does_not_get_there_says_no_secret(mail_server, change):
-    port, kept = mail_server
-    with pytest.raises(notify.Unsent) as found:
-        notify.send({**by_mail(port, user="u", password=SECRET), **change}, "text", "address", "key")
+def test_what_does_not_get_there_says_why_and_no_secret(mail_server, change, why):
+    port, kept = mail_server()
+    with pytest.raises(notify.Unsent, match=why) as found:
+        notify.send({**by_mail(port, password=SECRET), **change}, "text", "address", "key")
     assert SECRET not in str(found.value)
     assert kept == []
 

@@ -38,6 +38,11 @@ Object = dict[str, Any]
 FILE = Path(os.environ.get("LOOP_NOTIFY") or "/etc/loop/notify.json")
 TOLD_NOTE = f"{GROUP}/told"
 SECONDS = 10.0  # for one message
+# Errors whose own words hold nothing of the address or the login
+PLAIN = (
+    *(socket.gaierror, ConnectionError, TimeoutError, ssl.SSLError),
+    *(smtplib.SMTPNotSupportedError, smtplib.SMTPServerDisconnected),
+)
 FIRST_PAUSE, LONGEST_PAUSE = 15.0, 900.0  # seconds until a target that failed is tried again, twice as long each time
 
 
@@ -106,9 +111,8 @@ def send(target: Mapping[str, Any], text: str, address: str, key: str) -> None:
     except smtplib.SMTPResponseException as error:
         raise Unsent(f"the mail server answered {error.smtp_code}") from None
     except (OSError, smtplib.SMTPException, http.client.HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        known = isinstance(reason, (socket.gaierror, ConnectionError, TimeoutError, ssl.SSLError))
-        raise Unsent(f"{reason if known else type(error).__name__}") from None
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise Unsent(f"{reason if isinstance(reason, PLAIN) else type(error).__name__}") from None
 
 
 class _Straight(urllib.request.HTTPRedirectHandler):
