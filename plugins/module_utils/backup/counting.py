@@ -7,9 +7,7 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import socket
 import ssl
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -17,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import BackupError
+from ansible_collections.bramble.kube.plugins.module_utils.common.http1 import Connection, head
 
 #: Folders in etcd that are not called as their resource is
 #: (pkg/kubeapiserver/default_storage_factory_builder.go, SpecialDefaultResourcePrefixes).
@@ -111,19 +110,18 @@ class Loopback:
     def get(self, path: str, accept: str = "application/json", timeout: float = 60) -> tuple[int, str]:
         """Ask.
 
+        :param timeout: seconds for all of it.
         :returns: status and text of the answer.
-        :raises OSError, http.client.HTTPException: when there is none.
+        :raises OSError: when there is none.
         """
-        plain = socket.create_connection(("127.0.0.1", self._port), timeout)
-        connection = http.client.HTTPConnection(self._name, self._port, timeout=timeout)
+        connection = Connection("127.0.0.1", self._port, timeout)
         try:
-            connection.sock = self._context.wrap_socket(plain, server_hostname=self._name)
-            connection.request("GET", path, headers={"Accept": accept})
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode("utf-8", "replace")
+            connection.secure(self._context, self._name)
+            connection.send(head("GET", path, [("Host", self._name), ("Accept", accept)]))
+            answer = connection.receive()
+            return answer.status, answer.content.decode("utf-8", "replace")
         finally:
             connection.close()
-            plain.close()
 
     def read(self, path: str, accept: str = "application/json") -> dict[str, Any]:
         """Ask for an object or list.
@@ -133,9 +131,9 @@ class Loopback:
         try:
             status, text = self.get(path, accept)
             found = json.loads(text)
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, ValueError) as error:
             raise BackupError(f"the restored API server gives no answer to {path}: {error}") from None
-        if status != http.client.OK or not isinstance(found, dict):
+        if status != 200 or not isinstance(found, dict):
             said = found.get("message") if isinstance(found, dict) else ""
             raise BackupError(f"the restored API server answers {path} with {status}: {said or 'no reason'}")
         return found

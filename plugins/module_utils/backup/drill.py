@@ -14,7 +14,6 @@ systemd's), nor a power cut (systemd-tmpfiles, at the next start).
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
 import shutil
@@ -351,12 +350,12 @@ def _lack(client: counting.Loopback, health: str) -> str:
     """What a program still lacks, in words; empty when it is well."""
     try:
         status, text = client.get(health, timeout=10)
-    except (OSError, http.client.HTTPException) as error:
+    except OSError as error:
         return str(error)
-    if status in (http.client.UNAUTHORIZED, http.client.FORBIDDEN):
+    if status in (401, 403):
         return f"it does not accept the administrator's certificate from the backup ({status})"
     failed = [line for line in text.splitlines() if line.startswith("[-]")]
-    return "" if status == http.client.OK else " ".join(failed)[:200] or f"it answers {status}"
+    return "" if status == 200 else " ".join(failed)[:200] or f"it answers {status}"
 
 
 def memory_available(system: System) -> int:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import http.client
 import os
 import re
 import socket
@@ -22,6 +21,7 @@ import time
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup import drill
+from ansible_collections.bramble.kube.plugins.module_utils.common.http import BODY_MAX, TransportError, fetch
 from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS, configurations
 from ansible_collections.bramble.kube.plugins.module_utils.common.redact import TOKEN
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
@@ -45,7 +45,7 @@ KUBELET_CERTIFICATES = (
 )
 KUBECONFIGS = ("admin.conf", "controller-manager.conf", "kubelet.conf", "scheduler.conf", "super-admin.conf")
 #: Where etcd tells its sizes, in plain HTTP on the loopback alone, as kubeadm sets it up.
-ETCD_METRICS = ("127.0.0.1", 2381)
+ETCD_METRICS = "http://127.0.0.1:2381/metrics"
 
 #: Seconds from 1900, where NTP begins to count, to 1970.
 _NTP_EPOCH = 2208988800
@@ -328,14 +328,10 @@ def etcd(system: System) -> dict[str, int]:
         found["size"] = os.stat(system.path("/var/lib/etcd/member/snap/db")).st_size
     except OSError:
         return found
-    connection = http.client.HTTPConnection(*ETCD_METRICS, timeout=3)
     try:
-        connection.request("GET", "/metrics")
-        text = connection.getresponse().read().decode("utf-8", "replace")
-    except (OSError, http.client.HTTPException):
+        text = fetch(ETCD_METRICS, BODY_MAX, timeout=3).decode("utf-8", "replace")
+    except TransportError:
         return found
-    finally:
-        connection.close()
     for name, metric in (
         ("size", "etcd_mvcc_db_total_size_in_bytes"),
         ("in_use", "etcd_mvcc_db_total_size_in_use_in_bytes"),

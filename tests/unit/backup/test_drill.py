@@ -24,6 +24,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import
 )
 from ansible_collections.bramble.kube.plugins.module_utils.backup.restore import Machine
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
+from ansible_collections.bramble.kube.plugins.module_utils.common.http1 import Garbled
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import Done, System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd import EtcdPod
 
@@ -438,7 +439,7 @@ def test_one_that_does_not_get_ready_is_waited_for_and_told_with_what_it_lacks(
         ((401, ""), "it does not accept the administrator's certificate from the backup (401)"),
         ((403, ""), "it does not accept the administrator's certificate from the backup (403)"),
         (ConnectionRefusedError("refused"), "refused"),
-        (drill.http.client.BadStatusLine("odd"), "odd"),
+        (Garbled("the answer is not HTTP/1.1"), "the answer is not HTTP/1.1"),
     ],
 )
 def test_what_a_program_lacks(answer: object, lack: str) -> None:

@@ -139,6 +139,16 @@ def test_reach_tells_how_it_failed() -> None:
     assert pi.reach("", "")["outcome"] == "none"
 
 
+def test_etcds_sizes(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pi.etcd(folder) == {}
+    folder.put("/var/lib/etcd/member/snap/db", "12345")
+    monkeypatch.setattr(pi, "ETCD_METRICS", "http://127.0.0.1:1/metrics")
+    assert pi.etcd(folder) == {"size": 5}
+    text = b"# HELP x\netcd_mvcc_db_total_size_in_bytes 2.5e+07\netcd_server_quota_backend_bytes 2.147483648e+09\n"
+    monkeypatch.setattr(pi, "fetch", lambda url, most, timeout: text)
+    assert pi.etcd(folder) == {"size": 25_000_000, "quota": 2_147_483_648}
+
+
 def test_addresses_that_are_listened_on() -> None:
     table = (
         "  sl  local_address rem_address   st\n"
