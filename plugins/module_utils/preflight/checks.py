@@ -560,7 +560,7 @@ def _swap(host: Host, cluster: Cluster) -> Found | None:
     ),
 )
 def _hostname(host: Host, cluster: Cluster) -> Found | None:
-    found, wanted = host.fact("hostname"), cluster.inventory.hostname(host.name)
+    found, wanted = host.fact("hostname"), cluster.inventory.node(host.name)["hostname"]
     if not found:
         return None
     same = str(found).lower() in (wanted.lower(), wanted.lower().partition(".")[0])
@@ -568,7 +568,8 @@ def _hostname(host: Host, cluster: Cluster) -> Found | None:
         return _result("that of the inventory", "that of the inventory")
     if host.in_cluster:
         return _result(str(found), wanted, "renamed")
-    names = {cluster.inventory.hostname(name).lower(): name for name in cluster.inventory.hosts if name != host.name}
+    others = [name for name in cluster.inventory.hosts if name != host.name]
+    names = {cluster.inventory.node(name)["hostname"].lower(): name for name in others}
     other = names.get(str(found).lower())
     return _result(str(found), wanted, "of_another" if other else "other", {"other": other or ""})
 
@@ -846,7 +847,7 @@ def _node_name(host: Host, cluster: Cluster) -> Found | None:
     found = (host.fact("kubernetes") or {}).get("node_name") or ""
     if not found or not host.in_cluster:
         return None
-    wanted = str(cluster.setting(host, "kubeadm_node_name") or cluster.inventory.hostname(host.name)).lower()
+    wanted = cluster.inventory.node(host.name)["name"]
     renamed = "master_renamed" if host.role == "master" else "renamed"
     return _result(found, wanted, "" if found == wanted else renamed)
 

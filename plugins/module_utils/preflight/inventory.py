@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.bramble.kube.plugins.module_utils.common.cluster_nodes import cluster_nodes
 from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import pod_network
 from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign
 from ansible_collections.bramble.kube.plugins.module_utils.common.wording import counted, hosts_named, listing, shown
@@ -96,9 +97,9 @@ class Inventory:
             return None
         return self.defaults.get(name)
 
-    def hostname(self, host: str) -> str:
-        """The name that a host gets."""
-        return str(self.values.get(host, {}).get("base_hostname") or host)
+    def node(self, host: str) -> dict[str, Any]:
+        """What a host is in the cluster, as far as the inventory alone says so."""
+        return cluster_nodes([host], self.values)[host]
 
     def node_names(self, host: str) -> dict[str, str]:
         """The names by which a host goes, in the network and in the cluster: where each comes from, and the name."""
