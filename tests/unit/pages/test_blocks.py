@@ -255,6 +255,9 @@ def test_yaml(block: Block, tmp_path: Path) -> None:
         assert inventory_faults(block.text, tmp_path) == []
     elif block.page == "docs/own-repository.md" and FILE.search(block.before):
         pass  # of another program's form
+    elif {"apiVersion", "kind"} <= set(value):
+        [item] = load.load([], value)
+        assert set(item.object) == {"apiVersion", "kind", "metadata", "spec"}
     elif "spec" in value:
         value["spec"]["containers"] = [{"name": "x", "image": "x", **one} for one in value["spec"]["containers"]]
         load.load([], {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, **value})
