@@ -436,7 +436,7 @@ def etcd_down(lab: Lab) -> Iterator[None]:
     """etcd does not start, for an argument that it does not know."""
     script = "s/^( +)- --client-cert-auth=true/&\\n\\1- --nonsense=true/"
     with replaced(lab, MASTER, f"{MANIFESTS}/etcd.yaml", script), _silent(lab):
-        log = "cat $(ls -t /var/log/pods/kube-system_etcd-*/etcd/*.log | head -n 1)"
+        log = 'cat "$(ls -t /var/log/pods/kube-system_etcd-*/etcd/*.log | head -n 1)"'
         wait("its last words", lambda: "nonsense" in lab.on(MASTER, log, check=False))
         yield
     wait("the API server", lab.answers, 300)
