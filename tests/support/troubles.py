@@ -425,7 +425,7 @@ def api_server_down(lab: Lab) -> Iterator[None]:
     """The API server does not start, for an argument that it does not know."""
     script = "s/^( +)- --allow-privileged=true/&\\n\\1- --nonsense=true/"
     with replaced(lab, MASTER, f"{MANIFESTS}/kube-apiserver.yaml", script), _silent(lab):
-        log = "cat $(ls -t /var/log/pods/kube-system_kube-apiserver-*/kube-apiserver/*.log | head -n 1)"
+        log = 'cat "$(ls -t /var/log/pods/kube-system_kube-apiserver-*/kube-apiserver/*.log | head -n 1)"'
         wait("its last words", lambda: "nonsense" in lab.on(MASTER, log, check=False))
         yield
     wait("the API server", lab.answers, 300)
