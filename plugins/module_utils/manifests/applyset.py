@@ -133,6 +133,11 @@ class ApplySet:
                 namespaces.add(item.namespace)
         return group_kinds, namespaces
 
+    def document(self, metadata: dict[str, Any]) -> dict[str, Any]:
+        """The parent as an object."""
+        about = {"name": self.name, "namespace": self.namespace, **metadata}
+        return {"apiVersion": CONFIG_MAP.api_version, "kind": CONFIG_MAP.kind, "metadata": about}
+
     def write(
         self, client: Client, group_kinds: set[tuple[str, str]], namespaces: set[str], dry_run: bool = False
     ) -> bool:
@@ -149,16 +154,7 @@ class ApplySet:
                 (metadata.get("annotations") or {}).get(key) == value for key, value in annotations.items()
             ):
                 return False
-        body = {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {
-                "name": self.name,
-                "namespace": self.namespace,
-                "labels": labels,
-                "annotations": annotations,
-            },
-        }
+        body = self.document({"labels": labels, "annotations": annotations})
         query = {"fieldManager": FIELD_MANAGER + "-applyset", "force": "true"}
         if dry_run:
             query["dryRun"] = "All"

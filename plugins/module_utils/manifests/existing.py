@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..common.redact import foreign
 from ..common.together import together
 from .discovery import Resource
 from .errors import ApiError
@@ -53,6 +54,27 @@ def read(
             group = reader.resource.api_version.rpartition("/")[0]
             listed.add((group, reader.resource.kind, reader.namespace))
     return listed
+
+
+NAMESPACE = Resource("v1", "Namespace", "namespaces", False)
+
+
+def namespace(name: str) -> Item:
+    """A namespace by its name alone, to be read."""
+    return Item({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, "cluster", 0)
+
+
+def held(document: dict) -> str:
+    """What holds an object that is being deleted, to be told after that."""
+    spec = document.get("spec")
+    finalizers = list(document["metadata"].get("finalizers") or [])
+    if document.get("kind") == "Namespace":
+        conditions = (document.get("status") or {}).get("conditions") or []
+        told = [str(c.get("message")) for c in conditions if c.get("status") == "True" and c.get("message")]
+        if told:
+            return f", and not gone yet: {foreign('; '.join(told))}"
+        finalizers += (spec or {}).get("finalizers") or []
+    return f", and held by the finalizer {', '.join(map(str, finalizers))}" if finalizers else " and not gone yet"
 
 
 class _Group:

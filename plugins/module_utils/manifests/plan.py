@@ -21,7 +21,7 @@ from .client import Client, Fault
 from .discovery import Discovery, Resource
 from .errors import ApiError, ClusterError, ManifestError, Slips, Unreachable
 from .load import Item
-from .retry import get
+from .retry import call, get
 
 SERVER_SIDE, CLIENT_SIDE, AUTO = "server_side", "client_side", "auto"
 FIRST_SERVER_SIDE = (1, 22)  # server-side apply is stable since then
@@ -62,6 +62,7 @@ class Plan:
     :ivar verdicts: ``id(item)`` → EQUAL, UNSURE or DIFFERENT, for those that exist.
     :ivar doomed: members of the apply set that are not in the manifests any more.
     :ivar spared: members of the apply set that are not in the manifests any more, and stay all the same.
+    :ivar going: namespaces of the set that are being deleted, with everything in them → what holds each.
     :ivar moves: ``id(item)`` → what has to be done before a CRD can be replaced.
     """
 
@@ -78,6 +79,7 @@ class Plan:
         self.warnings: list[str] = []
         self.doomed: list[tuple[Item, Resource, dict]] = []
         self.spared: list[Item] = []
+        self.going: dict[str, str] = {}
         self.moves: dict[int, Any] = {}
         self.apply_set: ApplySet | None = None
         self.method = options.method
@@ -96,6 +98,7 @@ class Plan:
         """
         self.fit()
         self._ask_server(self._read_live)
+        self._ask_server(self._find_going)
         if self.apply_set is not None and self.options.prune:
             self._ask_server(self._find_doomed)
 
@@ -232,7 +235,7 @@ class Plan:
         else:
             verdict = compare.compare(item.object, found)
         self.verdicts[id(item)] = verdict
-        if found["metadata"].get("deletionTimestamp"):
+        if _is_dying(found):
             # It goes, and has to be made again.
             verdict = self.verdicts[id(item)] = compare.DIFFERENT
         elif verdict == compare.EQUAL and self._to_take_over(found):
@@ -255,6 +258,41 @@ class Plan:
             self._identity_set = {item.identity for item in self.items}
         return self._identity_set
 
+    @property
+    def namespaces(self) -> dict[str, Item]:
+        """The namespaces that the manifests bring, by name."""
+        return {item.name: item for item in self.items if item.kind == "Namespace" and item.group == ""}
+
+    def _find_going(self) -> None:
+        """Find the namespaces that are being deleted: what is in them goes too, and is to be made again."""
+        own, used = self.namespaces, {item.namespace for item in self.items}
+        if self.apply_set is not None:
+            used.add(self.apply_set.namespace)
+        members_alone = self.apply_set is not None and self.apply_set.parent is not None  # were read
+        seen = {name for name, item in own.items() if id(item) in self.verdicts or not members_alone}
+
+        def note(item: Item, found: dict) -> None:
+            if _is_dying(found):
+                self.going[item.name] = living.held(found)
+
+        for name in seen & used:
+            note(own[name], self.live.get(id(own[name]), {}))
+        others = [(living.namespace(name), living.NAMESPACE) for name in sorted(used - seen - {""})]
+        living.read(self._get_if_allowed, others, note)
+        for item in self.items if self.going else ():
+            if item.namespace in self.going and not _is_dying(self.live.get(id(item), {})):
+                self.live.pop(id(item), None)
+                self.verdicts.pop(id(item), None)
+
+    def _get_if_allowed(self, path: str, query: dict[str, Any] | None) -> Any:
+        """A GET to which what may not be read is not there."""
+        try:
+            return call(lambda: self.client.get(path, query), self.options.timeout)
+        except ApiError as error:
+            if error.status == 403:
+                raise ApiError(404, error.body) from None
+            raise
+
     def _find_doomed(self) -> None:
         """Look for members in the kinds and namespaces that only earlier pushes of the set used."""
         apply_set = self.apply_set
@@ -272,6 +310,7 @@ class Plan:
 
         :raises ManifestError: naming the CRD or namespace, and how many objects there are.
         """
+        self._refuse_what_goes()
         self._ask_server(self._find_moves)
         named = [entry for entry in self.doomed if _is_definition(entry[0]) and entry[0].name in self.options.keep]
         self.doomed = [entry for entry in self.doomed if entry not in named]
@@ -283,6 +322,29 @@ class Plan:
         if wrong:
             raise ManifestError(f"{'; '.join(wrong)}. Nothing was changed.")
 
+    def _refuse_what_goes(self) -> None:
+        """Refuse objects whose namespace is being deleted and would not be made again, and a set whose record goes."""
+        if self.options.check:
+            return  # an earlier step may make it again
+        slips = Slips()
+        for name in sorted(self.going.keys() - self.namespaces.keys()):
+            there = [f"{item.label} at {item.where}" for item in self.items if item.namespace == name]
+            what = there[0] if there else f"the record of apply_set {self.options.apply_set}"
+            with slips.noted():
+                more = f" and {len(there) - 1} more" if there[1:] else ""
+                raise ManifestError(
+                    f"Namespace {name} is being deleted{self.going[name]}, and {what}{more} would go with it; add the "
+                    "namespace to the manifests, so that it is created again."
+                )
+        record = (self.apply_set.parent if self.apply_set is not None else None) or {}
+        if _is_dying(record):
+            with slips.noted():
+                raise ManifestError(
+                    f"The ConfigMap {record['metadata'].get('name')}, which records the apply set, is being deleted"
+                    f"{living.held(record)}; let it go, or choose another name."
+                )
+        slips.tell()
+
     def _find_moves(self) -> None:
         """Find the CRDs that lack a version in which objects may be stored."""
         found = [(item, self.live[id(item)]) for item in self.items if id(item) in self.live and _is_definition(item)]
@@ -293,7 +355,7 @@ class Plan:
         slips = Slips()
         for item, live in found:
             with slips.noted():
-                if not live["metadata"].get("deletionTimestamp"):
+                if not _is_dying(live):
                     path = self.resources[id(item)].path(item.name)
                     self.moves[id(item)] = stored.inspect(self.client, self.get, item, live, path)
         slips.tell()
@@ -311,6 +373,10 @@ class Plan:
             found = wanted_there or prune.tenants(self.get, item.name, self.apply_set)
         ways = f"put it back, delete them first, or name {item.name} in prune_in_use"
         return found and f"{item.label} is no longer in the manifests, but {found} would be deleted with it: {ways}"
+
+
+def _is_dying(found: dict[str, Any]) -> bool:
+    return bool(found.get("metadata", {}).get("deletionTimestamp"))
 
 
 def _is_definition(item: Item) -> bool:

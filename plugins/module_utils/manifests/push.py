@@ -19,12 +19,13 @@ from . import transform as shape
 from .client import Client, Fault
 from .compare import EQUAL, UNSURE, client_side_managers, compare
 from .discovery import Resource
-from .errors import ApiError
+from .errors import ApiError, ManifestError
+from .existing import held
 from .load import Item
 from .masking import scrub
 from .plan import CLIENT_SIDE, Options, Plan
 from .result import CREATED, FAILED, PRUNED, UNCHANGED, UPDATED, Entry, Report
-from .retry import BEING_DELETED, Outcome, Wave, call
+from .retry import BEING_DELETED, SHORT, Outcome, Wave, call, is_transient, namespace_goes, waits_for_others
 
 AFTER_DENIAL = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds, after which a webhook that reads from a cache is asked again
 MOST_UNKNOWN = 50  # fields of one object that are left out one by one
@@ -60,20 +61,36 @@ class _Push:
         self.options = plan.options
         self.report = Report(rewritten=plan.rewritten, warnings=plan.warnings)
         self._recreated: dict[int, Entry] = {}  # id(item) → what is told once it is there again
+        self._not_coming: dict[tuple[str, str], str] = {}  # apiVersion and kind → why the set's CRD does not bring it
         self._denied: list[tuple[Item, ApiError]] = []  # by webhooks, perhaps for what is still to come
 
     def run(self) -> Report:
         waves = order.waves(self.plan.items)
-        parent_written = self.plan.apply_set is None or self._write_parent(before=True)
+        apply_set = self.plan.apply_set
+        recorded = apply_set is None or self._write_parent(before=True)
+        comes = self.options.check or (apply_set is not None and apply_set.namespace in self.plan.namespaces)
+        if apply_set is not None and not (recorded or comes):
+            raise ManifestError(
+                f"apply_set {apply_set.name} is recorded in the namespace {apply_set.namespace}, which is not there, "
+                "and no manifest creates it: add it, or set namespace to another."
+            )
         for wave, items in waves:
             if not self._push_wave(wave, items):
                 break
             self._try_denied(more=True)
-            if not parent_written:
-                parent_written = self._write_parent(before=True)
+            if not recorded:
+                try:
+                    recorded = self._write_parent(before=True)
+                except (ApiError, Fault) as error:
+                    self._fail_parent(error)
+                    self._fail_rest("not tried, since the apply set could not be recorded")
+                    break
         self._try_denied(more=False)
-        if self.plan.apply_set is not None and parent_written:
-            self._prune()
+        if apply_set is not None and recorded:
+            try:
+                self._prune()
+            except (ApiError, Fault) as error:
+                self._fail_parent(error)
         if self.options.wait and not self.options.check and not self.report.failures:
             self._wait_for_ready()
         self.report.requests = self.client.requests
@@ -101,11 +118,15 @@ class _Push:
                 continue
             gone = self._record(outcome.task, outcome.value, outcome.error) or gone
         if gone:
-            self._fail_rest()
+            self._fail_rest("not tried, the API server had stopped answering")
             return False
         if wave == order.DEFINITIONS and not self.options.check:
             self._wait_for_definitions(items)
         return True
+
+    def _patience(self) -> float:
+        """Seconds to wait for something else; few when the push has failed anyway."""
+        return min(self.options.timeout, SHORT) if self.report.failures else self.options.timeout
 
     def _wave(self, items: Iterable[Item]) -> list[Outcome]:
         return Wave(self._apply, self.options.workers, self.options.timeout, bool(self.report.failures)).run(items)
@@ -134,6 +155,8 @@ class _Push:
         """Note what became of one object; True when the server has stopped answering."""
         if entry is not None:
             self.report.entries.append(entry)
+            if order.wave_of(item) == order.NAMESPACES and not self.options.check:
+                self.plan.going.pop(item.name, None)  # it was made again
         elif self.options.check and isinstance(error, ApiError) and error.status == 404:
             # Its namespace, or something else that an earlier step would bring, is not there yet.
             self.report.entries.append(Entry(item, CREATED))
@@ -146,10 +169,16 @@ class _Push:
     def _without_request(self, item: Item) -> Entry | None:
         """Decide without asking the server, where that is possible."""
         live = self.plan.live.get(id(item))
+        if item.namespace in self.plan.going and live is None:
+            if self.options.check:
+                return Entry(item, CREATED, "once its namespace, which is being deleted, is there again")
+            return Entry(item, FAILED, "not tried, since its namespace is being deleted")
         if id(item) not in self.plan.resources:
             if self.options.check:
                 return Entry(item, CREATED)
-            return Entry(item, FAILED, f"this server does not serve {item.kind} in {item.api_version}")
+            why = self._not_coming.get((item.api_version, item.kind), "")
+            told = f"this server does not serve {item.kind} in {item.api_version}"
+            return Entry(item, FAILED, f"{told}; {why}" if why else told)
         if self.plan.verdicts.get(id(item)) == EQUAL:
             return Entry(item, UNCHANGED, live=live, before=live)
         if self.options.check and id(item) not in self.plan.verdicts and self._namespace_is_new(item):
@@ -239,7 +268,7 @@ class _Push:
             self.plan.verdicts.pop(id(item), None)
             return None
         if found["metadata"].get("deletionTimestamp"):
-            raise ApiError(409, {"reason": BEING_DELETED, "message": f"is being deleted{_held(found)}"})
+            raise _being_deleted(found)
         self.plan.live[id(item)] = found
         return found
 
@@ -347,19 +376,25 @@ class _Push:
     def _entry(self, item: Item, status: int, before: dict | None, after: dict | None) -> Entry:
         if status == 201:
             return Entry(item, CREATED, live=after)
+        if after is not None and after["metadata"].get("deletionTimestamp") and not self.options.check:
+            self.plan.live[id(item)] = after
+            raise _being_deleted(after)
         if before is not None and after is not None and applying.same(before, after):
             return Entry(item, UNCHANGED, live=after, before=before)
         return Entry(item, UPDATED, live=after if self.options.want_live else None, before=before)
 
-    def _fail_rest(self) -> None:
-        """Name what was never tried because the server was gone."""
+    def _fail_rest(self, reason: str) -> None:
+        """Name what was never tried."""
+        for item, error in self._denied:
+            self._record(item, None, error)
+        self._denied = []
         done = {id(entry.item) for entry in self.report.entries}
         for item in self.plan.items:
             if id(item) not in done:
                 if self.plan.verdicts.get(id(item)) == EQUAL:
                     self.report.entries.append(Entry(item, UNCHANGED))
                 else:
-                    self.report.entries.append(Entry(item, FAILED, "not tried, the API server had stopped answering"))
+                    self.report.entries.append(Entry(item, FAILED, reason))
 
     # Custom resources ----------------------------------------------------------------------------------------------
 
@@ -368,12 +403,23 @@ class _Push:
         from . import waiting
 
         written = {id(entry.item) for entry in self.report.entries if entry.action in (CREATED, UPDATED)}
-        pending = [(item, self.plan.resources[id(item)], waiting.definition) for item in items if id(item) in written]
-        left = waiting.wait(self.client, pending, self.options.timeout)
+        refused: dict[str, str] = {}  # for good, so that nothing waits for it
+
+        def decided(document: dict) -> tuple[bool, str]:
+            ready, why = waiting.definition(document)
+            if not ready and waiting.names_are_taken(document):
+                refused[document["metadata"]["name"]] = why
+            return ready or document["metadata"]["name"] in refused, why
+
+        pending = [(item, self.plan.resources[id(item)], decided) for item in items if id(item) in written]
+        left = waiting.wait(self.client, pending, self._patience())
         kinds: set[tuple[str, str]] = set()
         for item, _resource, _predicate in pending:
-            if id(item) in left:
-                self.report.warnings.append(f"{item.label} is not established: {left[id(item)]}")
+            why = left.get(id(item)) or refused.get(item.name)
+            if why:
+                sentence = f"{item.label} is not established: {why}"
+                self.report.warnings.append(sentence)
+                self._not_coming.update(dict.fromkeys(order.defined_kinds(item), sentence))
             else:
                 kinds.update(order.defined_kinds(item))
         self._wait_until_served(kinds)
@@ -387,6 +433,7 @@ class _Push:
         for entry in self.report.entries:
             if entry.action != FAILED:
                 coming.update(order.defined_kinds(entry.item))
+        coming -= self._not_coming.keys()
         self._wait_until_served({(item.api_version, item.kind) for item in missing} & coming)
         for item in missing:
             resource = self.plan.discovery.find(item.api_version, item.kind)
@@ -395,7 +442,7 @@ class _Push:
 
     def _wait_until_served(self, kinds: set[tuple[str, str]]) -> None:
         """Ask until each apiVersion and kind is served, which lags a moment behind Established."""
-        deadline = time.monotonic() + self.options.timeout
+        deadline = time.monotonic() + self._patience()
         while kinds:
             versions = {api_version for api_version, _kind in kinds}
             self.plan.discovery.forget(versions)
@@ -411,23 +458,35 @@ class _Push:
     def _write_parent(self, before: bool) -> bool:
         """Write the set's parent: before the push with all that was and will be in it, afterwards with what is.
 
-        :returns: False when its namespace is not there yet.
+        :returns: False when its namespace is not there yet, or still being deleted.
         """
         apply_set = self.plan.apply_set
         if apply_set is None:
             return True
+        if apply_set.namespace in self.plan.going:
+            apply_set.parent = None
+            return False
         group_kinds, namespaces = apply_set.wanted([*self.plan.items, *self.plan.spared])
         if before or not self.options.prune:
             group_kinds, namespaces = group_kinds | apply_set.group_kinds, namespaces | apply_set.namespaces
         try:
             call(
-                lambda: apply_set.write(self.client, group_kinds, namespaces, self.options.check), self.options.timeout
+                lambda: apply_set.write(self.client, group_kinds, namespaces, self.options.check),
+                self.options.timeout,
+                passes=lambda error: is_transient(error) and not waits_for_others(error),
             )
         except ApiError as error:
-            if error.status == 404:
+            if error.status == 404 or namespace_goes(error):
                 return False
             raise
         return True
+
+    def _fail_parent(self, error: Exception) -> None:
+        apply_set = self.plan.apply_set
+        if apply_set is not None:
+            parent = Item(apply_set.document({}), "apply_set", 0)
+            reason = f"the apply set could not be recorded: {applying.sentence(error, parent)}"
+            self.report.entries.append(Entry(parent, FAILED, reason))
 
     def _prune(self) -> None:
         if self.report.failures:
@@ -485,6 +544,10 @@ class _Push:
             self.report.not_ready.append(foreign(scrub(said, item.object)))
 
 
+def _being_deleted(found: dict) -> ApiError:
+    return ApiError(409, {"reason": BEING_DELETED, "message": f"is being deleted{held(found)}"})
+
+
 def _others(error: Exception, before: dict | None) -> str:
     """How to go on where fields that another tool left behind stand beside those of the manifest."""
     duplicate = isinstance(error, ApiError) and any(c.get("reason") == "FieldValueDuplicate" for c in error.causes)
@@ -497,16 +560,3 @@ def _others(error: Exception, before: dict | None) -> str:
     return (
         f"; {', '.join(names)} wrote fields that are not in the manifest: take_over: [{', '.join(names)}] removes them"
     )
-
-
-def _held(document: dict) -> str:
-    """What holds an object that is being deleted."""
-    spec = document.get("spec")
-    finalizers = list(document["metadata"].get("finalizers") or [])
-    if document.get("kind") == "Namespace":
-        conditions = (document.get("status") or {}).get("conditions") or []
-        told = [str(c.get("message")) for c in conditions if c.get("status") == "True" and c.get("message")]
-        if told:
-            return f", and not gone yet: {foreign('; '.join(told))}"
-        finalizers += (spec or {}).get("finalizers") or []
-    return f", and held by the finalizer {', '.join(map(str, finalizers))}" if finalizers else " and not gone yet"

@@ -43,10 +43,15 @@ def is_transient(error: Exception) -> bool:
     if error.status == 409:
         return not any(cause.get("reason") == "FieldManagerConflict" for cause in error.causes)
     if error.status == 403:
-        return any(cause.get("reason") == "NamespaceTerminating" for cause in error.causes)
+        return namespace_goes(error)
     if is_typed(error):
         return False
     return error.status == 429 or (error.status >= 500 and error.status not in (501, 505))
+
+
+def namespace_goes(error: ApiError) -> bool:
+    """Whether the server refuses because the object's namespace is being deleted."""
+    return any(cause.get("reason") == "NamespaceTerminating" for cause in error.causes)
 
 
 def waits_for_others(error: Exception) -> bool:
@@ -55,7 +60,7 @@ def waits_for_others(error: Exception) -> bool:
         return False
     return (
         error.reason == BEING_DELETED
-        or any(cause.get("reason") == "NamespaceTerminating" for cause in error.causes)
+        or namespace_goes(error)
         or (error.status >= 500 and "failed calling webhook" in str(error.body.get("message")))
     )
 

@@ -116,9 +116,14 @@ def job(document: dict) -> tuple[bool | None, str]:
 
 def definition(document: dict) -> tuple[bool, str]:
     """A CRD: names accepted, and established."""
-    if _condition(document, "NamesAccepted").get("status") == "False":
+    if names_are_taken(document):
         return _needs(document, "NamesAccepted")
     return _needs(document, "Established")
+
+
+def names_are_taken(document: dict) -> bool:
+    """Whether another CRD of its group has one of a CRD's names."""
+    return _condition(document, "NamesAccepted").get("status") == "False"
 
 
 def claim(document: dict) -> tuple[bool, str]:
