@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,22 @@ def test_packages_and_services_to_look_for_are_named_nowhere_else() -> None:
         for part in text.split(LOOK + ":")[1:]:
             options = part.split("\n\n")[0]
             assert "packages:" not in options and "services:" not in options, path
+
+
+def test_no_role_reads_what_another_role_has_registered() -> None:
+    """What the tasks of one role found out reaches another role as facts, or as an entry point's option."""
+    texts = {path: path.read_text() for path in ROLES.rglob("*") if path.suffix in (".yml", ".j2")}
+    registered = {
+        (path.parts[-3], name) for path, text in texts.items() for name in re.findall(r"register: (\w+)", text)
+    }
+    assert len(registered) > 20
+    found = [
+        f"{path}: {name} of {role}"
+        for path, text in texts.items()
+        for role, name in registered
+        if path.relative_to(ROLES).parts[0] != role and re.search(rf"\.{name}\b|\['{name}'\]", text)
+    ]
+    assert found == []
 
 
 def test_each_file_of_tasks_that_is_named_is_there() -> None:
