@@ -211,7 +211,7 @@ def kubelet_units(system: System) -> list[str]:
 # What programs were given --------------------------------------------------------------------------------------------
 
 
-class Unread(ValueError):
+class _Unread(Exception):
     """A file cannot be read; the message says why and holds nothing of it."""
 
 
@@ -221,11 +221,11 @@ def _document(system: System, pid: int, path: str) -> dict[str, Any]:
         with open(system.path(f"/proc/{pid}/root{path}"), encoding="utf-8") as file:
             document = load_plain_yaml(file.read())
     except OSError as error:
-        raise Unread(error.strerror or "it cannot be read") from None
+        raise _Unread(error.strerror or "it cannot be read") from None
     except (KubeconfigError, UnicodeDecodeError, RecursionError):
-        raise Unread("it is not plain YAML or JSON") from None
+        raise _Unread("it is not plain YAML or JSON") from None
     if not isinstance(document, dict):
-        raise Unread("it is not a mapping")
+        raise _Unread("it is not a mapping")
     return document
 
 
@@ -237,7 +237,7 @@ def _list(value: Any) -> list[Any]:
         return []
     if isinstance(value, str) and re.fullmatch(r"\[[^\[\]{}]*\]", value):
         return [word.strip(" \t\"'") for word in value[1:-1].split(",") if word.strip()]
-    raise Unread("it has a list that cannot be read")
+    raise _Unread("it has a list that cannot be read")
 
 
 def _provider(value: Any) -> str:
@@ -245,18 +245,18 @@ def _provider(value: Any) -> str:
         return str(next(iter(value)))
     match = re.match(r"\{\s*\"?(\w+)\"?\s*:", value) if isinstance(value, str) else None
     if not match:
-        raise Unread("it has a provider that cannot be read")
+        raise _Unread("it has a provider that cannot be read")
     return match.group(1)
 
 
 def encryption_rules(document: dict[str, Any]) -> list[dict[str, list[str]]]:
     """The entries of an EncryptionConfiguration: ``resources``, and names of ``providers`` in their order; no keys."""
     if not str(document.get("kind", "")).startswith("EncryptionConfig"):
-        raise Unread("it is not an EncryptionConfiguration")
+        raise _Unread("it is not an EncryptionConfiguration")
     rules = []
     for entry in _list(document.get("resources")):
         if not isinstance(entry, dict):
-            raise Unread("it has an entry that cannot be read")
+            raise _Unread("it has an entry that cannot be read")
         providers = [_provider(value) for value in _list(entry.get("providers"))]
         rules.append({"resources": [str(name) for name in _list(entry.get("resources"))], "providers": providers})
     return rules
@@ -267,14 +267,14 @@ def policy_rules(document: dict[str, Any]) -> list[dict[str, Any]]:
     rules = []
     for entry in _list(document.get("rules")):
         if not isinstance(entry, dict):
-            raise Unread("it has a rule that cannot be read")
+            raise _Unread("it has a rule that cannot be read")
         rule: dict[str, Any] = {"level": str(entry.get("level", ""))}
         for name in ("verbs", "users", "userGroups", "namespaces", "nonResourceURLs"):
             rule[name] = _list(entry.get(name))
         rule["resources"] = []
         for group in _list(entry.get("resources")):
             if not isinstance(group, dict):
-                raise Unread("it has a rule that cannot be read")
+                raise _Unread("it has a rule that cannot be read")
             rule["resources"].append({"group": group.get("group") or "", "resources": _list(group.get("resources"))})
         rules.append(rule)
     return rules
@@ -284,12 +284,12 @@ def pod_security(document: dict[str, Any]) -> dict[str, Any]:
     """What an AdmissionConfiguration says about Pod Security: the level by default, and namespaces without one."""
     for plugin in _list(document.get("plugins")):
         if not isinstance(plugin, dict):
-            raise Unread("it has a plugin that cannot be read")
+            raise _Unread("it has a plugin that cannot be read")
         if plugin.get("name") != "PodSecurity":
             continue
         configuration = plugin.get("configuration")
         if plugin.get("path") or not isinstance(configuration, dict):
-            raise Unread("its settings of PodSecurity are in another file")
+            raise _Unread("its settings of PodSecurity are in another file")
         defaults, exempt = configuration.get("defaults") or {}, configuration.get("exemptions") or {}
         return {
             "enforce": str(defaults.get("enforce") or "privileged"),
@@ -308,7 +308,7 @@ def _given(system: System, running: dict[str, Any], flag: str, read: Any) -> dic
     given: dict[str, Any] = {"path": path, "file": file_entry(system, path, f"/proc/{server['pid']}/root{path}")}
     try:
         given["content"] = read(_document(system, server["pid"], path))
-    except Unread as error:
+    except _Unread as error:
         given["trouble"] = str(error)
     return given
 
@@ -323,7 +323,7 @@ def kube_proxy(system: System, running: dict[str, Any]) -> dict[str, Any]:
     if flags.get("config"):
         try:
             document = _document(system, proxy["pid"], flags["config"])
-        except Unread as error:
+        except _Unread as error:
             return {"trouble": f"{flags['config']}: {error}"}
         metrics = str(document.get("metricsBindAddress") or metrics)
         connection = document.get("clientConnection")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,3 +109,20 @@ def test_the_table_names_each_room_once() -> None:
     there = {path.name for path in UTILS.iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert sorted(ROOMS) == sorted(there)
     assert not [path.name for path in UTILS.glob("*.py")], "a file belongs to a room"
+
+
+@pytest.mark.parametrize("name", [name for name, text in FILES.items() if text])
+def test_a_file_says_that_it_is_internal(name: str) -> None:
+    assert "\n# Internal to this collection: names and behaviour may change in any release.\n" in FILES[name]
+
+
+def test_errors_have_one_root() -> None:
+    """What is raised past its own file is a BrambleError, whose text is fit to be shown."""
+    classes = [node for text in FILES.values() for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef)]
+    rootless = {
+        node.name
+        for node in classes
+        if node.bases and all(isinstance(getattr(builtins, ast.unparse(base), None), type) for base in node.bases)
+        if any(issubclass(getattr(builtins, ast.unparse(base)), BaseException) for base in node.bases)
+    }
+    assert {name for name in rootless if not name.startswith("_")} == {"BrambleError"}
