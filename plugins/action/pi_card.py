@@ -192,7 +192,7 @@ def host_key(loader: Any, host: str, private: Path, public: Path, own: bytes = b
         if public.exists():
             raise Stop(
                 f"{public} is there, but {private} is not: restore it from your backup, or remove {public} "
-                "for a new key, with which the card has to be written again"
+                "for a new key, after which the card must be written again"
             )
         sealed.seal(loader, b"", _HOLDS, own)  # without a password, nothing is begun
         made = Ed25519PrivateKey.generate()

@@ -14,7 +14,7 @@ author:
 description:
   - Says which Pis are Ready, what can be opened and where, how passwords are shown, where the kubeconfig is, how this
     computer gets kubectl, how to look later, and how long the run took.
-  - Of a run with tags it says that it did only these, and names no kubeconfig that is not there.
+  - After a run with tags, it says that only these parts ran, and names no kubeconfig that does not exist.
   - Reads from each host the registered results C(preflight_facts) and C(ready_nodes).
 options:
   kubeconfig:

@@ -176,7 +176,7 @@ def choose(source: str, node: str, ask_ca: Callable[[], str] = str) -> Path:
         own = rotation.Cluster.of(node, ask_ca())
         if own not in found:
             newest = ", ".join(sorted(rotation.newest(names, cluster, now) for cluster in found))
-            whose = "none of them is this machine's cluster" if own.ca else "this machine is in none of them"
+            whose = "none of them is this machine's cluster" if own.ca else "this machine belongs to none of them"
             raise SealedError(
                 f"{path} has backups of {len(found)} clusters whose control plane is called {node}, and {whose}: name "
                 f"the right file with restore_from (their newest ones: {newest})"

@@ -245,7 +245,7 @@ def test_swapped_cards_are_named(inventory: Path) -> None:
     output = run_playbook(inventory, "playbooks/preflight.yml", ok=False)
     for pi, other in (("k8s-node1", "k8s-node2"), ("k8s-node2", "k8s-node1")):
         address = HOSTS[pi]["ansible_host"]
-        assert f"{pi}: at {address} answers a Pi with the card of {other}: put the cards into the right Pis" in output
+        assert f"{pi}: the Pi at {address} has the card of {other}: put the cards into the right Pis" in output
 
 
 #: Runs the script again and again, each time one command further, until a boot is a usual one; then says what is there.

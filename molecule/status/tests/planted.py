@@ -143,7 +143,7 @@ FILES = Group(
     "files",
     [
         *(_file_violation(*row) for row in _FILES),
-        Violation("5.1.7", "super-admin.conf on the master", "super-admin.conf is of the group system:masters"),
+        Violation("5.1.7", "super-admin.conf on the master", "super-admin.conf belongs to the group system:masters"),
         Violation(
             "B.3", "a copy of the administrator's kubeconfig in /tmp on a node", "/tmp/planted.conf has mode 0644"
         ),
@@ -331,13 +331,13 @@ _OBJECTS: tuple[tuple[Violation, list[dict]], ...] = (
         "B.6",
         "a Pod in kube-system whose image goes by its tag",
         "tag",
-        "Pod kube-system/planted-tag (main): registry.invalid/planted:1 goes by its tag alone",
+        "Pod kube-system/planted-tag (main): registry.invalid/planted:1 is used by its tag alone",
     ),
     _pod(
         "B.6",
         "an image of the collection's by its tag, though its digest is known",
         "known",
-        "busybox goes by its tag alone, though its digest is sha256:",
+        "busybox is used by its tag alone, though its digest is sha256:",
         container={"image": "busybox"},
     ),
     _pod("5.6.3", "a Pod without a security context", "plain", "Pod planted/planted-plain (main)", "planted"),

@@ -49,7 +49,7 @@ def bring(system: System, text: str, seconds: float) -> None:
     ):
         done = record.kubectl(system, *words)
         if done.code:
-            raise record.RecordError(f"it lies ready, but the desk does not start again: {record.why(done)}")
+            raise record.RecordError(f"it is in place, but the desk does not start again: {record.why(done)}")
 
 
 def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, Any]:

@@ -13,7 +13,7 @@ each other.
 
 from __future__ import annotations
 
-#: Image in full → digest of its index; "" where none is known, so that the image goes by its tag alone.
+#: Image in full → digest of its index; "" where none is known, so that the image is used by its tag alone.
 DIGESTS: dict[str, str] = {
     "docker.io/cloudnativelabs/kube-router:v2.1.0": "",
     "docker.io/kserve/agent:v0.16.0": "",

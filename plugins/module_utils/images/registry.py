@@ -379,11 +379,11 @@ class RegistryClient:
         except ValueError:
             usable = False
         if not usable:
-            raise RegistryError(ERROR, f"{endpoint.label} sends us for a token to {realm!r}, which is not an address")
+            raise RegistryError(ERROR, f"{endpoint.label} sends us to {realm!r} for a token, which is not an address")
         if endpoint.url.startswith("https://") and parts.scheme != "https":
             raise RegistryError(
                 ERROR,
-                f"{endpoint.label} sends us for a token to {parts.hostname} without https; nothing was sent there",
+                f"{endpoint.label} sends us to {parts.hostname} for a token, without https; nothing was sent there",
             )
         credential = self._credentials.get(normalize_registry(endpoint.host), reference.repository)
         scope = f"repository:{reference.repository}:pull"

@@ -151,7 +151,7 @@ def parse_status(text: str) -> Status:
         found = json.loads(text)
         return Status(int(found["revision"]), int(found["totalKey"]), int(found["totalSize"]), f"{found['hash']:08x}")
     except (ValueError, KeyError, TypeError):
-        raise EtcdError(f"etcdutl said nothing about the snapshot that can be read: {text.strip()[:200]}") from None
+        raise EtcdError(f"what etcdutl said about the snapshot cannot be read: {text.strip()[:200]}") from None
 
 
 def checksum_error(file: BinaryIO) -> str:

@@ -132,7 +132,7 @@ def _parse_one(command: str) -> JoinCommand:
         position += 1
         if word[0] in _LONG_DASHES:
             raise JoinCommandError(
-                f"the kubeadm join command has a flag after {word[0]!r}, which a program for texts made of --: write --"
+                f"the kubeadm join command has a flag after {word[0]!r}, which a text program made of --; write --"
             )
         if not word.startswith("-") or word == "-":
             endpoints.append(word)

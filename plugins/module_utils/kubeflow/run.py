@@ -238,7 +238,7 @@ class _Run:
 
 
 def _by_tag(images: list[str]) -> str:
-    return f"by tag alone, since no digest is known of {'it' if len(images) == 1 else 'them'}: {', '.join(images)}"
+    return f"used by tag alone, since no digest is known: {', '.join(images)}"
 
 
 def _check_people(chosen: list[Chosen], people: list[str]) -> None:

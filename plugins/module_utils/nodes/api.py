@@ -32,7 +32,7 @@ def asking(about: str = "") -> Iterator[None]:
     try:
         yield
     except (Fault, ApiError) as error:
-        raise Stop(f"The API server cannot be asked{about}: {str(error).rstrip('.')}.") from None
+        raise Stop(f"The API server cannot be queried{about}: {str(error).rstrip('.')}.") from None
 
 
 class Cluster:

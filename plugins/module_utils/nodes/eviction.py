@@ -169,7 +169,7 @@ def _drained(cluster: Cluster, options: Options, node: Mapping[str, Any], check:
             with contextlib.suppress(Fault, ApiError):
                 cluster.patiently(lambda: cluster.set_cordon(options.name, False), 30)
         reasons = "; ".join(f"{pod}: {reason}" for pod, reason in drain.blockers.items())
-        again = "New Pods may come to it again" if was_open else "It stays cordoned, as an earlier run had left it"
+        again = "It accepts new Pods again" if was_open else "It stays cordoned, as an earlier run had left it"
         raise NotDrained(
             f"{options.name} still had Pods after {options.timeout} seconds. {reasons}. {again}; run this "
             "again once nothing blocks it.",

@@ -117,7 +117,7 @@ def pod_trouble(pod: dict) -> str:
             return f"{waiting.get('reason')}: {waiting['message']}"
     scheduled = conditions.get("PodScheduled", {})
     if scheduled.get("status") == "False":
-        return f"it gets no node: {scheduled.get('message')}"
+        return f"it cannot be scheduled: {scheduled.get('message')}"
     reasons = [
         (entry.get("state") or {}).get("waiting", {}).get("reason") for entry in status.get("containerStatuses") or []
     ]
@@ -169,7 +169,7 @@ def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, An
         time.sleep(1)
     if not states:
         reason = (done.errors.strip().splitlines() or ["no answer"])[-1]
-        raise Stop(f"The API server cannot be asked about the nodes: {reason}.")
+        raise Stop(f"The API server cannot be queried about the nodes: {reason}.")
     return {
         "changed": False,
         "not_ready": [state.name for state in waiting],

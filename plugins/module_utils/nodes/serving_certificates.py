@@ -88,7 +88,7 @@ def _objection(spec: Mapping[str, Any], user: str, node: str, nodes: Mapping[str
         return f"{node} asks, which is not a Pi of the inventory"
     unusual = set(spec.get("usages") or ()) - USAGES
     if unusual or "server auth" not in (spec.get("usages") or ()):
-        return f"it is to be good for {', '.join(sorted(unusual)) or 'no server'}"
+        return f"it would be valid for {', '.join(sorted(unusual)) or 'no server'}"
     try:
         asked = x509.load_pem_x509_csr(base64.b64decode(spec.get("request") or "", validate=True))
     except (ValueError, binascii.Error):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 
-_OLD_OS = "Take a newer release that is signed again, or ask its publisher to sign it with today's OpenPGP"
+_OLD_OS = "Use a newer release that has a current signature, or ask its publisher to sign it again"
 _CLOCK = "Is the clock of this machine right ('date')?"
 _NETWORK = "Check the address, the network and the name server"
 #: What apt prints, what it means, what to do, and whether trying again is of no use.

@@ -64,7 +64,7 @@ def due(system: System, wanted: Mapping[str, Mapping[str, Any]]) -> tuple[list[s
     found, told = [], {}
     for name, given in wanted.items():
         if name not in STEPS:
-            raise Stop(f"steps: there is no step {name}; {', '.join(STEPS)} are.")
+            raise Stop(f"steps: there is no step {name}; use {', '.join(STEPS)}.")
         checked = ArgumentSpecValidator(STEPS[name].OPTIONS).validate(given)
         if checked.error_messages:
             raise Stop(f"steps: {name}: {'; '.join(checked.error_messages)}")

@@ -149,7 +149,7 @@ def _check(name: str, wants: str, **outcomes: tuple[str, str]) -> Callable[[Call
     ),
     other_card=(
         MUST_CHANGE,
-        "{host}: at {address} answers a Pi with the card of {other}: put the cards into the right Pis, or correct the "
+        "{host}: the Pi at {address} has the card of {other}: put the cards into the right Pis, or correct the "
         "addresses in the router or the inventory.",
     ),
     moved=(
@@ -937,8 +937,8 @@ def _ports(host: Host, cluster: Cluster) -> Found | None:
     "lets the other Pis in: 10250/tcp, on the master 6443/tcp, and what the Pod network sends",
     drops=(
         MUST_CHANGE,
-        "{host}: its firewall{by} drops what comes in at {found}, by which the Pis reach each other: let in all that "
-        "comes from their network ({lan}) and from Pods ({pods}){how}, or switch it off.",
+        "{host}: its firewall{by} blocks {found}, which the Pis need to reach each other: allow all traffic from their "
+        "network ({lan}) and from Pods ({pods}){how}, or switch it off.",
     ),
 )
 def _firewall(host: Host, cluster: Cluster) -> Found | None:

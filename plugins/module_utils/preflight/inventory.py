@@ -304,8 +304,8 @@ def _addresses(inventory: Inventory) -> Iterator[Fault]:
         of_node = next((name for name in ("kubeadm_node_ip", "ansible_host") if name in known), "")
         if of_node and known[of_node].version != 4:
             yield Fault(
-                f"{of_node} is {known[of_node]}, an IPv6 address, but Pods and Services have IPv4 networks, "
-                "with which the API server takes no other; set kubeadm_node_ip to the host's IPv4 address",
+                f"{of_node} is {known[of_node]}, an IPv6 address, but Pods and Services have IPv4 networks, and "
+                "the API server's address must be of the same family; set kubeadm_node_ip to the host's IPv4 address",
                 (host,),
             )
     for (address, _port), hosts in ways.items():

@@ -116,7 +116,7 @@ def run(_system: System, options: Mapping[str, Any], check_mode: bool) -> dict[s
     """
     for proof, option in NEEDED.items():
         if proof in options["proofs"] and not options[option]:
-            raise Stop(f"The proof {proof} needs the option {option}: where it is.")
+            raise Stop(f"The proof {proof} needs the option {option}, which says where it is.")
     results: list[Result] = []
     if not check_mode:
         yamltext.need_yaml()

@@ -144,10 +144,10 @@ def all_powerful_certificates(scene: Scene, seen: Seen) -> None:
     for pi in pis(scene, seen, masters=True):
         seen.read.append(pi.name)
         for certificate in scene.certificates(pi):
-            seen.judge(pi.name, not _in_masters(certificate), f"{certificate.file} is of the group system:masters")
+            seen.judge(pi.name, not _in_masters(certificate), f"{certificate.file} belongs to the group system:masters")
     mine = certificates.read("the laptop's kubeconfig", scene.cluster.get("client_certificate") or "")
     if mine:
-        seen.judge("the laptop", not _in_masters(mine), "its kubeconfig is of the group system:masters")
+        seen.judge("the laptop", not _in_masters(mine), "its kubeconfig belongs to the group system:masters")
     told = parts(scene, seen, "bindings")
     for binding in told["bindings"] if told else ():
         known = (binding["kind"], binding["name"], binding["role"]) == (
@@ -164,7 +164,7 @@ def _in_masters(certificate: certificates.Certificate) -> bool:
 
 
 def people_by_certificate(scene: Scene, seen: Seen) -> None:
-    """People prove themselves by something that can be taken back; the laptop's kubeconfig tells."""
+    """People authenticate with something that can be taken back; the laptop's kubeconfig tells."""
     if parts(scene, seen) is not None:
         plain = not scene.cluster.get("client_certificate")
         seen.judge("the laptop", plain, "its kubeconfig has a client certificate", explained=True)
@@ -383,7 +383,7 @@ def images_by_digest(scene: Scene, seen: Seen) -> None:
                 known = DIGESTS.get(str(parse(image)))
                 explained = _workload(pod) in KUBEADM_PODS or known == ""
                 hint = f", though its digest is {known}" if known else ""
-                seen.judge(place, False, f"{image} goes by its tag alone{hint}", explained)
+                seen.judge(place, False, f"{image} is used by its tag alone{hint}", explained)
 
 
 def seccomp(scene: Scene, seen: Seen) -> None:

@@ -131,7 +131,7 @@ def _api_server() -> Iterable[Check]:
     )
     yield item(
         "1.2.5",
-        "kubelets prove themselves to the API server (--kubelet-certificate-authority)",
+        "the API server checks kubelets' certificates (--kubelet-certificate-authority)",
         api("kubelet-certificate-authority", given, unset),
         "needs serving certificates from the cluster's CA; see kubeadm_kubelet_server_tls in docs/security.md",
     )
@@ -191,7 +191,7 @@ def _api_server() -> Iterable[Check]:
         "the API server speaks TLS",
         each(api("tls-cert-file", given), api("tls-private-key-file", given)),
     )
-    yield item("1.2.25", "clients prove themselves by the CA's certificates", api("client-ca-file", given))
+    yield item("1.2.25", "clients authenticate with the CA's certificates", api("client-ca-file", given))
     yield item("1.2.26", "the API server knows etcd's CA", api("etcd-cafile", given))
     yield item(
         "1.2.27",
@@ -242,14 +242,14 @@ def _others() -> Iterable[Check]:
         flag(SCHEDULER, "bind-address", lambda found: found in on_pis.LOOPBACK),
     )
     yield item("2.1", "etcd speaks TLS", each(flag(ETCD, "cert-file", given), flag(ETCD, "key-file", given)))
-    yield item("2.2", "etcd's clients prove themselves", flag(ETCD, "client-cert-auth", on_pis.on))
+    yield item("2.2", "etcd's clients authenticate", flag(ETCD, "client-cert-auth", on_pis.on))
     yield item("2.3", "etcd does not make its own certificates", flag(ETCD, "auto-tls", on_pis.not_on))
     yield item(
         "2.4",
         "etcd speaks TLS to its peers",
         each(flag(ETCD, "peer-cert-file", given), flag(ETCD, "peer-key-file", given)),
     )
-    yield item("2.5", "etcd's peers prove themselves", flag(ETCD, "peer-client-cert-auth", on_pis.on))
+    yield item("2.5", "etcd's peers authenticate", flag(ETCD, "peer-client-cert-auth", on_pis.on))
     yield item("2.6", "etcd does not make its own peer certificates", flag(ETCD, "peer-auto-tls", on_pis.not_on))
     yield item(
         "2.7",
@@ -258,13 +258,13 @@ def _others() -> Iterable[Check]:
     )
     yield item(
         "3.1.1",
-        "people do not prove themselves by client certificates",
+        "people do not authenticate with client certificates",
         cluster.people_by_certificate,
         "there is one administrator, and no identity provider on a few Pis; the certificate is valid for a year, and "
         "who gets another kubeconfig is up to you",
     )
-    yield item("3.1.2", "people do not prove themselves by service accounts' tokens", cluster.tokens_for_ever)
-    yield item("3.1.3", "people do not prove themselves by bootstrap tokens", cluster.bootstrap_tokens)
+    yield item("3.1.2", "people do not authenticate with service accounts' tokens", cluster.tokens_for_ever)
+    yield item("3.1.3", "people do not authenticate with bootstrap tokens", cluster.bootstrap_tokens)
     yield item("3.2.1", "there is an audit policy", flag(API, "audit-policy-file", given, unset), _AUDIT_OFF)
     yield item("3.2.2", "the audit log has what matters, and no secrets", on_pis.audit_policy, _AUDIT_OFF)
 
@@ -364,7 +364,7 @@ def _serving(scene: cluster.Scene, seen: cluster.Seen) -> None:
 
 
 def _powers() -> Iterable[Check]:
-    yield item("5.1.1", "nobody but administrators may do everything", power(powers.EVERYTHING, "may do everything"))
+    yield item("5.1.1", "only administrators may do everything", power(powers.EVERYTHING, "may do everything"))
     yield item("5.1.2", "few may read Secrets", power(powers.SECRETS, "may read Secrets"), _OPERATORS)
     yield item("5.1.3", "roles name what they allow (no *)", power(powers.WILDCARD, "has a role with *"), _OPERATORS)
     yield item("5.1.4", "few may create Pods, or get into them", power(powers.PODS, "may create Pods"), _OPERATORS)

@@ -291,7 +291,7 @@ def control_plane(scene: Scene) -> Iterator[Found]:
     cordoned=(
         NOTE,
         "it takes no new Pods (cordoned)",
-        "allow them with 'kubectl uncordon {subject}', unless somebody is at work on it",
+        "allow them with 'kubectl uncordon {subject}', unless somebody is working on it",
     ),
     version=(
         NOTE,
@@ -440,7 +440,7 @@ def _core(said: str) -> str:
         "its node evicted it ({reason})",
         "delete it once the node has enough of that again",
     ),
-    unscheduled=(BAD, "it gets no node ({said})", "{remedy}"),
+    unscheduled=(BAD, "it cannot be scheduled ({said})", "{remedy}"),
     leaving=(
         NOTE,
         "it is being deleted, but its node {node} does not answer",

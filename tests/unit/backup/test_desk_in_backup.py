@@ -249,8 +249,8 @@ def test_a_pod_that_comes_late_is_waited_for(looped: Played, mine: archive.Descr
     [
         ("record.py bring", Done(3, "", "it is of a newer desk\ncommand terminated with exit code 3"), "a newer desk"),
         ("record.py bring", Done(2, "", OLD), "run playbooks/loop.yml once"),
-        ("delete pods", Done(1, "", "timed out waiting"), "it lies ready, but the desk does not start again: timed"),
-        ("rollout status", Done(1, "", "error: timed out"), "it lies ready, but the desk does not start again: "),
+        ("delete pods", Done(1, "", "timed out waiting"), "it is in place, but the desk does not start again: timed"),
+        ("rollout status", Done(1, "", "error: timed out"), "it is in place, but the desk does not start again: "),
         (
             "get deployment desk",
             "",

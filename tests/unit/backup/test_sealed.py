@@ -201,7 +201,7 @@ def test_of_two_clusters_with_one_name_the_machine_tells_which_is_its(tmp_path: 
         (tmp_path / name).touch()
     assert sealed.choose(str(tmp_path), "k8s-master", lambda: "sha256:" + "00" * 32).name == mine
     assert sealed.choose(str(tmp_path), "k8s-master", lambda: "sha256:" + "11" * 32).name == other
-    with pytest.raises(sealed.SealedError, match=f"is in none of them.*restore_from .*{mine}, {other}"):
+    with pytest.raises(sealed.SealedError, match=f"belongs to none of them.*restore_from .*{mine}, {other}"):
         sealed.choose(str(tmp_path), "k8s-master", lambda: "")
     with pytest.raises(sealed.SealedError, match="none of them is this machine's cluster"):
         sealed.choose(str(tmp_path), "k8s-master", lambda: "sha256:" + "22" * 32)

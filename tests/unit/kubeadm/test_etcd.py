@@ -127,7 +127,7 @@ def test_checksum(damage, words: str) -> None:
 def test_status() -> None:
     status = parse_status('{"hash":2887654321,"revision":1234,"totalKey":567,"totalSize":2371584,"version":"3.7.0"}')
     assert (status.revision, status.key_count, status.size, status.hash) == (1234, 567, 2371584, "ac1e1bb1")
-    with pytest.raises(EtcdError, match="can be read"):
+    with pytest.raises(EtcdError, match="cannot be read"):
         parse_status("no such file")
 
 

@@ -118,7 +118,7 @@ def test_an_api_server_that_is_away_is_asked_again(api: Api, clock: Clock) -> No
 
 def test_no_answer_is_told_with_what_was_asked() -> None:
     for error in (Fault("refused."), ApiError(403, {"message": "refused"})):
-        with pytest.raises(Stop, match=r"^The API server cannot be asked about n1: refused\.$"), asking(" about n1"):
+        with pytest.raises(Stop, match=r"^The API server cannot be queried about n1: refused\.$"), asking(" about n1"):
             raise error
 
 

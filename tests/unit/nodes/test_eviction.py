@@ -177,7 +177,7 @@ def test_a_second_run_changes_nothing(run):
 
 @pytest.mark.parametrize(
     ("before", "cordons", "words"),
-    [({}, [True, False], "New Pods may come"), ({"unschedulable": True}, [], "stays cordoned")],
+    [({}, [True, False], "It accepts new Pods"), ({"unschedulable": True}, [], "stays cordoned")],
 )
 def test_what_blocks_is_named_and_the_node_is_left_as_it_was(run, before, cordons, words):
     cluster = Played([web("a")], {"uid-web": 1}, guarded="a")

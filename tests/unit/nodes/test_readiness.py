@@ -59,7 +59,7 @@ def test_pods_and_their_reasons():
     )
     assert pod_troubles(text, ["kube-system"]) == {
         "kube-system/image": "ImagePullBackOff: no such image",
-        "kube-system/placed": "it gets no node: no room",
+        "kube-system/placed": "it cannot be scheduled: no room",
     }
 
 

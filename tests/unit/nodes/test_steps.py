@@ -132,7 +132,7 @@ def test_what_the_api_server_refuses_is_told(
     if step is serving_certificates:
         options["nodes"] = NODES
     about = {labels_taints: "the nodes", serving_certificates: "certificates"}.get(step, "k8s-node1")
-    with pytest.raises(Stop, match=rf"^The API server cannot be asked about {about}: it is forbidden\.$"):
+    with pytest.raises(Stop, match=rf"^The API server cannot be queried about {about}: it is forbidden\.$"):
         step.run(played, options, False)
 
 
@@ -371,7 +371,7 @@ def test_check_mode_waits_for_nothing(played: Played, clock: Clock) -> None:
 @pytest.mark.parametrize(("errors", "told"), [("a\nrefused\n", "refused"), ("", "no answer")])
 def test_no_answer_at_all_is_a_failure(played: Played, clock: Clock, errors: str, told: str) -> None:
     played.says("get nodes,pods", Done(1, "", errors))
-    with pytest.raises(Stop, match=rf"^The API server cannot be asked about the nodes: {told}\.$"):
+    with pytest.raises(Stop, match=rf"^The API server cannot be queried about the nodes: {told}\.$"):
         readiness.run(played, awaited(timeout=5), False)
     assert sum(clock.slept) == 5
 

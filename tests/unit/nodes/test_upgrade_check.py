@@ -179,5 +179,5 @@ def test_what_is_no_release_and_what_does_not_answer_is_told(cluster: Api, playe
     with pytest.raises(Stop, match="newest"):
         check(played, release="newest")
     cluster.objects[CONFIG] = Fault("refused")
-    with pytest.raises(Stop, match=r"^The API server cannot be asked: refused\.$"):
+    with pytest.raises(Stop, match=r"^The API server cannot be queried: refused\.$"):
         check(played)

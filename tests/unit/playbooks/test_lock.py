@@ -40,7 +40,7 @@ def test_a_playbook_looks_at_the_lock_from_the_play_that_takes_it_to_its_end(pla
     all_plays = list(plays(f"{playbook}.yml"))
     first = next(number for number, play in enumerate(all_plays) if takes_lock(play))
     unwatched = [play["name"] for play in all_plays[first:] if play.get("environment") != HELD]
-    assert set(unwatched) <= {"Take the cluster's lock", "Check the inventory before any Pi is asked"}
+    assert set(unwatched) <= {"Take the cluster's lock", "Check the inventory before connecting to any Pi"}
     assert all_plays[first + 1 :] or all_plays[first].get("environment") == HELD
 
 

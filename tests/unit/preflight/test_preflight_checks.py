@@ -414,8 +414,8 @@ BAD = [
         "firewall",
         {"firewall": {"service": "ufw", "drops": ["6443/tcp", "10250/tcp", "8472/udp"]}},
         MUST_CHANGE,
-        "its firewall (ufw) drops what comes in at 10250/tcp and 8472/udp, by which the Pis reach each other: let in "
-        "all that comes from their network (192.168.13.0/24) and from Pods (10.244.0.0/16) ('sudo ufw allow from "
+        "its firewall (ufw) blocks 10250/tcp and 8472/udp, which the Pis need to reach each other: allow all traffic "
+        "from their network (192.168.13.0/24) and from Pods (10.244.0.0/16) ('sudo ufw allow from "
         "192.168.13.0/24', for example), or switch it off",
     ),
     (
@@ -739,7 +739,7 @@ def test_a_pi_that_answers_with_the_card_of_another_host_is_named(tmp_path):
     at_node1 = cluster(k8s_node1={"REACHABLE": False, "TROUBLE": trouble})
     verdict, message = said(replace(at_node1, cards=cards), "reachable")
     assert verdict == MUST_CHANGE
-    assert message.startswith("k8s-node1: at 192.168.13.8 answers a Pi with the card of k8s-node2: put the cards into")
+    assert message.startswith("k8s-node1: the Pi at 192.168.13.8 has the card of k8s-node2: put the cards into")
     # Its own card, after another key was known by that address, and a key that is nobody's.
     at_node2 = cluster(k8s_node2={"REACHABLE": False, "TROUBLE": trouble})
     assert "shows another host key" in said(replace(at_node2, cards=cards), "reachable", "k8s-node2")[1]

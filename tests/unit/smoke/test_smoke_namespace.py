@@ -172,7 +172,7 @@ def test_check_mode_proves_nothing(server):
 
 @pytest.mark.parametrize(("proof", "option"), [("notebook", "jupyterhub"), ("serve", "model_server")])
 def test_a_proof_whose_place_is_not_named_is_refused(server, proof, option):
-    with pytest.raises(Stop, match=f"^The proof {proof} needs the option {option}: where it is\\.$"):
+    with pytest.raises(Stop, match=f"^The proof {proof} needs the option {option}, which says where it is\\.$"):
         run.run(System(), options(proofs=[proof]), True)
     assert run.run(System(), options(proofs=[proof], **{option: {"namespace": "x"}}), True)["results"] == []
 

@@ -361,15 +361,15 @@ def test_all_items_of_the_benchmark_are_there_once() -> None:
 @pytest.mark.parametrize(
     ("harm", "verdict", "found"),
     [
-        (pod("mine", image="busybox"), EXPLAINED, "registry.k8s.io/kube-proxy:v1.37.2 goes by its tag alone"),
+        (pod("mine", image="busybox"), EXPLAINED, "registry.k8s.io/kube-proxy:v1.37.2 is used by its tag alone"),
         (pod("kubeflow", image="busybox", finished=True), EXPLAINED, "registry.k8s.io/kube-proxy:v1.37.2"),
-        (pod("kube-flannel", image=UNKNOWN_DIGEST), EXPLAINED, "goes by its tag alone"),
+        (pod("kube-flannel", image=UNKNOWN_DIGEST), EXPLAINED, "is used by its tag alone"),
         (
             pod("kubeflow", image="busybox"),
             FAIL,
-            f"Pod kubeflow/p-1 (main): busybox goes by its tag alone, though its digest is {DIGESTS[BUSYBOX]}",
+            f"Pod kubeflow/p-1 (main): busybox is used by its tag alone, though its digest is {DIGESTS[BUSYBOX]}",
         ),
-        (pod("kubeflow", image="mine:1"), FAIL, "Pod kubeflow/p-1 (main): mine:1 goes by its tag alone"),
+        (pod("kubeflow", image="mine:1"), FAIL, "Pod kubeflow/p-1 (main): mine:1 is used by its tag alone"),
     ],
 )
 def test_images_by_tag_are_judged_by_who_chose_them(harm: Harm, verdict: str, found: str) -> None:

@@ -378,7 +378,7 @@ TROUBLES = [
     (_stopped_with_its_pi, "Pods", "its container main ended with its Pi", "wait a minute"),
     (_crash_words_of_the_pi, "Pods", "'panic: out of luck'", "logs web"),
     (_oom, "Pods", "more memory than its limit", "raise its memory limit"),
-    (_unscheduled, "Pods", "gets no node (0/3 nodes are available", "lower its requests"),
+    (_unscheduled, "Pods", "cannot be scheduled (0/3 nodes are available", "lower its requests"),
     (_unreachable, "access", f"{NODE}: it cannot be reached at 192.168.13.8 (no route to host)", "ping"),
     (_api_etcd, "API server", "because etcd, which holds its data, does not run", "restore.yml"),
     (_api_itself, "API server", "kube-apiserver does not run", "unknown flag: --nonsense"),

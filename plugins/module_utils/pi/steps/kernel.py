@@ -80,7 +80,7 @@ def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[st
             if name in optional:
                 continue
             if not (missing and (check_mode or replaced)):
-                raise Stop(f"This kernel has no setting {name}: is it spelled right, is its module in modules?")
+                raise Stop(f"This kernel has no setting {name}: is it spelled correctly, and is its module in modules?")
         now = " ".join(system.read(path).split())
         if now == value:
             continue
