@@ -506,5 +506,3 @@ def _place(entry: Check) -> list[tuple[bool, int, str]]:
 ITEMS: tuple[Check, ...] = tuple(
     sorted((*_files(), *_api_server(), *_others(), *_kubelets(), *_powers(), *_pods(), *_own()), key=_place)
 )
-#: How many of them are the benchmark's.
-BENCHMARK = sum(1 for entry in ITEMS if not entry.name.startswith("B"))

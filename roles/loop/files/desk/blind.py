@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 CASES = 20  # how many of a release's cases a reviewer is asked about
-CHOICES = ("A", "B", "same", "right", "wrong", "unknown")
 # What a judgement says once it is known which side was the new model's.
 VERDICTS = ("newBetter", "oldBetter", "same", "right", "wrong", "cannotTell")
 

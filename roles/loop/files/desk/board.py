@@ -110,11 +110,6 @@ class Saying:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-def threshold_text(rule: Object) -> tuple[str, float]:
-    """("min", 0.93) or ("max", 200); both bounds at once are checked one by one."""
-    return ("min", float(rule["min"])) if "min" in rule else ("max", float(rule["max"]))
-
-
 def missed(scores: Mapping[str, float], thresholds: Mapping[str, Object]) -> list[Saying]:
     """Thresholds that do not hold, each as a sentence."""
     found = []
