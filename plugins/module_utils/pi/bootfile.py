@@ -14,6 +14,8 @@ from __future__ import annotations
 import contextlib
 import os
 
+from ..common.atomic_file import read
+
 BACKUP_SUFFIX = ".bramble-backup"
 _NEW_SUFFIX = ".bramble-new"
 
@@ -53,15 +55,6 @@ class Disk:
             os.sync()
         finally:
             os.close(number)
-
-
-def read(path: str) -> bytes | None:
-    """The file's content, None when it is not there."""
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        return None
 
 
 def backup_path(path: str) -> str:
