@@ -59,6 +59,11 @@ options:
         type: list
         elements: str
         default: []
+      reloads:
+        description: Systemd services that take the file up while they run. They are reloaded as soon as it has changed.
+        type: list
+        elements: str
+        default: []
   sweep:
     description:
       - Glob patterns. A file that matches one, is not among O(files) and has O(sweep_mark) as its first line is

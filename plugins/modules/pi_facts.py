@@ -37,7 +37,7 @@ options:
     default: []
   services:
     description:
-      - Systemd units whose state to report, besides C(containerd), C(docker) and C(kubelet).
+      - Systemd units whose state to report, besides C(containerd), C(docker), C(keepalived) and C(kubelet).
       - A name without a suffix is a service's.
     type: list
     elements: str
@@ -49,6 +49,11 @@ options:
     type: str
     choices: [never, new, always]
     default: never
+  ask:
+    description: Addresses in the machine's own network at which to look for another machine (C(pi_answering)).
+    type: list
+    elements: str
+    default: []
   first_boot_timeout:
     description: Seconds to wait until the image has finished its first boot, before anything is read.
     type: int
@@ -216,8 +221,12 @@ ansible_facts:
         C(kubelet_server), the address of the cluster that the machine belongs to, C(node_name), by which that cluster
         knows it, C(cluster_ca_sha256) of that cluster in kubeadm's form, C(kubelet_lacks), what its kubelet needs
         and does not have (a file's path, or a valid certificate; empty when nothing is missing),
-        C(control_plane), whether it runs an API server, C(control_plane_remains), whether any file of a control plane
-        is there, and C(cni_config), the pod network's files.
+        C(control_plane), whether it runs an API server, C(api_address), which its finished control plane shares with
+        others (empty for none, null without such a control plane), C(control_plane_remains), whether any file
+        of a control plane is there, and C(cni_config), the pod network's files.
+      type: dict
+    pi_answering:
+      description: Of O(ask), those at which another machine answers, with its MAC address.
       type: dict
 """
 

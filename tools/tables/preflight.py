@@ -20,7 +20,8 @@ _HOSTS = ("k8s-master", "k8s-node1", "k8s-node2")
 #: What the manual shows of wrong inventories: what has to hold, and what breaks it, as groups, as variables of all
 #: hosts, and as variables of single hosts.
 EXAMPLES: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("one host in group `master`", {"groups": {"master": ["k8s-master", "k8s-node1"], "node": ["k8s-node2"]}}),
+    ("one, three or five hosts in group `master`", {"groups": {"master": [*_HOSTS[:2]], "node": [_HOSTS[2]]}}),
+    ("… several with an address for all", {"groups": {"master": [*_HOSTS], "node": []}}),
     ("a group `master`", {"groups": {"master": [], "masters": ["k8s-master"]}}),
     ("each host in one of `master` and `node`", {"groups": {"node": [*_HOSTS]}}),
     ("`master` and `node` are children of `bramble`", {"groups": {"bramble": ["k8s-master"]}}),
@@ -38,6 +39,9 @@ EXAMPLES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("… none of them yours", {"all": {"kubeadm_pod_cidr": "192.168.0.0/16"}}),
     ("… that do not overlap", {"all": {"kubeadm_pod_cidr": "10.244.0.0/16", "kubeadm_service_cidr": "10.240.0.0/12"}}),
     ("… large enough", {"all": {"kubeadm_pod_cidr": "10.244.0.0/24"}}),
+    ("`kubeadm_api_address` is an address", {"all": {"kubeadm_api_address": "api.local"}}),
+    ("… that no host has", {"all": {"kubeadm_api_address": "192.168.13.7"}}),
+    ("… in the Pis' network", {"all": {"kubeadm_api_address": "10.96.0.5"}}),
     ("no `all` in `kubeadm_ignore_preflight_errors`", {"all": {"kubeadm_ignore_preflight_errors": ["all"]}}),
     ("each variable's type and choices", {"all": {"base_packages_upgrade": "maybe"}}),
     ("", {"all": {"base_packages": "curl,kmod"}}),

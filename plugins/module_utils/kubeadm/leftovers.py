@@ -43,6 +43,9 @@ FILES = (
 )
 
 
+#: What the role master gives keepalived; the first is in no keepalived of somebody else's.
+API_READY = "/etc/keepalived/api-ready"
+KEEPALIVED = ("/etc/keepalived/keepalived.conf", "/etc/systemd/system/keepalived.service.d/bramble.conf")
 #: Snapshots of etcd, which hold every Secret.
 SNAPSHOTS = "/var/lib/bramble.kube/*.db"
 

@@ -39,6 +39,7 @@ class Reset:
     def run(self, users: Iterable[str]) -> None:
         """Take everything away, kubeadm's part first."""
         self.user_kubeconfigs(users)
+        self.address()
         self.kubeadm()
         # Volumes of Pods that are no more.
         for point in leftovers.mounts(self.system.text("/proc/mounts")):
@@ -90,6 +91,17 @@ class Reset:
     def entries(self, folder: str) -> list[str]:
         """What is in a folder and was not brought by a package."""
         return [path for path in (f"{folder}/{name}" for name in self.system.names(folder)) if path not in OF_PACKAGES]
+
+    def address(self) -> None:
+        """The API server's address, if it is the role master that has keepalived keep it; other masters take it."""
+        if not self.system.exists(leftovers.API_READY):
+            return
+        if self.system.program("keepalived"):
+            self.do("service keepalived", "systemctl", "disable", "--now", "keepalived")
+        for path in filter(self.system.exists, (*leftovers.KEEPALIVED, leftovers.API_READY)):
+            self.removed.append(path)
+            if not self.check:
+                self.system.write(path, None)
 
     def kubeadm(self) -> None:
         """What init or join did: containers, certificates, etcd's data."""

@@ -13,6 +13,7 @@ import contextlib
 import ctypes
 import hashlib
 import ipaddress
+import json
 import os
 import re
 import time
@@ -37,6 +38,7 @@ OPTIONS = {
     "sysctls": _NAMES,
     "services": _NAMES,
     "measure_fsync": {"type": "str", "choices": ["never", "new", "always"], "default": "never"},
+    "ask": {"type": "list", "elements": "str", "default": []},
     "first_boot_timeout": {"type": "int", "default": 0},
     "only": {"type": "list", "elements": "str"},
 }
@@ -397,6 +399,26 @@ def sysctls(system: System, names: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def answering(system: System, addresses: Iterable[str]) -> dict[str, str]:
+    """The MAC addresses of other machines that answer at these addresses of the machine's own network."""
+    found = {}
+    for address in addresses:
+        system.run(["ping", "-c", "1", "-W", "1", address])
+        with contextlib.suppress(ValueError):
+            for entry in json.loads(system.run(["ip", "-json", "neighbour", "show", "to", address])):
+                # An entry that nobody has confirmed just now may be of a machine that is gone.
+                if "REACHABLE" in entry.get("state", ()) and entry.get("lladdr"):
+                    found[address] = entry["lladdr"]
+    return found
+
+
+def api_address(system: System) -> str | None:
+    """The address that the machine's finished control plane shares with others: "" for none, None without one."""
+    config = system.read("/etc/kubernetes/kubeadm-init.yaml")
+    found = re.search(r'^controlPlaneEndpoint: "(.+):\d+"$', config, re.MULTILINE)
+    return None if not config else found.group(1) if found else ""
+
+
 def kubernetes(system: System) -> dict[str, Any]:
     """Which cluster the machine belongs to, and as which node."""
     server, pem = "", ""
@@ -424,6 +446,7 @@ def kubernetes(system: System) -> dict[str, Any]:
         "cluster_ca_sha256": pin,
         "kubelet_lacks": kubelet_lacks(system, time.time()),
         "control_plane": system.exists("/etc/kubernetes/manifests/kube-apiserver.yaml"),
+        "api_address": api_address(system),
         "control_plane_remains": any(map(system.exists, CONTROL_PLANE_FILES)),
         "cni_config": configurations(system),
     }
@@ -435,7 +458,7 @@ PACKAGES = (
     *("cri-tools", "kubeadm", "kubectl", "kubelet", "kubernetes-cni"),
 )
 #: Services that are to run.
-SERVICES = ("containerd", "docker", "kubelet")
+SERVICES = ("containerd", "docker", "keepalived", "kubelet")
 
 
 def gather(
@@ -445,6 +468,7 @@ def gather(
     settings: Sequence[str] = (),
     services: Sequence[str] = (),
     measure_fsync: str = "never",
+    ask: Sequence[str] = (),
     first_boot_timeout: float = 0,
 ) -> dict[str, Any]:
     """Read every fact.
@@ -455,6 +479,7 @@ def gather(
     :param services: systemd units to tell the state of, beside SERVICES.
     :param measure_fsync: whether the disk's write latency is measured, which takes up to 5 seconds: never, always, or
         on a new machine, which is in no cluster.
+    :param ask: addresses at which another machine may answer.
     :param first_boot_timeout: seconds to wait for the end of the first boot.
     :returns: the facts, each with the prefix ``pi_``.
     """
@@ -507,6 +532,7 @@ def gather(
             for name, state in asked.items()
         },
         "kubernetes": kubernetes(system),
+        "answering": answering(system, ask),
     }
     if measure_fsync == "always" or (measure_fsync == "new" and not facts["kubernetes"]["kubelet_server"]):
         facts["fsync_ms"] = fsync_ms(system.path("/var/lib"))
@@ -525,6 +551,7 @@ def run(system: System, options: Mapping[str, Any], _check_mode: bool) -> dict[s
         settings=options["sysctls"],
         services=options["services"],
         measure_fsync=options["measure_fsync"],
+        ask=options["ask"],
         first_boot_timeout=options["first_boot_timeout"],
     )
     if options["only"] is None:

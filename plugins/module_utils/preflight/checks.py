@@ -102,8 +102,10 @@ class Cluster:
 
     @property
     def master(self) -> Host | None:
-        """The control plane's host."""
-        return next((host for host in self.hosts if host.role == "master"), None)
+        """A control plane's host: the first that has one, else the first that gets one."""
+        masters = [host for host in self.hosts if host.role == "master"]
+        living = (host for host in masters if (host.fact("kubernetes") or {}).get("control_plane"))
+        return next(living, masters[0] if masters else None)
 
 
 def _result(found: str, wanted: str, outcome: str = "", values: Mapping[str, Any] | None = None) -> Found:
@@ -801,6 +803,11 @@ def _networks(host: Host, cluster: Cluster) -> Found | None:
         "{host}: it runs its own control plane, but is in group node: put it into group master, or run 'sudo "
         "kubeadm reset' on it.",
     ),
+    still_node=(
+        MUST_CHANGE,
+        "{host}: it is a node of this cluster, but is in group master: take it out with 'ansible-playbook reset.yml "
+        "--limit {host}', after which site.yml joins it as a master.",
+    ),
     not_master=(
         MUST_CHANGE,
         "{host}: it is a worker of the cluster of {found}, but is in group master: put that cluster's master there "
@@ -814,18 +821,77 @@ def _cluster(host: Host, cluster: Cluster) -> Found | None:
     server, pin = state.get("kubelet_server") or "", state.get("cluster_ca_sha256") or ""
     if not server:
         return _result("none", "none or this one")
+    master = cluster.master
+    of_master = (master.fact("kubernetes") or {}) if master else {}
+    wanted_pin = of_master.get("cluster_ca_sha256") or ""
     if host.role == "master":
-        return _result(server, "this one", "" if state.get("control_plane_remains") else "not_master")
+        if not state.get("control_plane_remains"):
+            same = host is not master and of_master.get("control_plane") and pin == wanted_pin
+            return _result(server, "this one", "still_node" if same else "not_master")
+        return _result(server, "this one", "other_cluster" if pin and wanted_pin and pin != wanted_pin else "")
     if state.get("control_plane"):
         return _result(server, "this one", "own_control_plane")
-    master = cluster.master
     if master is None or not master.facts:
         return _result(server, "this one")
-    of_master = master.fact("kubernetes") or {}
-    wanted_pin = of_master.get("cluster_ca_sha256") or ""
     if not of_master.get("kubelet_server") and not wanted_pin:
         return _result(server, "none", "other_cluster")
     return _result(server, "this one", "other_cluster" if pin and wanted_pin and pin != wanted_pin else "")
+
+
+@_check(
+    "API address",
+    "kubeadm_api_address, where it is set: a free address in the masters' network, or the one that the cluster has",
+    later=(
+        MUST_CHANGE,
+        "{host}: kubeadm_api_address is {wanted}, but the cluster was created without one, and its certificates and "
+        "kubeconfigs do not name it: remove the line, or build the cluster again with it (reset.yml, then site.yml).",
+    ),
+    other=(
+        MUST_CHANGE,
+        "{host}: kubeadm_api_address is {wanted}, but the cluster was created with {found}, which its certificates and "
+        "kubeconfigs name: set it to {found}.",
+    ),
+    outside=(
+        MUST_CHANGE,
+        "{host}: kubeadm_api_address is {wanted}, which is in none of its networks ({found}): use a free address there "
+        "that the router gives to nobody.",
+    ),
+    taken=(
+        MUST_CHANGE,
+        "{host}: kubeadm_api_address is {wanted}, where another machine answers ({found}): use a free address that the "
+        "router gives to nobody.",
+    ),
+)
+def _api_address(host: Host, cluster: Cluster) -> Found | None:
+    wanted = str(cluster.setting(host, "kubeadm_api_address") or "")
+    kept = (host.fact("kubernetes") or {}).get("api_address")
+    if host.role != "master" or not host.facts or not (wanted or kept):
+        return None
+    if kept is not None and kept != wanted:
+        return _result(kept or "none", wanted or "none", "other" if kept else "later")
+    lans = [
+        str(address.network) for address in map(ipaddress.ip_interface, _ipv4(host)) if address.network.prefixlen < 32
+    ]
+    if not any(_inside(wanted, lan) for lan in lans):
+        return _result(listing(lans) or "none", wanted, "outside")
+    ours = kept == wanted or any(
+        wanted in (entry.partition("/")[0] for entry in _ipv4(other)) for other in cluster.hosts
+    )
+    mac = "" if ours else host.fact("answering", {}).get(wanted, "")
+    return _result(mac or ("kept" if ours else "free"), wanted, "taken" if mac else "")
+
+
+def _ipv4(host: Host) -> list[str]:
+    """The host's own IPv4 addresses, each with the length of its network."""
+    return [address for card in host.interfaces for address in card.get("addresses") or () if ":" not in address]
+
+
+def _inside(address: str, network: str) -> bool:
+    """Whether a machine of the network may have the address."""
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(network).hosts()
+    except ValueError:
+        return False
 
 
 @_check(

@@ -28,10 +28,13 @@ CLUSTER_WIDE = (
     "kubeadm_version",
     "kubeadm_pod_cidr",
     "kubeadm_service_cidr",
+    "kubeadm_api_address",
     "kubeadm_cni",
     "kubeadm_kubelet_server_tls",
     "master_flannel_backend",
 )
+#: How many masters there may be.
+MASTERS = (1, 3, 5)
 #: Every variable that is looked at here besides the roles' own options.
 LOOKED_AT = (
     "ansible_become_exe",
@@ -177,6 +180,7 @@ def inventory_errors(inventory: Inventory) -> list[str]:
         _base_values,
         _versions,
         _networks,
+        _api_address,
         _ignored_checks,
         _cluster_wide,
     ):
@@ -200,11 +204,20 @@ def _groups(inventory: Inventory) -> Iterator[Fault]:
     if not masters:
         alike = difflib.get_close_matches("master", [name for name in groups if name != "master"], n=1, cutoff=0.6)
         hint = f" (there is a group {alike[0]}: rename it)" if alike and groups[alike[0]] else ""
-        yield Fault(f"group master: it has no host{hint}; it needs exactly one, the Pi that becomes the control plane")
-    elif len(masters) > 1:
         yield Fault(
-            f"group master: it has {len(masters)} hosts ({listing(masters)}), but there can be only one control "
-            "plane; leave one and move the others to group node"
+            f"group master: it has no host{hint}; it needs the Pi that becomes the control plane, or three of them"
+        )
+    elif len(masters) not in MASTERS:
+        yield Fault(
+            f"group master: it has {len(masters)} hosts ({listing(masters)}), but there can be 1, 3 or 5, because etcd "
+            "needs more than half of its members: an even number survives no more losses than one fewer, and more than "
+            f"5 only make writes slower; move {len(masters) - max(n for n in MASTERS if n < len(masters))} of them to "
+            "group node"
+        )
+    elif len(masters) > 1 and not inventory.value(masters[0], "kubeadm_api_address"):
+        yield Fault(
+            f"group master: it has {len(masters)} hosts, which share one address for the API server; set "
+            "kubeadm_api_address, in group_vars/bramble, to a free address in the Pis' network"
         )
     for host in masters:
         if host in nodes:
@@ -473,6 +486,33 @@ def _networks(inventory: Inventory) -> Iterator[Fault]:
                 f"use /{_SERVICE_PREFIX} to /24",
                 (host,),
             )
+
+
+def _api_address(inventory: Inventory) -> Iterator[Fault]:
+    for host in inventory.hosts:
+        value = inventory.value(host, "kubeadm_api_address")
+        if not value or isinstance(value, (Mapping, list)):
+            continue
+        try:
+            address = ipaddress.IPv4Address(str(value))
+        except ValueError:
+            yield Fault(f"kubeadm_api_address is {shown(value)}; use an IPv4 address, such as 192.168.13.5", (host,))
+            continue
+        for owner in inventory.hosts:
+            if address in inventory.addresses(owner).values():
+                yield Fault(
+                    f"kubeadm_api_address is {address}, the address of host {owner}; use a free one in the same "
+                    "network, which moves from master to master",
+                    (host,),
+                )
+        for name in ("kubeadm_pod_cidr", "kubeadm_service_cidr"):
+            network, _problem = _network(name, inventory.value(host, name))
+            if network and address in network:
+                yield Fault(
+                    f"kubeadm_api_address is {address}, which is in {name} ({network}); use a free address in the "
+                    "Pis' own network",
+                    (host,),
+                )
 
 
 def _ignored_checks(inventory: Inventory) -> Iterator[Fault]:

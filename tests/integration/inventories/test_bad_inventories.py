@@ -33,9 +33,9 @@ def with_variable(line: str) -> str:
 
 BAD = {
     "no master": (GOOD.replace("    master:\n      hosts:\n        k8s-master: {ansible_host: 127.0.13.7}\n", ""),
-                  "Group master: it has no host; it needs exactly one, the Pi that becomes the control plane."),
+                  "Group master: it has no host; it needs the Pi that becomes the control plane, or three of them."),
     "two masters": (GOOD.replace("      hosts:\n        k8s-master", "      hosts:\n        second: {ansible_host: 127.0.13.10}\n        k8s-master"),
-                    "Group master: it has 2 hosts (second and k8s-master), but there can be only one control plane; leave one and move the others"),
+                    "Group master: it has 2 hosts (second and k8s-master), but there can be 1, 3 or 5, because etcd"),
     "nothing at all": ("all: {hosts: {}}\n", "hosts.yml: is -i right?"),
     "YAML that cannot be read": (GOOD.replace("  children:", "  children: {"), "hosts.yml: is -i right?"),
     "a host in no group": (GOOD + "ungrouped:\n  hosts:\n    pi5: {ansible_host: 127.0.13.20}\n",

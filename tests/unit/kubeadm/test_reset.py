@@ -108,6 +108,27 @@ def test_all_goes_kubeadms_part_first(member: Played) -> None:
     }
 
 
+@pytest.mark.parametrize("check", [True, False])
+def test_the_address_of_all_masters_goes_to_another_first(member: Played, check: bool) -> None:
+    member.put("/usr/sbin/keepalived", "#!", 0o755)
+    files = ("/etc/keepalived/keepalived.conf", "/etc/keepalived/api-ready")
+    for path in files:
+        member.put(path)
+    removed = reset.run(member, options(), check)["removed"]
+    assert removed[:3] == ["service keepalived", *files]
+    assert [member.exists(path) for path in files] == [check] * 2
+    stop = "systemctl disable --now keepalived"
+    assert [line for line in member.asked if line in (stop, RESET)] == ([] if check else [stop, RESET])
+
+
+def test_somebody_elses_keepalived_stays(member: Played) -> None:
+    member.put("/usr/sbin/keepalived", "#!", 0o755)
+    member.put("/etc/keepalived/keepalived.conf")
+    reset.run(member, options(), False)
+    assert member.exists("/etc/keepalived/keepalived.conf")
+    assert not any("keepalived" in line for line in member.asked)
+
+
 def test_check_mode_takes_nothing(member: Played) -> None:
     before = member.files()
     assert reset.run(member, options("me"), True)["removed"] == REMOVED

@@ -34,6 +34,7 @@ def test_a_machine_without_any_file_gives_every_fact() -> None:
         "cluster_ca_sha256": "",
         "kubelet_lacks": "",
         "control_plane": False,
+        "api_address": None,
         "control_plane_remains": False,
         "cni_config": [],
     }
@@ -456,9 +457,34 @@ def test_a_pi_of_a_cluster_knows_which(pi) -> None:
         "cluster_ca_sha256": "",
         "kubelet_lacks": "/var/lib/kubelet/config.yaml",
         "control_plane": True,
+        "api_address": None,
         "control_plane_remains": True,
         "cni_config": ["/etc/cni/net.d/10-flannel.conflist"],
     }
+
+
+@pytest.mark.parametrize(
+    ("config", "address"), [("a: b\n", ""), ('a: b\ncontrolPlaneEndpoint: "192.168.13.5:6443"\n', "192.168.13.5")]
+)
+def test_a_finished_control_plane_tells_the_address_that_it_shares(pi, config: str, address: str) -> None:
+    pi.put("/etc/kubernetes/kubeadm-init.yaml", config)
+    assert facts.kubernetes(pi)["api_address"] == address
+
+
+@pytest.mark.parametrize(
+    ("neighbours", "found"),
+    [
+        ('[{"dst":"192.168.13.5","lladdr":"aa:bb","state":["REACHABLE"]}]', {"192.168.13.5": "aa:bb"}),
+        ('[{"dst":"192.168.13.5","lladdr":"aa:bb","state":["STALE"]}]', {}),
+        ('[{"dst":"192.168.13.5","state":["FAILED"]}]', {}),
+        ("[]", {}),
+        ("", {}),
+    ],
+)
+def test_who_answers_at_an_address(played, neighbours: str, found: dict) -> None:
+    played.says("neighbour show to 192.168.13.5", neighbours)
+    assert facts.answering(played, ["192.168.13.5"]) == found
+    assert played.asked[0] == "ping -c 1 -W 1 192.168.13.5"
 
 
 JOINED = {

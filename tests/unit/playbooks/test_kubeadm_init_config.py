@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-import functools
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,13 @@ HOSTS = {
     },
     "address": {"kubeadm_api_address": "192.168.13.5"},
 }
+#: The fact pi_interfaces of the host with an address; other hosts look at it in vain.
+CARDS = [
+    {"name": "wlan0", "addresses": ["192.168.14.10/24"]},
+    {"name": "eth1", "addresses": ["192.168.13.10/24", "fe80::1/64"]},
+]
 
 
-@functools.cache
 def rendered(folder: Path) -> dict[str, str]:
     """By host, the text."""
     hosts = {
@@ -39,10 +44,18 @@ def rendered(folder: Path) -> dict[str, str]:
         for number, (name, settings) in enumerate(HOSTS.items(), start=7)
     }
     (folder / "hosts.yml").write_text(yaml.safe_dump({"bramble": {"children": {"master": {"hosts": hosts}}}}))
-    (folder / "templates").symlink_to(ROOT / "roles/master/templates")
-    copy = {"content": "{{ master_init.config }}", "dest": f"{folder}/{{{{ inventory_hostname }}}}.yaml", "mode": "0600"}
+    for name in ("files", "templates"):
+        (folder / name).symlink_to(ROOT / "roles/master" / name)
+    copy = {
+        "content": "{{ master_init.config }}",
+        "dest": f"{folder}/{{{{ inventory_hostname }}}}.yaml",
+        "mode": "0600",
+    }
+    kept = {"content": "{{ master_address_files | to_json }}", "dest": f"{folder}/{{{{ inventory_hostname }}}}.json"}
     tasks = [
+        {"ansible.builtin.set_fact": {"pi_interfaces": CARDS, "cacheable": True}},
         {"ansible.builtin.copy": copy},
+        {"ansible.builtin.copy": {**kept, "mode": "0600"}},
         {"ansible.builtin.meta": "end_play"},
         *(  # for their variables
             {"import_role": {"name": f"bramble.kube.{role}", "tasks_from": tasks, "rolespec_validate": False}}
@@ -51,7 +64,7 @@ def rendered(folder: Path) -> dict[str, str]:
     ]
     (folder / "play.yml").write_text(yaml.safe_dump([{"hosts": "master", "gather_facts": False, "tasks": tasks}]))
     run_playbook(folder / "hosts.yml", str(folder / "play.yml"), ANSIBLE_LOCALHOST_WARNING="0")
-    return {name: (folder / f"{name}.yaml").read_text() for name in HOSTS}
+    return {file.name: file.read_text() for name in HOSTS for file in folder.glob(f"{name}.*")}
 
 
 @pytest.fixture(scope="module")
@@ -62,4 +75,26 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", HOSTS)
 def test_the_configuration_is_byte_for_byte_what_it_was(texts: dict[str, str], name: str) -> None:
-    assert texts[name] == (GOLDEN / f"{name}.yaml").read_text()
+    assert texts[f"{name}.yaml"] == (GOLDEN / f"{name}.yaml").read_text()
+
+
+def test_without_an_address_nothing_keeps_one(texts: dict[str, str]) -> None:
+    assert {json.loads(texts[f"{name}.json"] or "[]") == [] for name in HOSTS if name != "address"} == {True}
+
+
+def test_keepalived_asks_this_pi_and_tells_the_other_masters(texts: dict[str, str]) -> None:
+    files = {file["path"]: file for file in json.loads(texts["address.json"])}
+    assert files["/etc/keepalived/api-ready"]["content"].startswith("#!/bin/sh\n")
+    text = files["/etc/keepalived/keepalived.conf"]["content"]
+    script, instance = re.findall(r"^vrrp_\w+ \w+ \{\n(.*?)^\}", text, re.MULTILINE | re.DOTALL)
+    assert 'script "/etc/keepalived/api-ready 192.168.13.10"\n' in script
+    assert re.findall(r"^    (interface|virtual_router_id|priority|unicast_src_ip) (\S+)$", instance, re.MULTILINE) == [
+        ("interface", "eth1"),
+        ("virtual_router_id", "5"),
+        ("priority", "100"),
+        ("unicast_src_ip", "192.168.13.10"),
+    ]
+    assert re.findall(r"^        (\S+)$", instance, re.MULTILINE) == [
+        *("192.168.13.17", "192.168.13.8", "192.168.13.7"),
+        *("192.168.13.5/32", "api_ready"),
+    ]

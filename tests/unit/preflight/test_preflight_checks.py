@@ -137,6 +137,71 @@ def test_a_damaged_control_plane_is_no_other_program_and_no_worker():
     assert [row for row in preflight_rows(state) if row["verdict"] == MUST_CHANGE] == []
 
 
+ADDRESS = {"kubeadm_api_address": "192.168.13.5"}
+
+
+def with_address(kept: str | None, **facts) -> Cluster:
+    """A cluster whose finished control plane has this address; None without one."""
+    kubernetes = leading if kept is not None else fit(7)["pi_kubernetes"]
+    return cluster(ADDRESS, k8s_master={"kubernetes": {**kubernetes, "api_address": kept}, **facts})
+
+
+def test_an_address_that_is_free_or_the_clusters_own_is_good():
+    assert said(with_address(None), "API address", "k8s-master") == (OK, "")
+    assert said(
+        with_address("192.168.13.5", answering={"192.168.13.5": "dc:a6:32:00:00:09"}), "API address", "k8s-master"
+    ) == (
+        OK,
+        "",
+    )
+    held = fit(8)["pi_interfaces"]
+    held[1]["addresses"].append("192.168.13.5/32")
+    state = cluster(
+        ADDRESS, k8s_master={"answering": {"192.168.13.5": "dc:a6:32:00:00:08"}}, k8s_node1={"interfaces": held}
+    )
+    assert said(state, "API address", "k8s-master") == (OK, ""), "a run that was cut has given it to one of ours"
+    assert not [row for row in preflight_rows(cluster()) if row["check"] == "API address"]
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (with_address(""), "but the cluster was created without one"),
+        (with_address("192.168.13.6"), "but the cluster was created with 192.168.13.6, which"),
+        (with_address(None, answering={"192.168.13.5": "aa:bb"}), "where another machine answers (aa:bb)"),
+        (cluster({"kubeadm_api_address": "192.168.14.5"}), "is in none of its networks (192.168.13.0/24 and"),
+        (cluster({"kubeadm_api_address": "192.168.13.255"}), "is in none of its networks"),
+        (cluster(k8s_master={"kubernetes": {**leading, "api_address": "192.168.13.5"}}), "set it to 192.168.13.5"),
+    ],
+)
+def test_an_address_that_cannot_be_had(state: Cluster, words: str):
+    verdict, message = said(state, "API address", "k8s-master")
+    assert verdict == MUST_CHANGE and words in message
+
+
+def masters(first: dict, second: dict, third: dict) -> Cluster:
+    """Three masters, by what is known of their membership."""
+    state = cluster(
+        ADDRESS, k8s_master={"kubernetes": first}, k8s_node1={"kubernetes": second}, k8s_node2={"kubernetes": third}
+    )
+    return replace(state, hosts=tuple(replace(host, role="master") for host in state.hosts))
+
+
+def test_a_blank_first_master_among_others_is_one_of_them():
+    blank, alive = fit(7)["pi_kubernetes"], {**leading, "api_address": "192.168.13.5"}
+    state = masters(blank, alive, alive)
+    assert state.master is state.hosts[1]
+    assert {said(state, "cluster", name)[0] for name in NAMES} == {OK}
+    other = masters(alive, {**alive, "cluster_ca_sha256": OTHER_PIN}, blank)
+    assert "belongs to another cluster" in said(other, "cluster", "k8s-node1")[1]
+
+
+def test_a_node_does_not_become_a_master_as_it_is():
+    alive = {**leading, "api_address": "192.168.13.5"}
+    verdict, message = said(masters(alive, joined, fit(9)["pi_kubernetes"]), "cluster", "k8s-node1")
+    assert verdict == MUST_CHANGE and "take it out with 'ansible-playbook reset.yml --limit k8s-node1'" in message
+
+
 SSH = "Failed to connect to the host via ssh: "
 CHANGED_KEY = (
     SSH + "@@@@@@@\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\n@@@@@@@\n"
@@ -493,6 +558,7 @@ def test_every_outcome_in_the_table_happens_in_a_test():
     assert {(check.name, outcome.level) for check in CHECKS for outcome in check.outcomes.values()} - seen == {
         ("disk speed", OK),  # only measured on demand, see below
         ("swap", OK),  # with base_swap, see below
+        ("API address", MUST_CHANGE),  # with kubeadm_api_address, see above
         ("settings", MUST_CHANGE),  # see below
         ("kube-proxy", OK),  # with master_kube_proxy_config, see below
         ("kube-proxy", MUST_CHANGE),

@@ -53,6 +53,13 @@ def test_a_good_inventory_has_no_errors():
     assert inventory_errors(inventory(nodes=())) == []
 
 
+@pytest.mark.parametrize("masters", [1, 3, 5])
+def test_one_three_or_five_masters_may_share_an_address(masters):
+    names = [f"m{number}" for number in range(1, masters + 1)]
+    shared = {host: {"kubeadm_api_address": "192.168.13.5"} for host in (*names, "k8s_node1", "k8s_node2")}
+    assert inventory_errors(inventory(masters=names, **shared)) == []
+
+
 def test_ansible_may_come_by_ipv6_where_the_cluster_does_not():
     both = {"ansible_host": "2001:db8::8", "kubeadm_node_ip": "192.168.13.8"}
     assert inventory_errors(inventory(k8s_node1=both)) == []
@@ -91,14 +98,41 @@ def test_an_inventory_without_pis_is_asked_for_once(groups, absent, sentence):
 @pytest.mark.parametrize(
     ("wrong", "parts"),
     [
-        (inventory(masters=()), ["Group master: it has no host; it needs exactly one"]),
+        (inventory(masters=()), ["Group master: it has no host; it needs the Pi"]),
         (
             inventory(masters=(), groups={"masters": ["k8s-node1"]}),
             ["Group master: it has no host (there is a group masters: rename it)"],
         ),
         (
             inventory(masters=("k8s-master", "k8s-node3")),
-            ["Group master: it has 2 hosts (k8s-master and k8s-node3), but there can be only one control plane"],
+            ["Group master: it has 2 hosts (k8s-master and k8s-node3), but there can be 1, 3 or 5, because"],
+        ),
+        (
+            inventory(masters=[f"m{number}" for number in range(4)], nodes=()),
+            ["and more than 5 only make writes slower; move 1 of them to group node."],
+        ),
+        (inventory(masters=[f"m{number}" for number in range(7)], nodes=()), ["move 2 of them to group node."]),
+        (
+            inventory(masters=("k8s-master", "m2", "m3")),
+            ["Group master: it has 3 hosts, which share one address for the API server; set kubeadm_api_address, in"],
+        ),
+        (
+            everywhere(kubeadm_api_address="api.local"),
+            ["kubeadm_api_address is 'api.local'; use an IPv4 address, such"],
+        ),
+        (everywhere(kubeadm_api_address="fd00::5"), ["kubeadm_api_address is 'fd00::5'; use an IPv4 address, such"]),
+        (
+            everywhere(kubeadm_api_address="192.168.13.8"),
+            ["Every host: kubeadm_api_address is 192.168.13.8, the address of host k8s-node1; use a free one"],
+        ),
+        (
+            everywhere(kubeadm_api_address="10.244.7.7"),
+            ["kubeadm_api_address is 10.244.7.7, which is in kubeadm_pod_cidr (10.244.0.0/16); use a free address"],
+        ),
+        (everywhere(kubeadm_api_address="10.96.0.1"), ["which is in kubeadm_service_cidr (10.96.0.0/12); use a free"]),
+        (
+            inventory(k8s_master={"kubeadm_api_address": "192.168.13.5"}, k8s_node1={"kubeadm_api_address": ""}),
+            ["Group bramble: kubeadm_api_address differs"],
         ),
         (inventory(nodes=("k8s-node1", "k8s-master")), ["Host k8s-master: it is in both groups, master and node"]),
         (

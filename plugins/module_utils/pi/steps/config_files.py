@@ -36,6 +36,7 @@ OPTIONS = {
             "owner": {"type": "str", "default": "root"},
             "only_over": {"type": "str"},
             "restarts": {"type": "list", "elements": "str", "default": []},
+            "reloads": {"type": "list", "elements": "str", "default": []},
         },
         "mutually_exclusive": [("content", "toml", "json", "copy_of")],
         "required_one_of": [("content", "toml", "json", "copy_of")],
@@ -139,6 +140,11 @@ def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[st
         restarts.note(changed_services, invocation)
         for one in different + swept:
             place.write(one)
+        paths = {one.path for one in different}
+        for service in sorted(
+            {name for entry in options["files"] if entry["path"] in paths for name in entry["reloads"]}
+        ):
+            system.call(["systemctl", "try-reload-or-restart", service])
     result["restart"] = restarts.pending(services, invocation)
     if check_mode:
         running = {service for service in changed_services if invocation(service)}
