@@ -21,6 +21,8 @@ description:
     another C(lameduck). In that time every node must learn not to ask it any more.
   - Deletes C(/etc/kubernetes/super-admin.conf) from a complete control plane. It bypasses RBAC, nobody needs it, and
     C(kubeadm init phase kubeconfig super-admin) creates it again in an emergency.
+  - With O(join_config), joins the control planes that there are instead, with C(kubeadm join). After an interrupted
+    join, removes what it wrote and begins again.
   - Runs on the machine of the control plane, as root. Prints no token.
 options:
   config:
@@ -53,6 +55,19 @@ options:
       - Where the API server's EncryptionConfiguration is kept, mode 0600. If there is none when init begins, one is
         created with a new key, with which Secrets are encrypted in etcd. The arguments of the API server must name it.
     type: path
+  join_config:
+    description:
+      - The configuration for C(kubeadm join --config), as text, for a machine that is to be one of several control
+        planes. Once it is one, this is not looked at any more.
+      - O(config) is kept as on the first one, for renewals of certificates.
+    type: str
+    default: ''
+  shared_files:
+    description: >-
+      What all control planes have in common, path to content in Base64, as M(ansible.builtin.slurp) returns it. The
+      CAs with their keys, the key of service accounts, and the EncryptionConfiguration. Written before the join.
+    type: dict
+    default: {}
   api_timeout:
     description: Seconds to wait for the API server of an existing control plane, for example after a reboot.
     type: int
@@ -75,7 +90,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 did:
-  description: What was done, C(nothing), C(init), C(reset) (and init) or C(addons).
+  description: What was done, C(nothing), C(init), C(join), C(reset) (and then init or join) or C(addons).
   returned: always
   type: str
 why:

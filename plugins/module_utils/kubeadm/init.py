@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Internal to this collection: names and behaviour may change in any release.
 
-"""The step that makes a control plane, or finishes one."""
+"""The step that makes a control plane, joins one to others, or finishes that."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import secrets
@@ -20,6 +21,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import coredn
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import init_rules as rules
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.command import ADMIN, kubeadm, kubectl
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.join import JOIN_CONFIG
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, identity
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubelet import KUBELET_CONF
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.machine_lock import alone
@@ -32,6 +34,8 @@ OPTIONS = {
     "skip_addons": {"type": "list", "elements": "str", "choices": ["coredns", "kube-proxy"], "default": []},
     "schedulable": {"type": "bool"},
     "encryption_config": {"type": "path"},
+    "join_config": {"type": "str", "default": "", "no_log": True},
+    "shared_files": {"type": "dict", "default": {}, "no_log": True},
     "api_timeout": {"type": "int", "default": 240},
 }
 #: For pi_due: further results that say that there is something to do or show, and those that later tasks want to know.
@@ -62,6 +66,8 @@ class Init:
         self.config, self.kept = options["config"].encode(), options["config_path"]
         #: Name of the configuration while init runs.
         self.unfinished = self.kept + ".unfinished"
+        #: Its name while a join is at work: another one, because keepalived gives an unfinished init the address.
+        self.joining = self.kept + ".joining"
 
     # What there is ----------------------------------------------------------------------------------------------------
 
@@ -79,8 +85,13 @@ class Init:
             manifests=bool(self.system.text(API_SERVER)),
             admin=bool(self.system.text(ADMIN)),
             finalized=rules.finalized(self.system.text(KUBELET_CONF)),
-            own=self.system.exists(self.unfinished),
+            own=self.system.exists(self.joining if self.is_to_join() else self.unfinished),
         )
+
+    def is_to_join(self) -> bool:
+        """Whether this is to be one of several control planes, and is not yet one of them."""
+        begun = self.system.exists(self.joining)
+        return begun or (bool(self.options["join_config"]) and not self.system.exists(self.kept))
 
     def ask(self) -> rules.Answer | None:
         """Ask the API server once; None when it does not answer."""
@@ -179,11 +190,30 @@ class Init:
                 raise Stop(f"The taint of node {self.name} could not be changed: {done.errors.strip()}.")
         return True
 
+    def join(self) -> None:
+        """Join the other control planes, with what is the same on all of them."""
+        if not self.options["join_config"]:
+            raise Stop("An earlier join of this control plane was cut short, and this run does not say what to join.")
+        self.system.write(self.joining, self.config, 0o600)
+        for path, content in sorted(self.options["shared_files"].items()):
+            public = path.endswith((".crt", ".pub"))
+            self.system.write(path, base64.b64decode(content), 0o644 if public else 0o600, secret=not public)
+        os.makedirs(self.system.path(ETCD), mode=0o700, exist_ok=True)
+        self.close_etcd_folder()
+        self.system.write(JOIN_CONFIG, self.options["join_config"].encode(), 0o600, secret=True)
+        try:
+            self.kubeadm("join", "--config", JOIN_CONFIG)
+        finally:
+            os.unlink(self.system.path(JOIN_CONFIG))
+        os.rename(self.system.path(self.joining), self.system.path(self.kept))
+
     def carry_out(self, step: rules.Step) -> None:
         """Do what there is to do."""
         if step.do == "reset":
             self.kubeadm("reset", "--force", "--cri-socket", SOCKET)
-        if step.do in ("init", "reset"):
+        if self.is_to_join():
+            self.join()
+        elif step.do in ("init", "reset"):
             self.make_encryption_config()
             os.makedirs(self.system.path(ETCD), mode=0o700, exist_ok=True)
             self.close_etcd_folder()
@@ -216,6 +246,14 @@ def decide(init: Init) -> tuple[rules.Step, rules.Answer | None]:
             " The playbook restore.yml restores them from a backup."
         )
     remains, answer = init.remains(), None
+    if init.is_to_join():
+        step = rules.next_join_step(remains)
+        if step.do == "refuse":
+            raise Stop(
+                f"{step.why[0].upper()}{step.why[1:]}. If nothing on this machine is worth keeping, the playbook "
+                "reset.yml with --limit and its name removes them, and the next run of site.yml joins it."
+            )
+        return step, None
     if remains.manifests and remains.admin:
         # Before kubelet-finalize nothing but a cut init can have left this, so a short wait is enough.
         seconds = init.options["api_timeout"] if remains.finalized else CUT

@@ -130,7 +130,7 @@ def read_answer(text: str, node: str, skipped: tuple[str, ...] = ()) -> Answer:
 class Step:
     """What to do, and why in words for the user.
 
-    :ivar do: ``nothing``, ``init``, ``reset`` (then init), ``addons``, or ``refuse``.
+    :ivar do: ``nothing``, ``init``, ``join``, ``reset`` (then init or join), ``addons``, or ``refuse``.
     """
 
     do: str
@@ -161,6 +161,20 @@ def next_step(remains: Remains, answer: Answer | None) -> Step:
     if not remains.own:
         return Step("refuse", "there are leftovers of an unfinished kubeadm init that this collection did not start")
     return Step("reset", "an earlier init was cut short")
+
+
+def next_join_step(remains: Remains) -> Step:
+    """Decide about a machine that is to be one of several control planes, and is not yet one of them.
+
+    One that is not finished has nothing that no other has.
+
+    :param remains: ``own`` is whether a join was begun here.
+    """
+    if not remains.any:
+        return Step("join", "the cluster has a control plane, which this one joins")
+    if remains.own:
+        return Step("reset", "an earlier join was cut short")
+    return Step("refuse", "there are leftovers of kubeadm that are not of a join that this collection started")
 
 
 def reason(output: str) -> str:

@@ -38,6 +38,8 @@ def options(**changed) -> dict:
         "skip_addons": [],
         "schedulable": None,
         "encryption_config": None,
+        "join_config": "",
+        "shared_files": {},
         "api_timeout": 240,
         **changed,
     }
@@ -379,3 +381,63 @@ def test_the_question_names_the_node_and_does_not_wait_for_ever(made: Played) ->
         " --ignore-not-found --output json configmap/kubeadm-config configmap/coredns deployment/coredns"
         " daemonset/kube-proxy node/k8s-master"
     )
+
+
+JOINING = KEPT + ".joining"
+CA_KEY = "/etc/kubernetes/pki/ca.key"
+RESET = "kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock"
+JOIN = f"kubeadm join --config {init.JOIN_CONFIG}"
+SHARED = {CA_KEY: "c2VjcmV0", "/etc/kubernetes/pki/ca.crt": "Y2E="}
+
+
+def joins(**changed) -> dict:
+    """The options of a machine that joins."""
+    return options(join_config="kind: JoinConfiguration\n", shared_files=SHARED, **changed)
+
+
+def test_a_blank_machine_joins_with_what_all_have_in_common(blank: Played) -> None:
+    blank.says(JOIN, lambda _words: blank.put("/seen", blank.read(init.JOIN_CONFIG) + blank.read(CA_KEY)) and "")
+    result = init.run(blank, joins(), False)
+    assert (result["changed"], result["did"]) == (True, "join")
+    assert [line for line in did(blank) if line.startswith("kubeadm")] == [JOIN]
+    assert blank.read("/seen") == "kind: JoinConfiguration\nsecret"
+    assert (blank.mode(CA_KEY), blank.mode("/etc/kubernetes/pki/ca.crt")) == (0o600, 0o644)
+    assert blank.read(KEPT) == CONFIG and not blank.exists(JOINING) and not blank.exists(init.JOIN_CONFIG)
+
+
+def test_check_mode_joins_nothing(blank: Played) -> None:
+    assert init.run(blank, joins(), True)["did"] == "join"
+    assert did(blank) == [] and not blank.exists(CA_KEY)
+
+
+def test_a_join_that_failed_begins_again_from_nothing(blank: Played) -> None:
+    blank.says(JOIN, Done(1, "", "error execution phase etcd-join: timeout"))
+    with pytest.raises(Stop, match=r"^kubeadm join failed: .*timeout\."):
+        init.run(blank, joins(), False)
+    assert blank.exists(JOINING) and not blank.exists(init.JOIN_CONFIG)
+    assert asked_by_pi_due(blank) == (["kubeadm_init"], {})
+    blank.says(JOIN, "")
+    blank.asked.clear()
+    assert init.run(blank, joins(), False)["did"] == "reset"
+    assert [line for line in did(blank) if line.startswith("kubeadm")] == [RESET, JOIN]
+
+
+def test_a_join_that_was_cut_after_the_node_was_there_is_not_finished(made: Played) -> None:
+    made.at(KEPT).unlink()
+    made.put(JOINING)
+    assert asked_by_pi_due(made) == (["kubeadm_init"], {})
+    assert init.run(made, joins(), False)["did"] == "reset"
+    made.put(JOINING)
+    with pytest.raises(Stop, match="this run does not say what to join"):
+        init.run(made, options(), False)
+
+
+def test_leftovers_of_another_kubeadm_are_not_joined_over(made: Played) -> None:
+    made.at(KEPT).unlink()
+    with pytest.raises(Stop, match=r"^There are leftovers of kubeadm .* reset\.yml with --limit"):
+        init.run(made, joins(), False)
+    assert did(made) == []
+
+
+def test_one_that_has_joined_is_like_any_other(made: Played) -> None:
+    assert init.run(made, joins(), False) == {"changed": False, **NOTHING}
