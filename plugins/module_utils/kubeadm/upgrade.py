@@ -126,12 +126,18 @@ def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, An
     state, checks = options["state"], options["ignore_preflight_errors"]
     ignored = ["--ignore-preflight-errors=" + ",".join(checks)] if checks else []
     repaired: list[str] = []
-    if state != "node":
+    member = state == "node" and bool(unfinished(system) or any(tags(system).values()))
+    if state != "node" or member:
         repaired = repair(system, check)
         if not check:
             wait_for_api(system, options["api_timeout"])
+    if member and not check:
+        system.write(MARK, b"node\n", 0o600)
     if state == "node" and not check:
         kubeadm(system, "upgrade", "node", *ignored)
+        if member:
+            tidy(system)
+            system.write(MARK, None)
     elif state == "applied" and not check:
         system.write(MARK, options["version"].encode() + b"\n", 0o600)
         apply(system, options["version"], ignored, options["addon_timeout"])

@@ -258,15 +258,18 @@ def control_plane(scene: Scene) -> Iterator[Found]:
         "kube-controller-manager": "nothing reacts to what is created or fails",
         "kube-scheduler": "new Pods get no node",
     }
-    master = scene.master
-    if master is None or master.service("kubelet").get("state") != "active":
-        return
-    for part, state in _control_plane(master).items():
-        values = {"part": part, "short": part.removeprefix("kube-"), "effect": effects.get(part, "")}
-        if part in effects and not state["manifest"]:
-            yield Found("manifest", master.name, values)
-        elif part in effects and not state["running"]:
-            yield Found("down", master.name, {**values, "words": _said(master, part)})
+    several = len(scene.masters) > 1
+    if several:
+        effects = dict.fromkeys((*effects, "etcd", "kube-apiserver"), "one master fewer may fail")
+    for master in scene.masters:
+        if master.service("kubelet").get("state") != "active":
+            continue
+        for part, state in _control_plane(master).items():
+            values = {"part": part, "short": part.removeprefix("kube-"), "effect": effects.get(part, "")}
+            if part in effects and not state["manifest"]:
+                yield Found("manifest", master.name, values)
+            elif part in effects and not state["running"]:
+                yield Found("down", master.name, {**values, "words": _said(master, part)})
 
 
 @check(
@@ -517,11 +520,12 @@ def _room(said: str) -> str:
 )
 def etcd(scene: Scene) -> Iterator[Found]:
     """A database that is nearly full."""
-    master = scene.master
-    found = master.get("etcd", default={}) if master else {}
-    quota = found.get("quota") or _ETCD_QUOTA
-    if found and found.get("size", 0) > ETCD_SHARE * quota:
-        yield Found("large", master.name, {"size": f"{found['size'] // 2**20} MiB", "quota": f"{quota // 2**20} MiB"})
+    for master in scene.masters:
+        found = master.get("etcd", default={})
+        quota = found.get("quota") or _ETCD_QUOTA
+        if found and found.get("size", 0) > ETCD_SHARE * quota:
+            values = {"size": f"{found['size'] // 2**20} MiB", "quota": f"{quota // 2**20} MiB"}
+            yield Found("large", master.name, values)
 
 
 @check(
@@ -548,7 +552,7 @@ def backup(scene: Scene) -> Iterator[Found]:
     master = scene.master
     if not scene.drill_days or not master or not master.get("membership", "joined"):
         return
-    found = master.get("drill", default={})
+    found = summary.last_drill(scene)
     if not found:
         authority = next((c for c in scene.certificates(master) if c.file == "/etc/kubernetes/pki/ca.crt"), None)
         days = (scene.now - authority.begins).days if authority else 0

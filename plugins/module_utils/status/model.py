@@ -91,8 +91,13 @@ class Scene:
 
     @property
     def master(self) -> Pi | None:
-        """The Pi of the control plane."""
-        return next((pi for pi in self.pis if pi.role == "master"), None)
+        """The Pi of the control plane, of several the first that answers."""
+        return next((pi for pi in self.masters if pi.read), self.masters[0] if self.masters else None)
+
+    @property
+    def masters(self) -> list[Pi]:
+        """All Pis of the control plane."""
+        return [pi for pi in self.pis if pi.role == "master"]
 
     @property
     def answered(self) -> bool:

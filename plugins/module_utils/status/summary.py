@@ -282,11 +282,16 @@ def etcd_size(scene: Scene) -> str:
     return text
 
 
+def last_drill(scene: Scene) -> Mapping[str, Any]:
+    """The newest drill that a master knows of; empty without any."""
+    return max((pi.get("drill", default={}) for pi in scene.masters), key=lambda found: found.get("at", 0), default={})
+
+
 def drill(scene: Scene) -> str:
     """When the last drill with a backup was, and how it ended."""
     if not scene.master or not scene.master.read:
         return UNKNOWN
-    found = scene.master.get("drill", default={})
+    found = last_drill(scene)
     if not found:
         return "none yet"
     text = f"{when(found['at'])} with {found['backup']}"

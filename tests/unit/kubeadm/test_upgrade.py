@@ -180,12 +180,23 @@ def test_kubeadms_failure_leaves_the_mark(master: Played) -> None:
     assert upgrade.unfinished(master) == "1.37.2"
 
 
-def test_a_node_gets_its_kubelets_settings(master: Played) -> None:
-    master.at(f"{MANIFESTS}/etcd.yaml").unlink()
-    master.put(upgrade.MARK, "1.37.2\n")
-    result = upgrade.run(master, options("node", ignore_preflight_errors=["Swap"]), False)
+def test_a_node_gets_its_kubelets_settings(played: Played) -> None:
+    result = upgrade.run(played, options("node", ignore_preflight_errors=["Swap"]), False)
     assert (result["changed"], result["repaired"]) == (True, [])
-    assert master.asked == ["kubeadm upgrade node --ignore-preflight-errors=Swap"]
+    assert played.asked == ["kubeadm upgrade node --ignore-preflight-errors=Swap"]
+
+
+def test_a_further_master_is_repaired_first_and_marked_meanwhile(master: Played) -> None:
+    lose(master)
+    copy(master, "2026-07-01-10-00-00", "etcd", manifest("etcd", "3.6.8-0"))
+    master.says("upgrade node", Done(1, "", "error: no"))
+    with pytest.raises(Stop, match=r"^kubeadm upgrade node failed: error: no\.$"):
+        upgrade.run(master, options("node"), False)
+    assert upgrade.unfinished(master) and upgrade.tags(master)["etcd"] == "3.6.8-0"
+    master.asked.clear()
+    master.says("upgrade node", "")
+    assert upgrade.run(master, options("node"), False)["unfinished"] == ""
+    assert master.asked == [f"{ADMIN} --request-timeout=10s get --raw /readyz", "kubeadm upgrade node"]
 
 
 @pytest.mark.parametrize("state", ["node", "applied"])
