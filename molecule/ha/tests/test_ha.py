@@ -1,0 +1,201 @@
+# Copyright: bramble.kube contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Three masters: one of them may fail at any time, and two of three lose nothing. Each test stands on those before it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import testinfra
+from lab_cluster import ROOT, Cluster, changes, condition, cut_power, environment, playbook_command, run_playbook
+from steady_writer import Writer
+
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import parse_kubeconfig
+
+INVENTORY = Path(__file__).resolve().parents[1] / "inventory"
+CLUSTER = Cluster("ha")
+ADDRESS = "192.168.37.5"
+MASTERS = ("k8s-master1", "k8s-master2", "k8s-master3")
+NODES = (*MASTERS, "k8s-node1", "k8s-node2")
+#: Seconds for which writes may fail when the Pi with the address is gone.
+GAP = 15
+Pis = dict[str, testinfra.host.Host]
+
+
+def holders(pis: Pis) -> list[str]:
+    """The masters that have the address now."""
+    return [name for name in MASTERS if f" {ADDRESS}/32 " in pis[name].run("ip -4 -oneline address show").stdout]
+
+
+def power(*names: str, on: bool) -> None:
+    """Switch Pis on, or pull their plugs."""
+    command = ["docker", "start"] if on else ["docker", "kill", "--signal", "KILL"]
+    subprocess.run([*command, *(f"ha-{name}" for name in names)], check=True, capture_output=True)
+
+
+def members() -> dict[str, bool]:
+    """Name of each of etcd's members → whether it only learns."""
+    pods = CLUSTER.objects("pods", "--namespace=kube-system", "--selector=component=etcd")
+    pod = next(pod["metadata"]["name"] for pod in pods if condition(pod, "Ready") == "True")
+    key = "/etc/kubernetes/pki/etcd/server"
+    flags = ["--cacert=/etc/kubernetes/pki/etcd/ca.crt", f"--cert={key}.crt", f"--key={key}.key"]
+    told = CLUSTER.kubectl(*("exec", "-n", "kube-system", pod, "--", "etcdctl", *flags, "member", "list", "-w", "json"))
+    return {one.get("name", ""): one.get("isLearner", False) for one in json.loads(told)["members"]}
+
+
+def test_all_are_ready_and_every_master_is_a_member(pis: Pis) -> None:
+    assert CLUSTER.ready() == dict.fromkeys(NODES, "True")
+    assert members() == dict.fromkeys(MASTERS, False)
+    nodes = {node["metadata"]["name"]: node for node in CLUSTER.objects("nodes")}
+    first = nodes[MASTERS[0]]
+    for name in MASTERS:
+        assert nodes[name]["spec"].get("taints") == first["spec"]["taints"]
+        roles = [{key for key in node["metadata"]["labels"] if "node-role" in key} for node in (nodes[name], first)]
+        assert roles[0] == roles[1] != set()
+
+
+def test_one_master_has_the_address_by_which_all_come(pis: Pis) -> None:
+    assert len(holders(pis)) == 1
+    assert parse_kubeconfig(CLUSTER.kubeconfig.read_text()).server == f"https://{ADDRESS}:6443"
+    for name in ("k8s-node1", "k8s-node2"):
+        with pis[name].sudo():
+            assert f"server: https://{ADDRESS}:6443" in pis[name].file("/etc/kubernetes/kubelet.conf").content_string
+
+
+@pytest.mark.parametrize("name", MASTERS)
+def test_its_user_reaches_the_cluster_from_every_master(pis: Pis, name: str) -> None:
+    assert len(pis[name].check_output("kubectl get nodes --output name").split()) == len(NODES)
+
+
+def test_no_token_is_left_and_nothing_secret_is_open(pis: Pis) -> None:
+    secrets = CLUSTER.objects("secrets", "--namespace=kube-system")
+    assert [one["metadata"]["name"] for one in secrets if one["type"] == "bootstrap.kubernetes.io/token"] == []
+    for name in MASTERS:
+        with pis[name].sudo():
+            listed = pis[name].check_output("find /etc/kubernetes/pki -name '*.key' -o -name encryption.json")
+            assert len(listed.split()) > 8
+            for path in listed.split():
+                assert pis[name].file(path).mode == 0o600, path
+            assert not pis[name].file("/etc/kubernetes/super-admin.conf").exists
+
+
+def test_all_masters_read_each_others_secrets(pis: Pis) -> None:
+    CLUSTER.kubectl("create", "secret", "generic", "shared", "--from-literal=a=b")
+    for number in (7, 8, 9):
+        server = f"--server=https://192.168.37.{number}:6443"
+        assert CLUSTER.kubectl(server, "get", "secret", "shared", "--output=jsonpath={.data.a}") == "Yg=="
+
+
+def test_the_master_with_the_address_loses_power(pis: Pis) -> None:
+    (holder,) = holders(pis)
+    with Writer(CLUSTER, "power-cut") as writer:
+        writer.wait(50)
+        power(holder, on=False)
+        writer.wait(50)
+        power(holder, on=True)
+        writer.wait(200)
+    print(f"power cut of {holder}: {writer.longest:.1f} s without an answer, {writer.failures}")
+    assert writer.longest <= GAP
+    assert writer.lost() == set()
+    CLUSTER.settle()
+    (new,) = holders(pis)
+    assert new != holder, "it stays where it is"
+
+
+def test_an_api_server_that_ends_gives_the_address_away(pis: Pis) -> None:
+    (holder,) = holders(pis)
+    with Writer(CLUSTER, "api-server-ends") as writer:
+        writer.wait(20)
+        with pis[holder].sudo():
+            pis[holder].check_output("systemctl stop kubelet && pkill -KILL kube-apiserver")
+            writer.wait(50)
+            pis[holder].check_output("systemctl start kubelet")
+    print(f"API server of {holder} killed: {writer.longest:.1f} s without an answer, {writer.failures}")
+    assert writer.longest <= GAP
+    assert writer.lost() == set()
+    CLUSTER.settle()
+    assert holders(pis) not in ([holder], [])
+
+
+def test_with_one_of_three_nothing_is_written_and_nothing_is_lost(pis: Pis) -> None:
+    *gone, alone = sorted(MASTERS, key=lambda name: name not in holders(pis))
+    with Writer(CLUSTER, "majority-lost") as writer:
+        writer.wait(50)
+        power(*gone, on=False)
+        time.sleep(20)
+        written = len(writer.acknowledged)
+        time.sleep(10)
+        assert len(writer.acknowledged) == written, "it cannot know what the others have"
+        assert f" {ADDRESS}/32 " not in pis[alone].check_output("ip -4 -oneline address show")
+        power(*gone, on=True)
+        writer.wait(100, seconds=240)
+    assert writer.lost() == set()
+    CLUSTER.settle()
+    assert len(holders(pis)) == 1
+
+
+def test_status_finds_nothing_and_site_has_nothing_to_do() -> None:
+    run_playbook(INVENTORY, "playbooks/status.yml", "-e", "status_strict=true", "-e", "status_drill_days=0")
+    assert changes(run_playbook(INVENTORY, "site.yml")) == {"0"}
+
+
+def test_a_backup_comes_from_a_master_that_answers(tmp_path: Path) -> None:
+    (tmp_path / "vault").write_text("password")
+    power(MASTERS[0], on=False)
+    try:
+        output = run_playbook(
+            *(INVENTORY, "playbooks/backup.yml", "-e", f"backup_dest={tmp_path / 'backups'}"),
+            *("--vault-password-file", str(tmp_path / "vault")),
+        )
+    finally:
+        power(MASTERS[0], on=True)
+    assert "at 192.168.37.8," in output
+    assert len(list((tmp_path / "backups").iterdir())) >= 1
+    CLUSTER.settle()
+
+
+@pytest.mark.parametrize("name", [MASTERS[2], MASTERS[0]])
+def test_a_master_with_a_blank_card_joins_the_others(pis: Pis, name: str) -> None:
+    """Also the first one, which must not begin a cluster of its own."""
+    uid = CLUSTER.kubectl("get", "namespace", "kube-system", "--output=jsonpath={.metadata.uid}")
+    container = f"ha-{name}"
+    listed = subprocess.run(
+        ["docker", "volume", "ls", "--quiet", "--filter", f"name={container}-"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    subprocess.run(["docker", "rm", "--force", "--volumes", container], check=True, capture_output=True)
+    subprocess.run(["docker", "volume", "rm", *listed.stdout.split()], check=True, capture_output=True)
+    run_playbook(INVENTORY, "lab/playbooks/create.yml")
+    run_playbook(INVENTORY, "site.yml")
+    assert CLUSTER.kubectl("get", "namespace", "kube-system", "--output=jsonpath={.metadata.uid}") == uid
+    assert members() == dict.fromkeys(MASTERS, False)
+    CLUSTER.settle()
+
+
+def test_a_join_that_loses_power_is_done_again(pis: Pis) -> None:
+    """Half of a member, which the next run takes away and joins from the start."""
+    run_playbook(INVENTORY, "reset.yml", "--limit", MASTERS[2], "-e", f"reset_confirm={MASTERS[0]}")
+    assert set(members()) == set(MASTERS[:2])
+    running = subprocess.Popen(
+        playbook_command(INVENTORY, "site.yml"),
+        cwd=ROOT,
+        env=environment(ANSIBLE_SSH_RETRIES="0", ANSIBLE_TIMEOUT="5"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    begun = "until sudo test -e /etc/kubernetes/manifests/etcd.yaml; do sleep 0.1; done; sleep 2"
+    pis[MASTERS[2]].check_output("timeout 500 sh -c %s", begun)
+    cut_power(f"ha-{MASTERS[2]}")
+    assert running.wait(timeout=600) != 0
+    run_playbook(INVENTORY, "site.yml")
+    assert members() == dict.fromkeys(MASTERS, False)
+    CLUSTER.settle()
+    assert changes(run_playbook(INVENTORY, "site.yml")) == {"0"}
