@@ -1,7 +1,7 @@
 # Copyright: bramble.kube contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Three masters: one of them may fail at any time, and two of three lose nothing. Each test stands on those before it."""
+"""Three masters: one may fail at any time, and two of three lose nothing. Each test stands on those before it."""
 
 from __future__ import annotations
 
