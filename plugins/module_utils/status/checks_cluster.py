@@ -104,6 +104,12 @@ def _said(pi: Pi, container: str) -> str:
         "the laptop does not trust the certificate that it shows ({said})",
         "see the certificates below, or set master_kubeconfig_server to a name that the certificate holds for",
     ),
+    majority=(
+        BAD,
+        "it cannot be reached ({said}), because etcd, which holds its data, runs on {running} of {all} masters and "
+        "needs {needed}: not on {missing}",
+        "switch these on, or fix what is said about them; those that are gone for good take restore.yml",
+    ),
     none=(
         BAD,
         "it cannot be reached ({said}), because the master has no control plane",
@@ -171,8 +177,18 @@ def api_server(scene: Scene) -> Iterator[Found]:
         yield Found("stranger" if _other_ca(scene) else "untrusted", subject, values)
     elif master is None or not master.read:
         yield Found("unknown", subject, values)
+    elif missing := _without_majority(scene):
+        counts = {"all": len(scene.masters), "running": len(scene.masters) - len(missing)}
+        needed = {"needed": counts["all"] // 2 + 1, "missing": listing(missing)}
+        yield Found("majority", subject, {**values, **counts, **needed})
     else:
         yield _why_down(master, subject, values)
+
+
+def _without_majority(scene: Scene) -> list[str]:
+    """The masters on which etcd does not run, if those are half of them or more; none with one master."""
+    missing = [pi.name for pi in scene.masters if not _control_plane(pi).get("etcd", {}).get("running")]
+    return missing if len(scene.masters) > 1 and 2 * len(missing) >= len(scene.masters) else []
 
 
 def _without_server(scene: Scene) -> str:
@@ -236,6 +252,36 @@ def way(scene: Scene) -> Iterator[Found]:
         if outcomes.get(pi.name) in ("refused", "silent", "unknown_name", "failed"):
             values = {"server": pi.get("membership", "server"), "said": pi.get("api", "said")}
             yield Found("blocked", pi.name, values)
+
+
+@check(
+    "API address",
+    "the API server's address is on one of the masters, and the others can take it",
+    idle=(
+        WARN,
+        "keepalived does not run on it, so it cannot take the API server's address {address}",
+        "run site.yml --tags master, which starts it",
+    ),
+    twice=(
+        BAD,
+        "{holders} have the API server's address {address} at the same time, so calls go to either",
+        "see that they reach each other (ping); a firewall between them has to let IP protocol 112 through",
+    ),
+)
+def api_address(scene: Scene) -> Iterator[Found]:
+    """An address that two masters have, or that one could not take."""
+    holders, address = [], ""
+    for pi in scene.masters:
+        shared = (pi.fact("kubernetes") or {}).get("api_address")
+        if not shared:
+            continue
+        address = shared
+        if not ((pi.fact("services") or {}).get("keepalived") or {}).get("active"):
+            yield Found("idle", pi.name, {"address": address})
+        own = [entry.partition("/")[0] for card in pi.fact("interfaces") or () for entry in card["addresses"]]
+        holders += [pi.name] if address in own else []
+    if len(holders) > 1:
+        yield Found("twice", "API server", {"address": address, "holders": listing(holders)})
 
 
 @check(
@@ -603,4 +649,17 @@ def requests(scene: Scene) -> Iterator[Found]:
         yield Found("waiting", pi.name if pi else name, {"count": count, "s": "s"[: count > 1], "by": by})
 
 
-CHECKS = (api_server, control_plane, way, nodes, pressure, images, pods, kube_proxy, etcd, backup, requests)
+CHECKS = (
+    api_server,
+    api_address,
+    control_plane,
+    way,
+    nodes,
+    pressure,
+    images,
+    pods,
+    kube_proxy,
+    etcd,
+    backup,
+    requests,
+)

@@ -199,6 +199,7 @@ class Sketch:
         self.state = {name: copy.deepcopy(state(name)) for name in NAMES}
         self.unreachable: dict[str, str] = {}
         self.now = NOW
+        self.masters = set(NAMES[:1])
         self.cluster: dict = {
             "reachable": True,
             "outcome": "ok",
@@ -222,6 +223,18 @@ class Sketch:
         for name in NAMES:
             self.state[name]["api"] = {"outcome": "refused", "said": "connection refused"}
 
+    def share(self) -> None:
+        """All three are masters, with an address for all, which the first has."""
+        self.masters = set(NAMES)
+        for name in NAMES:
+            self.state[name]["control_plane"] = copy.deepcopy(self.state[NAMES[0]]["control_plane"])
+            addresses = ["192.168.13.5/32"] if name == NAMES[0] else []
+            self.facts[name] |= {
+                "pi_kubernetes": {"api_address": "192.168.13.5"},
+                "pi_services": {"keepalived": {"active": True, "enabled": True}},
+                "pi_interfaces": [{"name": "eth0", "addresses": [f"{self.facts[name]['pi_address']}/24", *addresses]}],
+            }
+
     def install(self, *workloads: dict, **addresses: str) -> None:
         """Components of this collection with their workloads and addresses."""
         self.cluster["workloads"] += workloads
@@ -234,7 +247,7 @@ class Sketch:
             Pi(
                 name=name,
                 node_name=name,
-                role="master" if name == NAMES[0] else "node",
+                role="master" if name in self.masters else "node",
                 address=f"192.168.13.{7 + NAMES.index(name)}",
                 facts={} if name in self.unreachable else self.facts[name],
                 state={} if name in self.unreachable else self.state[name],

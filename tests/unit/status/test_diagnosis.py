@@ -28,6 +28,12 @@ def test_nothing_is_said_about_a_healthy_cluster() -> None:
     assert told(Sketch()) == []
 
 
+def test_nor_about_three_masters_that_share_an_address() -> None:
+    sketch = Sketch()
+    sketch.share()
+    assert told(sketch) == []
+
+
 def _drill_old(s: Sketch) -> None:
     s.state[MASTER]["drill"] = drill(31)
 
@@ -39,6 +45,28 @@ def _drill_failed(s: Sketch) -> None:
 def _drill_none(s: Sketch) -> None:
     s.state[MASTER]["drill"] = {}
     s.now = NOW + timedelta(days=30)
+
+
+def _keepalived_idle(s: Sketch) -> None:
+    s.share()
+    s.facts[OTHER]["pi_services"]["keepalived"]["active"] = False
+
+
+def _address_twice(s: Sketch) -> None:
+    s.share()
+    s.facts[OTHER]["pi_interfaces"][0]["addresses"].append("192.168.13.5/32")
+
+
+def _one_of_three_api_servers(s: Sketch) -> None:
+    s.share()
+    s.state[OTHER]["control_plane"]["kube-apiserver"]["running"] = False
+
+
+def _majority_lost(s: Sketch) -> None:
+    s.share()
+    s.silence()
+    s.unreachable = {MASTER: "no route to host"}
+    s.state[OTHER]["control_plane"]["etcd"]["running"] = False
 
 
 def _kubelet_stopped(s: Sketch) -> None:
@@ -390,6 +418,15 @@ TROUBLES = [
     (_kubeconfig_of_another, "API server", "is for another CA than this master's", "site.yml --tags master"),
     (_no_kubeconfig, "API server", "no kubeconfig", "site.yml --tags master"),
     (_one_pi_cut_off, "way to the API server", f"{NODE}: it does not reach the API server", "firewall"),
+    (
+        _majority_lost,
+        "API server",
+        "etcd, which holds its data, runs on 1 of 3 masters, and needs 2",
+        "k8s-master and k8s",
+    ),
+    (_keepalived_idle, "API address", f"{OTHER}: keepalived does not run on it", "site.yml --tags master"),
+    (_address_twice, "API address", f"{MASTER} and {OTHER} have the API server's address 192.168.13.5", "protocol 112"),
+    (_one_of_three_api_servers, "control plane", f"{OTHER}: kube-apiserver does not run on it, so one master", "fewer"),
     (_scheduler, "control plane", "kube-scheduler does not run", "new Pods get no node"),
     (_containerd, "container engine", "is failed", "systemctl start containerd"),
     (_not_ready, "nodes", "PLEG is not healthy", "wait a minute"),
@@ -430,7 +467,15 @@ def test_a_young_cluster_needs_no_drill_yet() -> None:
 
 
 #: Troubles of which another one is told by right, too.
-WITH_COMPANY = {_token_refused_without_api, _api_kubelet, _api_unknown, _unreachable, _no_pod_cidr, _token_gone}
+WITH_COMPANY = {
+    _majority_lost,
+    _token_refused_without_api,
+    _api_kubelet,
+    _api_unknown,
+    _unreachable,
+    _no_pod_cidr,
+    _token_gone,
+}
 
 
 @pytest.mark.parametrize("hurt", [t[0] for t in TROUBLES if t[0] not in WITH_COMPANY])
