@@ -187,7 +187,8 @@ ansible_facts:
     pi_firewall:
       description: >-
         The C(service) that sets up a firewall (ufw, firewalld, nftables, netfilter-persistent, or empty), and what the
-        other Pis need and it C(drops) whoever sends it, of C(6443/tcp), C(10250/tcp) and C(8472/udp).
+        other Pis need and it C(drops) whoever sends it, such as C(6443/tcp), C(8472/udp) and,
+        for masters, C(vrrp).
       type: dict
     pi_listening_tcp:
       description: The TCP ports on which some program listens.

@@ -22,28 +22,36 @@ from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks i
 
 NO, MAYBE, YES = range(3)
 ACCEPT, DROP, RETURN, ON = "accept", "drop", "return", "on"
-_NUMBERS = {"tcp": 6, "udp": 17}
+_NUMBERS = {"tcp": 6, "udp": 17, "vrrp": 112}
 
 
 @dataclass(frozen=True)
 class Packet:
-    """The first packet of a connection that another Pi begins."""
+    """The first packet of a connection that another Pi begins.
+
+    :ivar port: 0 for a protocol that has none.
+    """
 
     protocol: str
     port: int
 
     def __str__(self) -> str:
-        return f"{self.port}/{self.protocol}"
+        return f"{self.port}/{self.protocol}" if self.port else self.protocol
 
 
 def _packet(text: str) -> Packet:
-    port, _slash, protocol = text.partition("/")
-    return Packet(protocol, int(port))
+    port, slash, protocol = text.partition("/")
+    return Packet(protocol, int(port)) if slash else Packet(text, 0)
 
 
-#: What Pis need of each other, whatever their role: API server, kubelet, and what Pod networks send.
+#: What several masters need of each other: etcd, and keepalived, which keeps their address.
+MASTERS = ("2379/tcp", "2380/tcp", "vrrp")
+#: What Pis need of each other, whatever their role: API server, kubelet, and what Pod networks send; and masters.
 PACKETS = tuple(
-    map(_packet, ("6443/tcp", "10250/tcp", *(port for network in NETWORKS.values() for port in network.ports)))
+    map(
+        _packet,
+        ("6443/tcp", "10250/tcp", *(port for network in NETWORKS.values() for port in network.ports), *MASTERS),
+    )
 )
 
 

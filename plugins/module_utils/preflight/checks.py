@@ -21,6 +21,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.common.wording import
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.leftovers import is_link
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import Version, parse_version
 from ansible_collections.bramble.kube.plugins.module_utils.pi.clones import cloned
+from ansible_collections.bramble.kube.plugins.module_utils.pi.firewall import MASTERS
 from ansible_collections.bramble.kube.plugins.module_utils.pi.network import is_own
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.inventory import Inventory, spare_network
 
@@ -1000,7 +1001,8 @@ def _ports(host: Host, cluster: Cluster) -> Found | None:
 
 @_check(
     "firewall",
-    "lets the other Pis in: 10250/tcp, on the master 6443/tcp, and what the Pod network sends",
+    "lets the other Pis in: 10250/tcp, on the master 6443/tcp (of several masters also 2379/tcp, 2380/tcp and VRRP), "
+    "and what the Pod network sends",
     drops=(
         MUST_CHANGE,
         "{host}: its firewall{by} blocks {found}, which the Pis need to reach each other: allow all traffic from their "
@@ -1012,6 +1014,8 @@ def _firewall(host: Host, cluster: Cluster) -> Found | None:
     if not state:
         return None
     wanted = ["6443/tcp"] if host.role == "master" else []
+    if host.role == "master" and len(cluster.inventory.groups.get("master", ())) > 1:
+        wanted += MASTERS
     wanted.append("10250/tcp")
     network = NETWORKS.get(str(cluster.setting(host, "kubeadm_cni") or DEFAULT))
     if network and cluster.setting(host, f"master_{network.name}_backend") in (None, "vxlan"):

@@ -40,6 +40,22 @@ def test_firewalls_that_only_let_ssh_in() -> None:
 @pytest.mark.parametrize(
     ("rule", "dropped"),
     [
+        ("", ["2379/tcp", "2380/tcp", "vrrp"]),
+        ("-A ufw-user-input -p vrrp -j ACCEPT", ["2379/tcp", "2380/tcp"]),
+        ("-A ufw-user-input -p 112 -j ACCEPT", ["2379/tcp", "2380/tcp"]),
+        ("-A ufw-user-input -p tcp -m multiport --dports 2379:2380 -j ACCEPT", ["vrrp"]),
+    ],
+)
+def test_what_masters_need_of_each_other(rule: str, dropped: list) -> None:
+    packets = [packet for packet in firewall.PACKETS if str(packet) in firewall.MASTERS]
+    text = UFW.replace("-A ufw-user-input", f"{rule}\n-A ufw-user-input" if rule else "-A ufw-user-input", 1)
+    assert firewall.iptables(text).dropped(packets) == dropped
+    assert firewall.nft(NFTABLES).dropped(packets) == list(firewall.MASTERS)
+
+
+@pytest.mark.parametrize(
+    ("rule", "dropped"),
+    [
         ("-A ufw-user-input -s 192.168.13.0/24 -j ACCEPT", []),
         ("-A ufw-user-input -p tcp -m multiport --dports 80,443,6443 -j ACCEPT", ["10250/tcp", "8472/udp"]),
         ("-A ufw-user-input -p tcp -m tcp --dport 6000:11000 -j ACCEPT", ["8472/udp"]),
@@ -91,4 +107,4 @@ def test_the_fact_names_the_service(pi) -> None:
     assert facts.firewall_state(pi, {}) == {"service": "", "drops": []}
     pi.programs = {"iptables-save": UFW, "nft --json list ruleset": NFTABLES}
     states = {"ufw.service": {"active": True, "loaded": True, "enabled": True}}
-    assert facts.firewall_state(pi, states) == {"service": "ufw", "drops": [*ALL, "179/tcp"]}
+    assert facts.firewall_state(pi, states) == {"service": "ufw", "drops": [*ALL, "179/tcp", *firewall.MASTERS]}

@@ -196,6 +196,14 @@ def test_a_blank_first_master_among_others_is_one_of_them():
     assert "belongs to another cluster" in said(other, "cluster", "k8s-node1")[1]
 
 
+def test_masters_have_to_let_each_other_in():
+    alive = {**leading, "api_address": "192.168.13.5"}
+    state = masters(alive, alive, alive)
+    state.hosts[0].facts["pi_firewall"]["drops"] = ["2380/tcp", "vrrp"]
+    several = replace(state, inventory=replace(state.inventory, groups={**state.inventory.groups, "master": NAMES}))
+    assert "drops what comes in at 2380/tcp and vrrp, by" in said(several, "firewall", "k8s-master")[1]
+
+
 def test_a_node_does_not_become_a_master_as_it_is():
     alive = {**leading, "api_address": "192.168.13.5"}
     verdict, message = said(masters(alive, joined, fit(9)["pi_kubernetes"]), "cluster", "k8s-node1")
@@ -595,6 +603,7 @@ def test_a_firewall_may_drop_what_this_pi_does_not_need():
     assert verdict(["8472/udp"], kubeadm_cni="kube-router") == OK
     assert verdict(["179/tcp"], kubeadm_cni="kube-router") == MUST_CHANGE
     assert verdict(["179/tcp"]) == OK
+    assert verdict(["2380/tcp", "vrrp"], "k8s-master") == OK, "one master has no peers"
     assert verdict(["8472/udp"], master_flannel_backend="host-gw") == OK
 
 
