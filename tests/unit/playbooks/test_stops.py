@@ -24,9 +24,9 @@ PLAYS = [
 
 @pytest.mark.parametrize("play", PLAYS)
 def test_a_play_is_written_so_that_the_playbook_ends_with_it(play: dict) -> None:
-    if play["hosts"] == "master" or play.get("serial") == 1:
+    if play["hosts"] == "master[0]" or play.get("serial") == 1:
         assert "any_errors_fatal" not in play, "one host at a time: without this, its failure ends the playbook"
-    elif play["hosts"] == "node":
+    elif play["hosts"] in ("node", "master:!master[0]") or play["hosts"] == "master" and "any_errors_fatal" in play:
         assert play["any_errors_fatal"]
         assert play["max_fail_percentage"] == 0, "without this, the next play goes on with the master alone"
     elif play.get("any_errors_fatal"):
@@ -48,8 +48,9 @@ n2 ansible_connection=local
         {"hosts": "master"},
         {"hosts": "all:!n2", "serial": 1},
         {"hosts": "all:!n2", "any_errors_fatal": True, "max_fail_percentage": 0},
+        {"hosts": "master", "any_errors_fatal": True, "max_fail_percentage": 0},
     ],
-    ids=["one host", "one after the other", "several"],
+    ids=["one host", "one after the other", "several", "one of several masters"],
 )
 def test_ansible_ends_the_playbook_with_such_a_play(tmp_path: Path, first: dict) -> None:
     (tmp_path / "inventory").write_text(INVENTORY)
