@@ -17,9 +17,9 @@ description:
 options:
   steps:
     description:
-      - Options by module, of C(boot_cmdline), C(config_files), C(kernel_settings), C(kubeadm_certs), C(kubeadm_init),
-        C(pi_address), C(pi_names), C(pi_packages), C(pi_resolver), C(pi_settings), C(pi_swap), C(pi_time) and
-        C(pi_wifi).
+      - Options by module, of C(boot_cmdline), C(config_files), C(kernel_settings), C(kubeadm_address),
+        C(kubeadm_certs), C(kubeadm_init), C(pi_address), C(pi_names), C(pi_packages), C(pi_resolver), C(pi_settings),
+        C(pi_swap), C(pi_time) and C(pi_wifi).
       - What a module would refuse counts as due; the module itself then says why.
     type: dict
     required: true

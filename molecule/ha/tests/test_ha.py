@@ -181,7 +181,7 @@ def test_a_master_with_a_blank_card_joins_the_others(pis: Pis, name: str) -> Non
 
 def test_a_join_that_loses_power_is_done_again(pis: Pis) -> None:
     """Half of a member, which the next run takes away and joins from the start."""
-    run_playbook(INVENTORY, "reset.yml", "--limit", MASTERS[2], "-e", f"reset_confirm={MASTERS[0]}")
+    run_playbook(INVENTORY, "playbooks/reset.yml", "--limit", MASTERS[2], "-e", f"reset_confirm={MASTERS[0]}")
     assert set(members()) == set(MASTERS[:2])
     running = subprocess.Popen(
         playbook_command(INVENTORY, "site.yml"),

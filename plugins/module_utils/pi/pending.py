@@ -15,6 +15,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ..common.errors import Stop
 from ..common.step import Step, attempt
 from ..common.system import System
+from ..kubeadm import address as shared_address
 from ..kubeadm import init, renew
 from .steps import address, clock, cmdline, kernel, names, packages, resolver, settings, swap, wifi
 from .steps import config_files as written
@@ -24,6 +25,7 @@ STEPS: dict[str, Step] = {
     "boot_cmdline": cmdline,
     "config_files": written,
     "kernel_settings": kernel,
+    "kubeadm_address": shared_address,
     "kubeadm_certs": renew,
     "kubeadm_init": init,
     "pi_address": address,

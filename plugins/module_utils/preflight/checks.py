@@ -843,9 +843,14 @@ def _cluster(host: Host, cluster: Cluster) -> Found | None:
     "API address",
     "kubeadm_api_address, where it is set: a free address in the masters' network, or the one that the cluster has",
     later=(
+        WILL_CHANGE,
+        "{host}: the cluster was created without kubeadm_api_address; site.yml gives it {wanted}, for which etcd "
+        "restarts once.",
+    ),
+    dropped=(
         MUST_CHANGE,
-        "{host}: kubeadm_api_address is {wanted}, but the cluster was created without one, and its certificates and "
-        "kubeconfigs do not name it: remove the line, or build the cluster again with it (reset.yml, then site.yml).",
+        "{host}: kubeadm_api_address is empty, but the cluster was created with {found}, which its certificates and "
+        "kubeconfigs name: set it to {found}.",
     ),
     other=(
         MUST_CHANGE,
@@ -868,8 +873,8 @@ def _api_address(host: Host, cluster: Cluster) -> Found | None:
     kept = (host.fact("kubernetes") or {}).get("api_address")
     if host.role != "master" or not host.facts or not (wanted or kept):
         return None
-    if kept is not None and kept != wanted:
-        return _result(kept or "none", wanted or "none", "other" if kept else "later")
+    if kept and kept != wanted:
+        return _result(kept, wanted or "none", "other" if wanted else "dropped")
     lans = [
         str(address.network) for address in map(ipaddress.ip_interface, _ipv4(host)) if address.network.prefixlen < 32
     ]
@@ -879,7 +884,9 @@ def _api_address(host: Host, cluster: Cluster) -> Found | None:
         wanted in (entry.partition("/")[0] for entry in _ipv4(other)) for other in cluster.hosts
     )
     mac = "" if ours else host.fact("answering", {}).get(wanted, "")
-    return _result(mac or ("kept" if ours else "free"), wanted, "taken" if mac else "")
+    if mac:
+        return _result(mac, wanted, "taken")
+    return _result("none", wanted, "later") if kept == "" else _result("kept" if ours else "free", wanted)
 
 
 def _ipv4(host: Host) -> list[str]:

@@ -85,6 +85,7 @@ def test_without_an_address_nothing_keeps_one(texts: dict[str, str]) -> None:
 def test_keepalived_asks_this_pi_and_tells_the_other_masters(texts: dict[str, str]) -> None:
     files = {file["path"]: file for file in json.loads(texts["address.json"])}
     assert files["/etc/keepalived/api-ready"]["content"].startswith("#!/bin/sh\n")
+    assert "\n[Service]\n" in files["/etc/systemd/system/keepalived.service.d/bramble.conf"]["content"]
     text = files["/etc/keepalived/keepalived.conf"]["content"]
     script, instance = re.findall(r"^vrrp_\w+ \w+ \{\n(.*?)^\}", text, re.MULTILINE | re.DOTALL)
     assert 'script "/etc/keepalived/api-ready 192.168.13.10"\n' in script

@@ -166,7 +166,7 @@ def test_an_address_that_is_free_or_the_clusters_own_is_good():
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        (with_address(""), "but the cluster was created without one"),
+        (with_address("", answering={"192.168.13.5": "aa:bb"}), "where another machine answers (aa:bb)"),
         (with_address("192.168.13.6"), "but the cluster was created with 192.168.13.6, which"),
         (with_address(None, answering={"192.168.13.5": "aa:bb"}), "where another machine answers (aa:bb)"),
         (cluster({"kubeadm_api_address": "192.168.14.5"}), "is in none of its networks (192.168.13.0/24 and"),
@@ -177,6 +177,11 @@ def test_an_address_that_is_free_or_the_clusters_own_is_good():
 def test_an_address_that_cannot_be_had(state: Cluster, words: str):
     verdict, message = said(state, "API address", "k8s-master")
     assert verdict == MUST_CHANGE and words in message
+
+
+def test_a_cluster_that_was_created_without_an_address_gets_one():
+    verdict, message = said(with_address(""), "API address", "k8s-master")
+    assert verdict == WILL_CHANGE and "site.yml gives it 192.168.13.5" in message
 
 
 def masters(first: dict, second: dict, third: dict) -> Cluster:
@@ -567,6 +572,7 @@ def test_every_outcome_in_the_table_happens_in_a_test():
         ("disk speed", OK),  # only measured on demand, see below
         ("swap", OK),  # with base_swap, see below
         ("API address", MUST_CHANGE),  # with kubeadm_api_address, see above
+        ("API address", WILL_CHANGE),
         ("settings", MUST_CHANGE),  # see below
         ("kube-proxy", OK),  # with master_kube_proxy_config, see below
         ("kube-proxy", MUST_CHANGE),
