@@ -199,3 +199,17 @@ def test_a_join_that_loses_power_is_done_again(pis: Pis) -> None:
     assert members() == dict.fromkeys(MASTERS, False)
     CLUSTER.settle()
     assert changes(run_playbook(INVENTORY, "site.yml")) == {"0"}
+
+
+def test_all_of_them_come_back_from_one_backup(tmp_path: Path) -> None:
+    """The first from the file, and the others by joining it."""
+    (tmp_path / "vault").write_text("password")
+    given = ("-e", f"backup_dest={tmp_path / 'backups'}", "--vault-password-file", str(tmp_path / "vault"))
+    CLUSTER.kubectl("create", "configmap", "kept", "--from-literal=a=b")
+    run_playbook(INVENTORY, "playbooks/backup.yml", *given)
+    CLUSTER.kubectl("delete", "configmap", "kept")
+    run_playbook(INVENTORY, "playbooks/restore.yml", *given)
+    assert CLUSTER.kubectl("get", "configmap", "kept", "--output=jsonpath={.data.a}") == "b"
+    assert members() == dict.fromkeys(MASTERS, False)
+    CLUSTER.settle()
+    assert changes(run_playbook(INVENTORY, "site.yml")) == {"0"}
