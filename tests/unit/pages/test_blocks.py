@@ -9,6 +9,7 @@ What is printed, or is only a part of something, has the language ``text``; ever
 from __future__ import annotations
 
 import configparser
+import copy
 import importlib
 import json
 import re
@@ -181,7 +182,7 @@ def option_faults(module: str, given: Mapping[str, Any], complete: bool = True) 
     if not complete:
         spec = {name: {**told, "required": False} for name, told in spec.items()}
         demands = {}
-    return ArgumentSpecValidator(spec, **demands).validate(values).error_messages
+    return ArgumentSpecValidator(copy.deepcopy(spec), **demands).validate(values).error_messages
 
 
 def variable_faults(
