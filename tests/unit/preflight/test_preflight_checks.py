@@ -206,7 +206,7 @@ def test_masters_have_to_let_each_other_in():
     state = masters(alive, alive, alive)
     state.hosts[0].facts["pi_firewall"]["drops"] = ["2380/tcp", "vrrp"]
     several = replace(state, inventory=replace(state.inventory, groups={**state.inventory.groups, "master": NAMES}))
-    assert "drops what comes in at 2380/tcp and vrrp, by" in said(several, "firewall", "k8s-master")[1]
+    assert "blocks 2380/tcp and vrrp, which" in said(several, "firewall", "k8s-master")[1]
 
 
 def test_a_node_does_not_become_a_master_as_it_is():

@@ -421,7 +421,7 @@ TROUBLES = [
     (
         _majority_lost,
         "API server",
-        "etcd, which holds its data, runs on 1 of 3 masters, and needs 2",
+        "etcd, which holds its data, runs on 1 of 3 masters and needs 2",
         "k8s-master and k8s",
     ),
     (_keepalived_idle, "API address", f"{OTHER}: keepalived does not run on it", "site.yml --tags master"),
