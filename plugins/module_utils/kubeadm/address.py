@@ -12,10 +12,8 @@ again. What knows the master's own address goes on with it, which the certificat
 from __future__ import annotations
 
 import json
-import os
-import pwd
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
@@ -23,7 +21,11 @@ from ansible_collections.bramble.kube.plugins.module_utils.common.errors import 
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import etcd, renew
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.command import ADMIN, api_trouble, kubeadm, kubectl
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import (
+    KubeconfigError,
+    of_users,
+    parse_kubeconfig,
+)
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubelet import KUBELET_CONF
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.machine_lock import alone
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.static_pods import API_SERVER, image_tag
@@ -166,18 +168,12 @@ class Mover:
 
     def move_users(self, old: str) -> None:
         """Kubeconfigs of users on the master that are for this cluster by its old address."""
-        for path, user in self.user_files(self.users):
+        for path, user in of_users(self.users):
             text = self.system.read(path)
             if f"server: {old}\n" in text:
                 content = text.replace(f"server: {old}\n", f"server: {self.server}\n").encode()
                 owner = (user.pw_uid, user.pw_gid)
                 place.write(place.Wanted(self.system.path(path), content, 0o600, owner, secret=True))
-
-    @staticmethod
-    def user_files(users: Iterable[str]) -> list[tuple[str, pwd.struct_passwd]]:
-        """Where each user has a kubeconfig."""
-        known = {entry.pw_name: entry for entry in pwd.getpwall()}
-        return [(os.path.join(known[name].pw_dir, ".kube/config"), known[name]) for name in users if name in known]
 
 
 def is_due(system: System, options: Mapping[str, Any]) -> bool:

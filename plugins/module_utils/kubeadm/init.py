@@ -150,6 +150,11 @@ class Init:
             content = encryption.configuration(secrets.token_bytes(encryption.KEY_BYTES))
             self.system.write(path, content, 0o600, secret=True)
 
+    def make_etcd_folder(self) -> None:
+        """Have it before kubeadm does, closed from the first."""
+        os.makedirs(self.system.path(ETCD), mode=0o700, exist_ok=True)
+        self.close_etcd_folder()
+
     def close_etcd_folder(self) -> bool:
         """Let nobody but root into etcd's folder, where all Secrets are, as kubeadm does when it makes it itself.
 
@@ -198,8 +203,7 @@ class Init:
         for path, content in sorted(self.options["shared_files"].items()):
             public = path.endswith((".crt", ".pub"))
             self.system.write(path, base64.b64decode(content), 0o644 if public else 0o600, secret=not public)
-        os.makedirs(self.system.path(ETCD), mode=0o700, exist_ok=True)
-        self.close_etcd_folder()
+        self.make_etcd_folder()
         self.system.write(JOIN_CONFIG, self.options["join_config"].encode(), 0o600, secret=True)
         try:
             self.kubeadm("join", "--config", JOIN_CONFIG)
@@ -215,8 +219,7 @@ class Init:
             self.join()
         elif step.do in ("init", "reset"):
             self.make_encryption_config()
-            os.makedirs(self.system.path(ETCD), mode=0o700, exist_ok=True)
-            self.close_etcd_folder()
+            self.make_etcd_folder()
             self.system.write(self.unfinished, self.config, 0o600)
             skips = ",".join(f"addon/{name}" for name in self.skipped)
             phases = ["--skip-phases", skips] if skips else []

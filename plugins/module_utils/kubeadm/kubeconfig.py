@@ -10,7 +10,10 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import os
+import pwd
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +41,16 @@ class Cluster:
         """The API server's "host:port"."""
         address = self.server.partition("://")[2].rstrip("/")
         return address if re.search(r":\d+\Z", address) else f"{address}:443"
+
+
+def of_users(names: Iterable[str]) -> Iterator[tuple[str, pwd.struct_passwd]]:
+    """Where users have a kubeconfig, for those of them that there are."""
+    for name in names:
+        try:
+            user = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        yield os.path.join(user.pw_dir, ".kube", "config"), user
 
 
 def _scalar(text: str) -> Any:

@@ -7,10 +7,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import os
-import pwd
 import shutil
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -20,7 +18,11 @@ from ansible_collections.bramble.kube.plugins.module_utils.common.system import 
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import leftovers
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.command import ADMIN, kubeadm
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.init import SOCKET
-from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import (
+    KubeconfigError,
+    of_users,
+    parse_kubeconfig,
+)
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubelet import KUBELET_CONF
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.machine_lock import alone
 
@@ -73,13 +75,15 @@ class Reset:
     def user_kubeconfigs(self, users: Iterable[str]) -> None:
         """Kubeconfigs for this cluster, as long as it is known which one that is."""
         servers = {self.server_of(path) for path in (ADMIN, KUBELET_CONF)} - {""}
-        for user in users:
-            with contextlib.suppress(KeyError):
-                path = os.path.join(pwd.getpwnam(user).pw_dir, ".kube", "config")
-                if self.server_of(path) in servers:
-                    self.removed.append(path)
-                    if not self.check:
-                        self.system.write(path, None)
+        for path, _user in of_users(users):
+            if self.server_of(path) in servers:
+                self.take(path)
+
+    def take(self, path: str) -> None:
+        """Remove a file."""
+        self.removed.append(path)
+        if not self.check:
+            self.system.write(path, None)
 
     def server_of(self, path: str) -> str:
         """The API server in a kubeconfig; empty without one."""
@@ -99,9 +103,7 @@ class Reset:
         if self.system.program("keepalived"):
             self.do("service keepalived", "systemctl", "disable", "--now", "keepalived")
         for path in filter(self.system.exists, (*leftovers.KEEPALIVED, leftovers.API_READY)):
-            self.removed.append(path)
-            if not self.check:
-                self.system.write(path, None)
+            self.take(path)
 
     def kubeadm(self) -> None:
         """What init or join did: containers, certificates, etcd's data."""

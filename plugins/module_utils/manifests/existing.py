@@ -64,6 +64,11 @@ def namespace(name: str) -> Item:
     return Item({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, "cluster", 0)
 
 
+def is_dying(document: dict) -> bool:
+    """Whether an object is being deleted."""
+    return bool(document.get("metadata", {}).get("deletionTimestamp"))
+
+
 def held(document: dict) -> str:
     """What holds an object that is being deleted, to be told after that."""
     spec = document.get("spec")

@@ -235,7 +235,7 @@ class Plan:
         else:
             verdict = compare.compare(item.object, found)
         self.verdicts[id(item)] = verdict
-        if _is_dying(found):
+        if living.is_dying(found):
             # It goes, and has to be made again.
             verdict = self.verdicts[id(item)] = compare.DIFFERENT
         elif verdict == compare.EQUAL and self._to_take_over(found):
@@ -272,7 +272,7 @@ class Plan:
         seen = {name for name, item in own.items() if id(item) in self.verdicts or not members_alone}
 
         def note(item: Item, found: dict) -> None:
-            if _is_dying(found):
+            if living.is_dying(found):
                 self.going[item.name] = living.held(found)
 
         for name in seen & used:
@@ -280,7 +280,7 @@ class Plan:
         others = [(living.namespace(name), living.NAMESPACE) for name in sorted(used - seen - {""})]
         living.read(self._get_if_allowed, others, note)
         for item in self.items if self.going else ():
-            if item.namespace in self.going and not _is_dying(self.live.get(id(item), {})):
+            if item.namespace in self.going and not living.is_dying(self.live.get(id(item), {})):
                 self.live.pop(id(item), None)
                 self.verdicts.pop(id(item), None)
 
@@ -337,7 +337,7 @@ class Plan:
                     "namespace to the manifests, so that it is created again."
                 )
         record = (self.apply_set.parent if self.apply_set is not None else None) or {}
-        if _is_dying(record):
+        if living.is_dying(record):
             with slips.noted():
                 raise ManifestError(
                     f"The ConfigMap {record['metadata'].get('name')}, which records the apply set, is being deleted"
@@ -355,7 +355,7 @@ class Plan:
         slips = Slips()
         for item, live in found:
             with slips.noted():
-                if not _is_dying(live):
+                if not living.is_dying(live):
                     path = self.resources[id(item)].path(item.name)
                     self.moves[id(item)] = stored.inspect(self.client, self.get, item, live, path)
         slips.tell()
@@ -373,10 +373,6 @@ class Plan:
             found = wanted_there or prune.tenants(self.get, item.name, self.apply_set)
         ways = f"put it back, delete them first, or name {item.name} in prune_in_use"
         return found and f"{item.label} is no longer in the manifests, but {found} would be deleted with it: {ways}"
-
-
-def _is_dying(found: dict[str, Any]) -> bool:
-    return bool(found.get("metadata", {}).get("deletionTimestamp"))
 
 
 def _is_definition(item: Item) -> bool:

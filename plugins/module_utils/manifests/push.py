@@ -20,7 +20,7 @@ from .client import Client, Fault
 from .compare import EQUAL, UNSURE, client_side_managers, compare
 from .discovery import Resource
 from .errors import ApiError, ManifestError
-from .existing import held
+from .existing import held, is_dying
 from .load import Item
 from .masking import scrub
 from .plan import CLIENT_SIDE, Options, Plan
@@ -187,11 +187,8 @@ class _Push:
 
     def _namespace_is_new(self, item: Item) -> bool:
         if not hasattr(self, "_new_namespaces"):
-            self._new_namespaces = {
-                other.name
-                for other in self.plan.items
-                if other.kind == "Namespace" and other.group == "" and id(other) not in self.plan.verdicts
-            }
+            brought = self.plan.namespaces.items()
+            self._new_namespaces = {name for name, other in brought if id(other) not in self.plan.verdicts}
         return item.namespace in self._new_namespaces
 
     def _apply(self, item: Item) -> Entry:
@@ -207,7 +204,7 @@ class _Push:
     def _attempt(self, item: Item) -> Entry:
         resource = self.plan.resources[id(item)]
         before = self.plan.live.get(id(item))
-        if before is not None and before["metadata"].get("deletionTimestamp"):
+        if before is not None and is_dying(before):
             if self.options.check:
                 return Entry(item, CREATED, "once the one that is being deleted is gone")
             before = self._after_deletion(item, resource)
@@ -267,7 +264,7 @@ class _Push:
             self.plan.live.pop(id(item), None)
             self.plan.verdicts.pop(id(item), None)
             return None
-        if found["metadata"].get("deletionTimestamp"):
+        if is_dying(found):
             raise _being_deleted(found)
         self.plan.live[id(item)] = found
         return found
@@ -376,7 +373,7 @@ class _Push:
     def _entry(self, item: Item, status: int, before: dict | None, after: dict | None) -> Entry:
         if status == 201:
             return Entry(item, CREATED, live=after)
-        if after is not None and after["metadata"].get("deletionTimestamp") and not self.options.check:
+        if after is not None and is_dying(after) and not self.options.check:
             self.plan.live[id(item)] = after
             raise _being_deleted(after)
         if before is not None and after is not None and applying.same(before, after):

@@ -825,18 +825,19 @@ def _cluster(host: Host, cluster: Cluster) -> Found | None:
     master = cluster.master
     of_master = (master.fact("kubernetes") or {}) if master else {}
     wanted_pin = of_master.get("cluster_ca_sha256") or ""
+    stranger = "other_cluster" if pin and wanted_pin and pin != wanted_pin else ""
     if host.role == "master":
         if not state.get("control_plane_remains"):
             same = host is not master and of_master.get("control_plane") and pin == wanted_pin
             return _result(server, "this one", "still_node" if same else "not_master")
-        return _result(server, "this one", "other_cluster" if pin and wanted_pin and pin != wanted_pin else "")
+        return _result(server, "this one", stranger)
     if state.get("control_plane"):
         return _result(server, "this one", "own_control_plane")
     if master is None or not master.facts:
         return _result(server, "this one")
     if not of_master.get("kubelet_server") and not wanted_pin:
         return _result(server, "none", "other_cluster")
-    return _result(server, "this one", "other_cluster" if pin and wanted_pin and pin != wanted_pin else "")
+    return _result(server, "this one", stranger)
 
 
 @_check(
@@ -876,30 +877,26 @@ def _api_address(host: Host, cluster: Cluster) -> Found | None:
     if kept and kept != wanted:
         return _result(kept, wanted or "none", "other" if wanted else "dropped")
     lans = [
-        str(address.network) for address in map(ipaddress.ip_interface, _ipv4(host)) if address.network.prefixlen < 32
+        address.network for address in _own_addresses(host) if address.version == 4 and address.network.prefixlen < 32
     ]
     if not any(_inside(wanted, lan) for lan in lans):
-        return _result(listing(lans) or "none", wanted, "outside")
-    ours = kept == wanted or any(
-        wanted in (entry.partition("/")[0] for entry in _ipv4(other)) for other in cluster.hosts
-    )
+        return _result(listing(map(str, lans)) or "none", wanted, "outside")
+    ours = kept == wanted or any(wanted == str(own.ip) for other in cluster.hosts for own in _own_addresses(other))
     mac = "" if ours else host.fact("answering", {}).get(wanted, "")
     if mac:
         return _result(mac, wanted, "taken")
     return _result("none", wanted, "later") if kept == "" else _result("kept" if ours else "free", wanted)
 
 
-def _ipv4(host: Host) -> list[str]:
-    """The host's own IPv4 addresses, each with the length of its network."""
-    return [address for card in host.interfaces for address in card.get("addresses") or () if ":" not in address]
-
-
-def _inside(address: str, network: str) -> bool:
+def _inside(address: str, network: ipaddress.IPv4Network) -> bool:
     """Whether a machine of the network may have the address."""
     try:
-        return ipaddress.ip_address(address) in ipaddress.ip_network(network).hosts()
+        wanted = ipaddress.ip_address(address)
     except ValueError:
         return False
+    # Not by hosts(), which goes through all of them.
+    reserved = (network.network_address, network.broadcast_address) if network.prefixlen < 31 else ()
+    return wanted in network and wanted not in reserved
 
 
 @_check(

@@ -142,8 +142,8 @@ def test_check_mode_and_an_unfinished_control_plane_are_left(master: Played) -> 
 
 def test_a_users_kubeconfig_of_another_cluster_stays(master: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     own = pwd.getpwnam(getpass.getuser())
-    users = [SimpleNamespace(pw_name=n, pw_dir=f"/home/{n}", pw_uid=own.pw_uid, pw_gid=own.pw_gid) for n in "ab"]
-    monkeypatch.setattr(pwd, "getpwall", lambda: users)
+    users = {n: SimpleNamespace(pw_dir=f"/home/{n}", pw_uid=own.pw_uid, pw_gid=own.pw_gid) for n in "ab"}
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: users[name])
     master.put("/home/a/.kube/config", kubeconfig("CA"))
     master.put("/home/b/.kube/config", "server: https://example.org:6443\n")
     address.run(master, {**OPTIONS, "users": ["a", "b", "nobody"]}, False)
