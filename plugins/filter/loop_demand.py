@@ -35,7 +35,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Work out what the loop takes
+- name: Calculate what the loop needs
   ansible.builtin.set_fact:
     loop_beside: "{{ parts | bramble.kube.loop_demand(loop_models, loop_image) }}"
 """
