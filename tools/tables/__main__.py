@@ -23,6 +23,8 @@ import status
 import what_runs
 from marks import filled
 
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.own_images import own_images
+
 #: page → its tables by name
 PAGES = {
     "base.md": {"releases": releases.releases},
@@ -38,7 +40,7 @@ PAGES = {
     },
     "catalogue.md": {
         "pins": lambda: what_runs.pins(ROOT / "roles"),
-        "digests": lambda: digests.table(digests.own_images(ROOT / "roles")),
+        "digests": lambda: digests.table(own_images()),
     },
     "what-runs.md": {
         "components": lambda: what_runs.whole_catalogue(ROOT / "roles"),

@@ -14,6 +14,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks i
 from ansible_collections.bramble.kube.plugins.module_utils.common.wording import counted
 from ansible_collections.bramble.kube.plugins.module_utils.images.known_digests import DIGESTS
 from ansible_collections.bramble.kube.plugins.module_utils.images.reference import is_reference, parse
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.own_images import own_images
 from ansible_collections.bramble.kube.plugins.module_utils.status import certificates, powers
 from ansible_collections.bramble.kube.plugins.module_utils.status.audit import Seen
 from ansible_collections.bramble.kube.plugins.module_utils.status.audit_pis import Check, no_answer, off, pis
@@ -380,8 +381,9 @@ def images_by_digest(scene: Scene, seen: Seen) -> None:
             if not is_reference(image):
                 seen.judge(place, False, "its image is no image reference")
             elif not parse(image).digest:
-                known = DIGESTS.get(str(parse(image)))
-                explained = _workload(pod) in KUBEADM_PODS or known == ""
+                name = str(parse(image))
+                known = DIGESTS.get(name)
+                explained = _workload(pod) in KUBEADM_PODS or (not known and name in own_images())
                 hint = f", though its digest is {known}" if known else ""
                 seen.judge(place, False, f"{image} is used by its tag alone{hint}", explained)
 
