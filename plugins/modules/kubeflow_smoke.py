@@ -39,7 +39,9 @@ options:
     type: str
     required: true
   programs:
-    description: Names and texts of the programs that run in Pods, C(digits.py) and C(notebook.py).
+    description:
+      - Names and texts of the programs that run in Pods.
+      - C(digits.py) with C(http_call.py), which it imports, and C(notebook.py).
     type: dict
     required: true
   jupyterhub:
@@ -101,6 +103,7 @@ EXAMPLES = r"""
     model_server: {namespace: kubeflow, deployment: model-server}
     programs:
       digits.py: "{{ lookup('ansible.builtin.file', 'smoke/digits.py') }}"
+      http_call.py: "{{ lookup('ansible.builtin.file', 'http_call.py') }}"
   delegate_to: localhost
   become: false
   run_once: true

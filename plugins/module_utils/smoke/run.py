@@ -81,7 +81,7 @@ def carry_out(place: Workplace, plan: Plan) -> list[Result]:
     }
     try:
         place.open()
-        place.make(training.script(plan.programs["digits.py"]))
+        place.make(training.script(plan.programs))
         results = [attempt(name, *steps[name]) for name in PROOFS if name in plan.proofs]
     except NotProven as error:
         return [Result("namespace", "a place for the proofs", False, str(error), 0.0)]

@@ -37,9 +37,9 @@ POD = {
 }
 
 
-def script(text: str) -> dict[str, Any]:
-    """The training program, as a ConfigMap."""
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": SCRIPT}, "data": {"digits.py": text}}
+def script(programs: dict[str, str]) -> dict[str, Any]:
+    """The training program and what it imports, as a ConfigMap."""
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": SCRIPT}, "data": programs}
 
 
 def claim(name: str) -> dict[str, Any]:

@@ -9,12 +9,13 @@ import json
 import os
 import ssl
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
+
+from http_call import ask
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 LARGEST = 700_000  # bytes; base64 makes a third more of them, and a ConfigMap holds 1 MiB
+SECONDS = 60  # for one answer of the API server
 PATIENCE = 600  # seconds for a server to start: Python and scikit-learn take their time on a Pi
 
 
@@ -23,21 +24,20 @@ def _cluster(method, path, body=None):
     if not (ACCOUNT / "token").exists():
         raise RuntimeError("This notebook server may not hand over models: see kubeflow_jupyterhub_serves.")
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
-    request = urllib.request.Request(
+    answer = ask(
+        method,
         f"https://{host}:{port}/api/v1/namespaces/model-server/{path}",
-        method=method,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={
+        None if body is None else json.dumps(body).encode(),
+        {
             "Authorization": "Bearer " + (ACCOUNT / "token").read_text(),
             "Content-Type": "application/merge-patch+json",
         },
+        seconds=SECONDS,
+        tls=ssl.create_default_context(cafile=ACCOUNT / "ca.crt"),
     )
-    trusted = ssl.create_default_context(cafile=ACCOUNT / "ca.crt")
-    try:
-        with urllib.request.urlopen(request, context=trusted, timeout=60) as answer:
-            return answer.read().decode()
-    except urllib.error.HTTPError as error:
-        raise RuntimeError(f"{method} {path}: {json.load(error).get('message', error.reason)}") from None
+    if answer.status >= 300:
+        raise RuntimeError(f"{method} {path}: {json.loads(answer.body).get('message', answer.status)}")
+    return answer.body.decode()
 
 
 def _pods():

@@ -14,13 +14,12 @@ import os
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import joblib
 import numpy as np
+from http_call import ask
 from sklearn.datasets import load_digits
 from sklearn.linear_model import SGDClassifier
 from sklearn.pipeline import make_pipeline
@@ -94,12 +93,13 @@ def send(host: str, port: int, numbers: np.ndarray) -> np.ndarray:
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            with urllib.request.urlopen(f"http://{host}:{port}/", data=body, timeout=PATIENCE) as answer:
-                return np.array(json.load(answer))
-        except (urllib.error.URLError, ConnectionError):
-            if time.monotonic() > deadline:
+            answer = ask("POST", f"http://{host}:{port}/", body, seconds=deadline - time.monotonic())
+            if answer.status == 200:
+                return np.array(json.loads(answer.body))
+        except OSError:
+            if time.monotonic() > deadline - 1:
                 raise
-            time.sleep(1)
+        time.sleep(1)
 
 
 def main(folder: Path) -> None:

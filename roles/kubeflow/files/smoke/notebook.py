@@ -110,9 +110,9 @@ class User:
         await channel.write_message(
             json.dumps({"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"})
         )
-        printed = ""
+        printed, end = "", time.monotonic() + PATIENCE
         while True:
-            text = await asyncio.wait_for(channel.read_message(), PATIENCE)
+            text = await asyncio.wait_for(channel.read_message(), end - time.monotonic())
             if text is None:
                 raise SystemExit("the kernel closed its channel in the middle of a cell")
             told = json.loads(text)

@@ -11,7 +11,6 @@ $LOOP_LIVE_DIGESTS its digests as JSON. The model is asked through the real serv
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import socket
@@ -27,6 +26,7 @@ import joblib
 import judge
 import numpy
 import train
+from http_call import ask
 from material import Cases, drift, fingerprint, load_code, part, question, read_cases, reference, split, text
 from rubric import TESTS
 from volume import ROOT, Stop, digest, file_digest, read_json, release_folder, write_json
@@ -35,6 +35,7 @@ SINGLE = 100  # questions asked one by one, for the latency
 PROBES = 50  # questions kept for the switch
 AT_ONCE = 100  # cases in one question
 START = 120  # seconds until a server must answer
+ANSWER = 60.0  # seconds for one answer
 SIMPLE_SECONDS, AGAIN_SECONDS = 60, 120  # longest training that is done once more
 
 
@@ -67,7 +68,7 @@ class Served:
             try:
                 self._ask("GET", f"/v2/models/{self._model}/ready")
                 return self
-            except (OSError, Stop, http.client.HTTPException):
+            except (OSError, Stop):
                 time.sleep(0.1)
         self._process.kill()
         raise Stop(f"the server of {self._release} did not answer within {START} s.")
@@ -80,20 +81,15 @@ class Served:
             self._process.kill()
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            content = None if body is None else json.dumps(body)
-            begin = time.perf_counter()
-            connection.request(method, path, content, {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            answer = response.read()
-            self.latencies.append((time.perf_counter() - begin) * 1000)
-            if response.status != 200:
-                words = answer.decode(errors="replace")[:200]
-                raise Stop(f"the server of {self._release} answered {response.status}: {words}")
-            return json.loads(answer) if answer else None
-        finally:
-            connection.close()
+        content = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        begin = time.perf_counter()
+        answer = ask(method, f"http://127.0.0.1:{self.port}{path}", content, headers, seconds=ANSWER)
+        self.latencies.append((time.perf_counter() - begin) * 1000)
+        if answer.status != 200:
+            words = answer.body.decode(errors="replace")[:200]
+            raise Stop(f"the server of {self._release} answered {answer.status}: {words}")
+        return json.loads(answer.body) if answer.body else None
 
     def answers(self, X: Any) -> list[str]:
         """Answers to all these inputs."""

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import http.client
 import json
 import os
 import ssl
@@ -26,7 +25,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
+
+from http_call import Call
 
 Object = dict[str, Any]
 
@@ -103,11 +104,9 @@ class Kube:
         :param token_file: read for each call, since the kubelet renews it.
         :param deadline: seconds for a whole call.
         """
-        parts = urlsplit(address)
-        self._host, self._port, self._plain = parts.hostname or "", parts.port, parts.scheme == "http"
-        self._token_file, self.deadline = token_file, deadline
+        self._address, self._token_file, self.deadline = address.rstrip("/"), token_file, deadline
         self._person = ""
-        self._tls = None if self._plain else ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+        self._tls = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
 
     @classmethod
     def here(cls) -> Kube:
@@ -160,23 +159,19 @@ class Kube:
         """
         query = {"labelSelector": selector, "resourceVersion": version, "watch": "1", "allowWatchBookmarks": "1"}
         query["timeoutSeconds"] = str(int(seconds))
-        connection, response = self._open("GET", path(kind), None, "", query, self.deadline)
-        try:
-            if connection.sock:
-                connection.sock.settimeout(seconds + self.deadline)
-            for line in response:
-                event = json.loads(line)
-                if event["type"] == "ERROR":
-                    raise _failure(event["object"].get("code") or 410, json.dumps(event["object"]).encode())
-                yield event["type"], event["object"]
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Away(0, "Away", f"the API server went away: {error}") from error
-        finally:
-            connection.close()
+        with self._open("GET", path(kind), query=query) as call:
+            try:
+                for line in call.lines(seconds + self.deadline):
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        raise _failure(event["object"].get("code") or 410, json.dumps(event["object"]).encode())
+                    yield event["type"], event["object"]
+            except (OSError, ValueError) as error:
+                raise Away(0, "Away", f"the API server went away: {error}") from error
 
     # Inside --------------------------------------------------------------------------------------------------------
 
-    def _open(self, method, path, body, content_type, query, timeout):
+    def _open(self, method: str, path: str, body: Object | None = None, content_type: str = "", query=None) -> Call:
         headers = {"Accept": "application/json"}
         if self._token_file:
             headers["Authorization"] = f"Bearer {self._token_file.read_text().strip()}"
@@ -185,40 +180,23 @@ class Kube:
         if body is not None:
             headers["Content-Type"] = content_type
         asked = {key: value for key, value in (query or {}).items() if value}
-        target = f"/{path}?{urlencode(asked)}" if asked else f"/{path}"
-        if self._plain:
-            connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
-        else:
-            connection = http.client.HTTPSConnection(self._host, self._port, timeout=timeout, context=self._tls)
+        url = f"{self._address}/{path}" + (f"?{urlencode(asked)}" if asked else "")
+        content = None if body is None else json.dumps(body).encode()
         try:
-            connection.request(method, target, None if body is None else json.dumps(body), headers)
-            response = connection.getresponse()
-            if response.status >= 300:
-                raise _failure(response.status, response.read())
-        except KubeError:
-            connection.close()
-            raise
-        except (OSError, http.client.HTTPException) as error:
-            connection.close()
+            call = Call(method, url, content, headers, self.deadline, self._tls)
+        except OSError as error:
             raise Away(0, "Away", f"the API server cannot be reached: {error or type(error).__name__}") from error
-        return connection, response
+        if call.status >= 300:
+            with call:
+                raise _failure(call.status, call.body())
+        return call
 
     def _call(self, method: str, path: str, body: Object | None = None, content_type: str = "", query=None) -> Object:
-        end = time.monotonic() + self.deadline
-        connection, response = self._open(method, path, body, content_type, query, self.deadline)
         try:
-            parts = []
-            while part := response.read1(1 << 16):
-                parts.append(part)
-                if connection.sock:
-                    connection.sock.settimeout(max(0.01, end - time.monotonic()))
-                if time.monotonic() > end:
-                    raise TimeoutError(f"no whole answer within {self.deadline:g} s")
-            return json.loads(b"".join(parts))
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            with self._open(method, path, body, content_type, query) as call:
+                return json.loads(call.body())
+        except (OSError, ValueError) as error:
             raise Away(0, "Away", f"the API server did not answer in full: {error}") from error
-        finally:
-            connection.close()
 
 
 def path(kind: str, name: str = "") -> str:

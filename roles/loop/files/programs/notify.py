@@ -13,7 +13,7 @@ same Message-ID or transaction, by which mail programs and Matrix know it. Nothi
 
 from __future__ import annotations
 
-import http.client
+import io
 import json
 import os
 import smtplib
@@ -21,14 +21,13 @@ import socket
 import ssl
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from http_call import InTime, ask
 from kube import GROUP, Conflict, Kube, KubeError, number, phase_of
 from rubric import apart
 from volume import read_json
@@ -103,30 +102,37 @@ def send(target: Mapping[str, Any], text: str, address: str, key: str) -> None:
             _send_mail(target, mail(target, text, address, key))
             return
         method, url, headers, body = request(target, text, address, key)
-        asked = urllib.request.Request(url, body, headers, method=method)
-        with urllib.request.build_opener(_Straight).open(asked, timeout=SECONDS) as response:
-            response.read(1 << 16)
-    except urllib.error.HTTPError as error:
-        raise Unsent(f"it answered {error.code}") from None
+        status = ask(method, url, body, headers, seconds=SECONDS).status
+        if status >= 300:
+            raise Unsent(f"it answered {status}")
     except smtplib.SMTPResponseException as error:
         raise Unsent(f"the mail server answered {error.smtp_code}") from None
-    except (OSError, smtplib.SMTPException, http.client.HTTPException, ValueError) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise Unsent(f"{reason if isinstance(reason, PLAIN) else type(error).__name__}") from None
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        raise Unsent(f"{error if isinstance(error, PLAIN) else type(error).__name__}") from None
 
 
-class _Straight(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect: a token is for its own address alone."""
+class _InTime(smtplib.SMTP):
+    """A mail server that has SECONDS for all that it says."""
 
-    def redirect_request(self, *_asked: Any) -> None:
-        return None
+    def __init__(self, *where: Any, **more: Any) -> None:
+        self._end = time.monotonic() + SECONDS
+        super().__init__(*where, timeout=SECONDS, **more)
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None:
+            self.file = io.BufferedReader(InTime(self.sock, self._end))
+        return super().getreply()
+
+
+class _InTimeByTls(_InTime, smtplib.SMTP_SSL):
+    """The same, with TLS from the start."""
 
 
 def _send_mail(target: Mapping[str, Any], message: EmailMessage) -> None:
     security = target.get("security") or "starttls"
-    kind = smtplib.SMTP_SSL if security == "tls" else smtplib.SMTP
+    kind = _InTimeByTls if security == "tls" else _InTime
     more = {"context": ssl.create_default_context()} if security == "tls" else {}
-    with kind(target["host"], int(target.get("port") or 587), timeout=SECONDS, **more) as server:
+    with kind(target["host"], int(target.get("port") or 587), **more) as server:
         if security == "starttls":
             server.starttls(context=ssl.create_default_context())
         if target.get("user"):

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import http.client
 import json
 import os
 import sys
@@ -26,9 +25,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pods
+from http_call import ask
 from kube import (
     GROUP,
     MODEL_LABEL,
@@ -563,27 +562,19 @@ class Answered(OSError):
 def fetch(url: str, body: Any = None, seconds: float = 5, marked: str = "") -> Any:
     """JSON from an address.
 
+    :param seconds: for the whole answer.
     :param marked: what the header MARK of the answer must say; one that does not say it is no answer.
     :raises Answered: when the answer is no success.
     :raises OSError: when there is no answer.
     """
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=seconds)
-    try:
-        content = None if body is None else json.dumps(body)
-        headers = {"Content-Type": "application/json"}
-        connection.request("GET" if body is None else "POST", parts.path, content, headers)
-        response = connection.getresponse()
-        answer = response.read()
-    except http.client.HTTPException as error:
-        raise OSError(f"{type(error).__name__}: {error}") from error
-    finally:
-        connection.close()
-    if marked and response.headers.get(MARK) != marked:
+    content = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"}
+    answer = ask("GET" if body is None else "POST", url, content, headers, seconds=seconds)
+    if marked and answer.headers.get(MARK) != marked:
         raise OSError("another server answered in its place")
-    if response.status != 200:
-        raise Answered(f"it answered {response.status}.")
-    return json.loads(answer)
+    if answer.status != 200:
+        raise Answered(f"it answered {answer.status}.")
+    return json.loads(answer.body)
 
 
 class Switch:

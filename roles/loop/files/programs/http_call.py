@@ -1,0 +1,1 @@
+../../../kubeflow/files/http_call.py
