@@ -23,7 +23,7 @@ import status
 import what_runs
 from marks import filled
 
-from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.own_images import own_images
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.shipped import own_images
 
 #: page → its tables by name
 PAGES = {

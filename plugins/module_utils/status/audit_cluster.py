@@ -14,7 +14,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks i
 from ansible_collections.bramble.kube.plugins.module_utils.common.wording import counted
 from ansible_collections.bramble.kube.plugins.module_utils.images.known_digests import DIGESTS
 from ansible_collections.bramble.kube.plugins.module_utils.images.reference import is_reference, parse
-from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.own_images import own_images
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.shipped import own_images, own_namespaces
 from ansible_collections.bramble.kube.plugins.module_utils.status import certificates, powers
 from ansible_collections.bramble.kube.plugins.module_utils.status.audit import Seen
 from ansible_collections.bramble.kube.plugins.module_utils.status.audit_pis import Check, no_answer, off, pis
@@ -202,18 +202,6 @@ SYSTEM = (
     "local-path-storage",
     *(network.namespace for network in NETWORKS.values()),
 )
-#: Namespaces that this collection makes, or puts something of its own into.
-OURS = {
-    *SYSTEM,
-    "cert-manager",
-    "ingress",
-    "jobset-system",
-    "jupyterhub",
-    "kubeflow",
-    "kubeflow-smoke",
-    "kubeflow-system",
-    "model-server",
-}
 _KUBEADM = {
     *(f"kube-system/static {name}" for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")),
     "kube-system/DaemonSet kube-proxy",
@@ -373,7 +361,8 @@ def images_by_digest(scene: Scene, seen: Seen) -> None:
     told = parts(scene, seen, "pod_specs")
     if told is None:
         return
-    ours = [pod for pod in told["pod_specs"] if pod["namespace"] in OURS and not pod["finished"]]
+    namespaces = {*SYSTEM, *own_namespaces()}
+    ours = [pod for pod in told["pod_specs"] if pod["namespace"] in namespaces and not pod["finished"]]
     seen.read.append(counted(len(ours), "Pod"))
     for pod in ours:
         for container in pod["containers"]:

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from audited import ALWAYS_EXPLAINED, KUBELET, MASTER, NODE, OTHER, PKI, Audited
 from scenes import ca
 
 from ansible_collections.bramble.kube.plugins.module_utils.images.known_digests import DIGESTS
-from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.catalogue import load
-from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.own_images import own_images
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.shipped import own_images
 from ansible_collections.bramble.kube.plugins.module_utils.status import audit_loop, audit_pis
 from ansible_collections.bramble.kube.plugins.module_utils.status.audit import (
     EXPLAINED,
@@ -26,7 +24,6 @@ from ansible_collections.bramble.kube.plugins.module_utils.status.audit import (
     counts,
     reason,
 )
-from ansible_collections.bramble.kube.plugins.module_utils.status.audit_cluster import OURS, SYSTEM
 from ansible_collections.bramble.kube.plugins.module_utils.status.audit_items import ITEMS
 
 API, MANAGER, SCHEDULER, ETCD = "kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"
@@ -381,10 +378,13 @@ def test_images_by_tag_are_judged_by_who_chose_them(harm: Harm, verdict: str, fo
     assert found in result.found
 
 
-def test_every_namespace_of_the_catalogue_is_one_of_ours() -> None:
-    entries = yaml.safe_load((ROLES / "kubeflow/vars/main/catalogue.yml").read_text())["kubeflow_catalogue"]
-    smoke = yaml.safe_load((ROLES / "kubeflow/defaults/main.yml").read_text())["kubeflow_smoke_namespace"]
-    assert {*SYSTEM, smoke, *(component.namespace for component in load(entries).values())} == OURS
+@pytest.mark.parametrize(
+    "namespace", ["kubeflow", "cert-manager", "kubeflow-smoke", "kube-flannel", "local-path-storage"]
+)
+def test_namespaces_of_components_are_ours(namespace: str) -> None:
+    sketch = Audited()
+    pod(namespace, image="busybox")(sketch)
+    assert sketch.results()["B.6"].verdict == FAIL
 
 
 # Nothing passes that was not read -------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import pytest
 from digests import table
 
 from ansible_collections.bramble.kube.plugins.module_utils.images.known_digests import DIGESTS
-from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.own_images import own_images
+from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.shipped import own_images
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/unit/images"))

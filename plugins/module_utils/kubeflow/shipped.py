@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Internal to this collection: names and behaviour may change in any release.
 
-"""The images that the collection itself names, in its catalogue and in variables of its roles."""
+"""What the collection's own catalogue and roles name: images, and namespaces."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from ..images.reference import parse
 from ..manifests import yamltext
-from .catalogue import pinned
+from .catalogue import load, pinned
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 
@@ -31,11 +31,22 @@ def own_images() -> dict[str, list[str]]:
         for name, value in _read(defaults).items():
             if name.endswith("_image"):
                 add(value, name)
-    for entry in _read(ROLES / "kubeflow/vars/main/catalogue.yml")["kubeflow_catalogue"]:
+    for entry in _entries():
         for proven in (False, True):
             for image in pinned(entry, proven).get("images", ()):
                 add(image["image"], entry["name"])
     return dict(sorted(found.items()))
+
+
+@cache
+def own_namespaces() -> set[str]:
+    """Namespaces of the catalogue's components, and that of the smoke test."""
+    components = {component.namespace for component in load(_entries()).values()}
+    return components | {_read(ROLES / "kubeflow/defaults/main.yml")["kubeflow_smoke_namespace"]}
+
+
+def _entries() -> list[dict[str, Any]]:
+    return _read(ROLES / "kubeflow/vars/main/catalogue.yml")["kubeflow_catalogue"]
 
 
 def _read(file: Path) -> dict[str, Any]:
