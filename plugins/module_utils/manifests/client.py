@@ -24,6 +24,7 @@ from ..common.errors import BrambleError
 from ..common.http1 import Answer, Connection, Ended, bypasses, field_lines, first_line
 from ..common.late import late
 from ..common.redact import foreign
+from . import answers
 from .auth import Endpoint, _basic
 from .errors import ApiError, ClusterError
 
@@ -91,11 +92,13 @@ class Client:
         if body is not None:
             data = body if isinstance(body, bytes) else encoded(body)
         answer = self._success(method, path, query, data, content_type, accept)
-        return answer.status, self._object(path, answer.content) if parse and answer.content else None
+        if parse or not (answer.content.startswith(b"{") and b'"metadata":{' in answer.content):
+            return answer.status, self._object(path, answer.content, method, accept, not (query or {}).get("dryRun"))
+        return answer.status, None
 
     def get(self, path: str, query: dict[str, Any] | None = None, accept: str = JSON) -> Any:
         """The decoded body of a GET: an object, as all that an API server answers."""
-        return self._object(path, self._success("GET", path, query, None, "", accept).content)
+        return self._object(path, self._success("GET", path, query, None, "", accept).content, accept=accept)
 
     def text(self, path: str, query: dict[str, Any] | None = None) -> str:
         """The body of a GET that is no JSON, such as a log.
@@ -122,7 +125,13 @@ class Client:
                 raise _api_error(status, headers, b"\n".join(lines))
             for line in lines:
                 if line.strip():
-                    yield json.loads(line)
+                    if not line.startswith(b"{"):
+                        raise self._strange(path, _seen(line))
+                    event = json.loads(line)
+                    wrong = answers.of_event(event)
+                    if wrong:
+                        raise self._strange(path, wrong)
+                    yield event
         except (OSError, ValueError) as error:
             raise Fault(_fault_sentence(error, self.endpoint.server)) from None
         finally:
@@ -160,6 +169,8 @@ class Client:
                 answer = ask()
         if data is not None and "warning" in answer.headers:
             self._local.warnings = [*self.take_warnings(), *_WARNING.findall(answer.headers["warning"])]
+        if answer.status == 404 and answer.content.lstrip().startswith(b"<"):
+            raise self._strange(path, _seen(answer.content), "404")  # nothing says that what was asked for is not there
         if answer.status >= 300:
             raise _api_error(answer.status, answer.headers, answer.content)
         return answer
@@ -170,21 +181,27 @@ class Client:
         self._local.warnings = []
         return [foreign(text.replace('\\"', '"').replace("\\\\", "\\")) for text in found]
 
-    def _object(self, path: str, content: bytes) -> dict[str, Any]:
+    def _object(
+        self, path: str, content: bytes, method: str = "GET", accept: str = JSON, stored: bool = True
+    ) -> dict[str, Any]:
         """What an API server says with success; whatever else answers at its address says something else.
 
-        :raises ClusterError: when it is no object, or a list whose items are none.
+        :raises ClusterError: when it is not of the form that the API promises for this path.
         """
         try:
             body = json.loads(content)
         except (ValueError, RecursionError):
-            body = None
-        if not isinstance(body, dict) or not _has_form(body):
-            raise ClusterError(
-                f"{self.endpoint.server} answers {path} with success, but not with a Kubernetes object; is this the "
-                "API server's address, or is a proxy or a login page in between?"
-            )
+            raise self._strange(path, _seen(content)) from None
+        wrong = answers.fault(path, body, method, "PartialObjectMetadata" in accept, stored)
+        if wrong:
+            raise self._strange(path, wrong)
         return body
+
+    def _strange(self, path: str, wrong: str, status: str = "success") -> ClusterError:
+        return ClusterError(
+            f"{self.endpoint.server} answers {foreign(path, 200)} with {status}, but not as a Kubernetes API does: "
+            f"{foreign(wrong, 200)}. Is this the API server's address, or is a proxy or a login page in between?"
+        )
 
     def _target(self, path: str, query: dict[str, Any] | None) -> str:
         target = self._prefix + path
@@ -360,10 +377,15 @@ def _fault_sentence(error: Exception, server: str) -> str:
 
 def _api_error(status: int, headers: dict[str, str], content: bytes) -> ApiError:
     body: Any = None
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         body = json.loads(content)
     if not isinstance(body, dict):
-        body = {"message": content.decode("utf-8", "replace").strip()[:300]}
+        text = content.decode("utf-8", "replace").strip()
+        if 300 <= status < 400:
+            text = f"HTTP status {status}, on to {headers.get('location', 'nowhere')}; is a login page in between?"
+        elif text.startswith("<"):
+            text = f"HTTP status {status} with {_seen(content)}; is a proxy or a login page in between?"
+        body = {"message": text[:300]}
     retry_after = None
     value = headers.get("retry-after")
     if value and value.isascii() and value.isdigit() and len(value) < 10:
@@ -371,17 +393,11 @@ def _api_error(status: int, headers: dict[str, str], content: bytes) -> ApiError
     return ApiError(status, body, retry_after)
 
 
-def _has_form(body: dict[str, Any]) -> bool:
-    """Whether what every reader of an answer takes for granted is so: metadata, items of a list, resources."""
-    if not isinstance(body.get("metadata", {}), dict):
-        return False
-    items, resources = (body.get(key) if body.get(key) is not None else [] for key in ("items", "resources"))
-    return (
-        isinstance(items, list)
-        and all(isinstance(item, dict) and isinstance(item.get("metadata", {}), dict) for item in items)
-        and isinstance(resources, list)
-        and all(
-            isinstance(one, dict) and isinstance(one.get("name", ""), str) and isinstance(one.get("kind", ""), str)
-            for one in resources
-        )
-    )
+def _seen(content: bytes) -> str:
+    """What came where JSON belongs."""
+    text = content.strip()
+    if not text:
+        return "an empty answer"
+    if text.startswith(b"<"):
+        return "a page of HTML or XML"
+    return "half of a JSON text" if text.startswith((b"{", b"[")) else "no JSON"

@@ -87,7 +87,10 @@ def compare(desired: dict, live: dict, manager: str = FIELD_MANAGER) -> int:
         wanted["metadata"] = metadata
     else:
         del wanted["metadata"]
-    return _map(wanted, fields, live, (), is_builtin(desired["apiVersion"]))
+    try:
+        return _map(wanted, fields, live, (), is_builtin(desired["apiVersion"]))
+    except (AttributeError, TypeError, ValueError):
+        return UNSURE  # the fields have a form that only the server may know
 
 
 @functools.lru_cache(maxsize=64)
@@ -133,9 +136,10 @@ def client_side_managers(live: dict) -> list[str]:
     found = []
     for entry in live["metadata"].get("managedFields") or []:
         if entry.get("operation") == "Update" and not entry.get("subresource"):
-            metadata = (entry.get("fieldsV1") or _EMPTY).get("f:metadata") or _EMPTY
-            if entry.get("manager") == _CLIENT_SIDE or "f:" + LAST_APPLIED in (metadata.get("f:annotations") or _EMPTY):
-                found.append(entry["manager"])
+            metadata = (entry.get("fieldsV1") or _EMPTY).get("f:metadata")
+            owned = metadata.get("f:annotations") if isinstance(metadata, dict) else None
+            if entry.get("manager") == _CLIENT_SIDE or "f:" + LAST_APPLIED in (owned or ()):
+                found.append(entry.get("manager", ""))
     return found
 
 

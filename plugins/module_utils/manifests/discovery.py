@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from ..common.redact import foreign
 from ..common.together import together
-from .errors import ApiError, ClusterError
+from .errors import ApiError
 
 
 class Resource(NamedTuple):
@@ -73,16 +72,10 @@ class Discovery:
             if error.status == 404:
                 return {}
             raise
-        try:
-            found = [
-                Resource(api_version, str(entry["kind"]), str(entry["name"]), bool(entry["namespaced"]))
-                for entry in answer.get("resources") or []
-            ]
-        except (TypeError, KeyError, AttributeError):
-            raise ClusterError(
-                f"The API server lists the kinds of {foreign(api_version, 80)} in an unknown form; is a proxy in "
-                "between?"
-            ) from None
+        found = [
+            Resource(api_version, entry["kind"], entry["name"], entry["namespaced"])
+            for entry in answer.get("resources") or []
+        ]
         return {resource.kind: resource for resource in found if "/" not in resource.plural}
 
     def serves(self, api_version: str, kind: str) -> bool:

@@ -56,7 +56,8 @@ class ApiError(BrambleError):
         """The single findings, such as one for each field in conflict."""
         details = self.body.get("details")
         causes = details.get("causes") if isinstance(details, dict) else None
-        return [foreign_values(cause) for cause in causes or () if isinstance(cause, dict)]
+        found = [cause for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
+        return [foreign_values({key: str(value) for key, value in cause.items() if value}) for cause in found]
 
 
 class Slips:

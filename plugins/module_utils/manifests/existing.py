@@ -69,16 +69,24 @@ def is_dying(document: dict) -> bool:
     return bool(document.get("metadata", {}).get("deletionTimestamp"))
 
 
+def conditions_of(document: dict) -> list[dict]:
+    """The conditions in an object's status; those of custom resources may be of any form, which is none."""
+    status = document.get("status")
+    conditions = status.get("conditions") if isinstance(status, dict) else None
+    return [one for one in conditions if isinstance(one, dict)] if isinstance(conditions, list) else []
+
+
 def held(document: dict) -> str:
     """What holds an object that is being deleted, to be told after that."""
-    spec = document.get("spec")
     finalizers = list(document["metadata"].get("finalizers") or [])
     if document.get("kind") == "Namespace":
-        conditions = (document.get("status") or {}).get("conditions") or []
-        told = [str(c.get("message")) for c in conditions if c.get("status") == "True" and c.get("message")]
+        told = [
+            str(c.get("message")) for c in conditions_of(document) if c.get("status") == "True" and c.get("message")
+        ]
         if told:
             return f", and not gone yet: {foreign('; '.join(told))}"
-        finalizers += (spec or {}).get("finalizers") or []
+        spec = document.get("spec")
+        finalizers += (spec.get("finalizers") if isinstance(spec, dict) else None) or []
     return f", and held by the finalizer {', '.join(map(str, finalizers))}" if finalizers else " and not gone yet"
 
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from .client import Client, Fault
-from .errors import ApiError
+from .errors import ApiError, ClusterError
 from .load import Item
 from .waiting import pod as pod_is_ready
 
@@ -45,7 +45,7 @@ def _care(client: Client, secret: Item, ended: threading.Event) -> None:
     while not ended.wait(pause):
         try:
             pause = TOUCH_EVERY if _touch(client, secret) else LOOK_EVERY
-        except (Fault, ApiError):  # the wait itself says what is wrong
+        except (Fault, ApiError, ClusterError):  # the wait itself says what is wrong
             pause = TOUCH_EVERY
 
 

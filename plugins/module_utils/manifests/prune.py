@@ -50,7 +50,9 @@ def _versions(get: Callable[[str], Any], group: str) -> list[str]:
             return []
         raise
     versions = [answer["preferredVersion"]["groupVersion"]]
-    return versions + [entry["groupVersion"] for entry in answer["versions"] if entry["groupVersion"] not in versions]
+    return versions + [
+        entry["groupVersion"] for entry in answer["versions"] or () if entry["groupVersion"] not in versions
+    ]
 
 
 def leftovers(

@@ -19,7 +19,7 @@ from . import transform as shape
 from .client import Client, Fault
 from .compare import EQUAL, UNSURE, client_side_managers, compare
 from .discovery import Resource
-from .errors import ApiError, ManifestError
+from .errors import ApiError, ClusterError, ManifestError
 from .existing import held, is_dying
 from .load import Item
 from .masking import scrub
@@ -81,7 +81,7 @@ class _Push:
             if not recorded:
                 try:
                     recorded = self._write_parent(before=True)
-                except (ApiError, Fault) as error:
+                except (ApiError, Fault, ClusterError) as error:
                     self._fail_parent(error)
                     self._fail_rest("not tried, since the apply set could not be recorded")
                     break
@@ -89,7 +89,7 @@ class _Push:
         if apply_set is not None and recorded:
             try:
                 self._prune()
-            except (ApiError, Fault) as error:
+            except (ApiError, Fault, ClusterError) as error:
                 self._fail_parent(error)
         if self.options.wait and not self.options.check and not self.report.failures:
             self._wait_for_ready()
@@ -424,15 +424,14 @@ class _Push:
     def _find_new_kinds(self, items: list[Item]) -> None:
         """Discover the kinds that CRDs of this set brought."""
         missing = [item for item in items if id(item) not in self.plan.resources]
-        if not missing:
-            return
         coming: set[tuple[str, str]] = set()
         for entry in self.report.entries:
             if entry.action != FAILED:
                 coming.update(order.defined_kinds(entry.item))
-        coming -= self._not_coming.keys()
-        self._wait_until_served({(item.api_version, item.kind) for item in missing} & coming)
+        self._wait_until_served({(item.api_version, item.kind) for item in missing} & coming - self._not_coming.keys())
         for item in missing:
+            if (item.api_version, item.kind) in self._not_coming:
+                continue
             resource = self.plan.discovery.find(item.api_version, item.kind)
             if resource is not None:
                 self.plan.resources[id(item)] = resource
@@ -443,7 +442,11 @@ class _Push:
         while kinds:
             versions = {api_version for api_version, _kind in kinds}
             self.plan.discovery.forget(versions)
-            self.plan.discovery.load(versions)
+            try:
+                self.plan.discovery.load(versions)
+            except (ApiError, Fault, ClusterError) as error:
+                self._not_coming.update(dict.fromkeys(kinds, str(error)))
+                return
             kinds = {kind for kind in kinds if not self.plan.discovery.serves(*kind)}
             if time.monotonic() > deadline:
                 return

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeVar
 
 from .client import JSON, Client, Fault
-from .errors import ApiError
+from .errors import ApiError, ClusterError
 from .refusal import is_denied, is_typed
 
 Result = TypeVar("Result")
@@ -129,7 +129,7 @@ def get(
 def _is_ready(client: Client) -> bool:
     try:
         client.text("/readyz")
-    except (ApiError, Fault):
+    except (ApiError, Fault, ClusterError):
         return False
     return True
 
@@ -222,7 +222,7 @@ class Wave:
         value = error = None
         try:
             value = self._attempt(task)
-        except (Fault, ApiError) as caught:
+        except (Fault, ApiError, ClusterError) as caught:
             error = caught
         with self._changed:
             if probe:

@@ -59,7 +59,8 @@ def migrated_fields(managed: list[dict], managers: list[str], manager: str = FIE
 def _union(one: dict, other: dict) -> dict:
     merged = dict(one)
     for key, value in other.items():
-        merged[key] = _union(merged[key], value) if key in merged else value
+        both = isinstance(merged.get(key), dict) and isinstance(value, dict)
+        merged[key] = _union(merged[key], value) if both else value
     return merged
 
 
@@ -105,7 +106,7 @@ def _write_managers(
     for last in range(_TRIES - 1, -1, -1):
         metadata = live["metadata"]
         patch = [
-            {"op": "replace", "path": "/metadata/managedFields", "value": change(metadata["managedFields"])},
+            {"op": "replace", "path": "/metadata/managedFields", "value": change(metadata.get("managedFields") or [])},
             # Makes the server refuse the patch if somebody wrote in between.
             {"op": "replace", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
         ]

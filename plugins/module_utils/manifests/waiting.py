@@ -18,7 +18,8 @@ from ..common.together import together
 from ..common.wording import counted
 from .client import Client, Fault
 from .discovery import Resource
-from .errors import ApiError, ManifestError, unevaluated
+from .errors import ApiError, ClusterError, ManifestError, unevaluated
+from .existing import conditions_of
 from .load import Item
 from .order import CUSTOM, wave_of
 from .retry import call, delay_before, is_transient
@@ -30,7 +31,7 @@ Predicate = Callable[[dict], "tuple[bool | None, str]"]
 
 
 def _condition(document: dict, name: str) -> dict:
-    for condition in (document.get("status") or {}).get("conditions") or []:
+    for condition in conditions_of(document):
         if condition.get("type") == name:
             return condition
     return {}
@@ -46,8 +47,8 @@ def _needs(document: dict, name: str) -> tuple[bool, str]:
 
 def _observed(document: dict) -> bool:
     """Whether the controller has seen this generation."""
-    seen = (document.get("status") or {}).get("observedGeneration")
-    return seen is None or seen >= document["metadata"].get("generation", 0)
+    seen = document["status"].get("observedGeneration")
+    return not isinstance(seen, int) or seen >= document["metadata"].get("generation", 0)
 
 
 def deployment(document: dict) -> tuple[bool | None, str]:
@@ -152,7 +153,7 @@ def namespace(document: dict) -> tuple[bool, str]:
 
 def any_kind(document: dict) -> tuple[bool, str]:
     """Any kind that reports Ready or Available; one that reports no conditions is ready as it is."""
-    conditions = {entry.get("type") for entry in (document.get("status") or {}).get("conditions") or []}
+    conditions = [entry.get("type") for entry in conditions_of(document)]
     for name in ("Ready", "Available"):
         if name in conditions:
             ready, why = _needs(document, name)
@@ -334,7 +335,10 @@ class _Group:
         name = document["metadata"]["name"]
         if name not in self.why:
             return
-        ready, why = self.wanted[name][1](document)
+        try:
+            ready, why = self.wanted[name][1](document)
+        except _NOT_COMPARED:
+            ready, why = None, "its spec or status has a form that no API server gives this kind"
         if ready:
             del self.why[name]
         elif ready is None:
@@ -428,10 +432,11 @@ def _follow(client: Client, group: _Group, deadline: float, ended: threading.Eve
                     group.look(there[name])
                 else:
                     group.why[name] = "not found on the server"
-            version = listed["metadata"]["resourceVersion"]
+            version = listed["metadata"].get("resourceVersion")
             while goes_on():
-                left = deadline - time.monotonic()
-                for event in client.watch(path, dict(query, resourceVersion=version, allowWatchBookmarks="true"), left):
+                begun = time.monotonic()
+                following = dict(query, resourceVersion=version, allowWatchBookmarks="true")
+                for event in client.watch(path, following, deadline - begun):
                     attempt = 0
                     document = event.get("object") or {}
                     if event.get("type") == "ERROR":
@@ -444,9 +449,11 @@ def _follow(client: Client, group: _Group, deadline: float, ended: threading.Eve
                         group.look(document)
                     if not goes_on():
                         break
+                if goes_on():  # a watch that ends at once is not begun again at once
+                    ended.wait(max(0.0, min(begun + 1.0, deadline) - time.monotonic()))
                 if not version:
                     break
-        except (Fault, ApiError) as error:
+        except (Fault, ApiError, ClusterError) as error:
             if not is_transient(error) and getattr(error, "status", 0) != 410:
                 group.never.update(dict.fromkeys(group.why, f"cannot be watched: {error}"))
                 group.why.clear()
@@ -473,12 +480,12 @@ def explain_pods(client: Client, item: Item) -> str:
     query = {"labelSelector": ",".join(f"{key}={value}" for key, value in sorted(labels.items())), "limit": 50}
     try:
         pods = call(lambda: client.get(f"/api/v1/namespaces/{item.namespace}/pods", query), 5.0)
-    except (Fault, ApiError):
-        return ""
-    for document in pods.get("items") or []:
-        trouble = trouble_of_pod(document)
-        if trouble:
-            return f"Pod {document['metadata']['name']}: {trouble}"
+        for document in pods.get("items") or []:
+            trouble = trouble_of_pod(document)
+            if trouble:
+                return f"Pod {document['metadata']['name']}: {trouble}"
+    except (Fault, ApiError, ClusterError, *_NOT_COMPARED):
+        pass  # what is known of the object itself is told in any case
     return ""
 
 
@@ -488,7 +495,7 @@ def explain_events(client: Client, item: Item) -> str:
     path = f"/api/v1/namespaces/{item.namespace or 'default'}/events"
     try:
         events = call(lambda: client.get(path, {"fieldSelector": selector, "limit": 50}), 5.0).get("items") or []
-    except (Fault, ApiError):
+    except (Fault, ApiError, ClusterError):
         return ""
     if not events:
         return ""

@@ -123,7 +123,7 @@ class Server(Client):
             raise ApiError(422, {"reason": "Invalid", "message": f'"{name}" is invalid: ' + ", ".join(wrong)})
         if not (query or {}).get("dryRun"):
             self.taken.append(item)
-        return self._answer(201, item)
+        return self._answer(201, {**item, "metadata": {**item["metadata"], "resourceVersion": "1"}})
 
     @staticmethod
     def _answer(status: int, body: Any) -> Answer:

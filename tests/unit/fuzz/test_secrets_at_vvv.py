@@ -84,10 +84,10 @@ class Talkative(server.Server):
         node = {**inputs.NODE, "status": {**inputs.NODE["status"], "conditions": self._conditions()}}
         self.told: dict[str, Any] = {
             "/version": inputs.API["/version"],
-            "/api/v1/nodes": {"items": [node]},
-            "/api/v1/pods": {"items": [self._pod(number, text) for number, text in enumerate(SAID)]},
-            "/api/v1/namespaces/kube-system/secrets": {"items": [self._bootstrap_token()]},
-            **{path: {"items": []} for path in EMPTY},
+            "/api/v1/nodes": {"metadata": {}, "items": [node]},
+            "/api/v1/pods": {"metadata": {}, "items": [self._pod(number, text) for number, text in enumerate(SAID)]},
+            "/api/v1/namespaces/kube-system/secrets": {"metadata": {}, "items": [self._bootstrap_token()]},
+            **{path: {"metadata": {}, "items": []} for path in EMPTY},
         }
 
     @staticmethod
