@@ -12,14 +12,14 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Runs C(kubeadm upgrade apply) on the control plane or C(kubeadm upgrade node) on another machine, with the kubeadm
-    that is installed.
+  - Runs C(kubeadm upgrade apply) on the control plane, of several masters on the first, or C(kubeadm upgrade node) on
+    another machine, with the kubeadm that is installed.
   - Records what it has begun, so that the next run recognizes an interrupted upgrade and finishes it.
   - An interruption between kubeadm's removing the old manifest of a static Pod and writing the new one leaves no etcd
     or API server. The old manifest is then restored from kubeadm's own copy.
   - Where kubeadm can do it separately (from 1.32 on), CoreDNS is upgraded when kube-proxy has the new release on every
     machine. Both at once would lose look-ups, because a machine whose kube-proxy is being replaced does not learn
-    where CoreDNS has moved.
+    where CoreDNS has moved. With several masters, both come with the last of them.
   - kubeadm leaves a copy of etcd's data with each upgrade; all but the newest are removed after a success, because
     they fill the card.
   - Runs on that machine, as root.
@@ -29,12 +29,12 @@ options:
       - V(repaired) restores manifests that were lost in an interruption, waits for the API server and reports the
         state. It changes nothing on a machine where no upgrade was interrupted.
       - V(applied) upgrades the control plane.
-      - V(node) upgrades another machine's configuration.
+      - V(node) upgrades another machine's configuration, and the control plane there if it is a master.
     type: str
     choices: [repaired, applied, node]
     required: true
   version:
-    description: The wanted release, for O(state=applied).
+    description: The wanted release, for O(state=applied) and O(state=node).
     type: str
   ignore_preflight_errors:
     description: kubeadm's checks to ignore.
@@ -46,7 +46,7 @@ options:
     type: int
     default: 240
   addon_timeout:
-    description: Seconds that kube-proxy and CoreDNS may each take to start with the new release, for O(state=applied).
+    description: Seconds that kube-proxy and CoreDNS may each take to start with the new release.
     type: int
     default: 600
 attributes:

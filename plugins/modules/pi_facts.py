@@ -223,8 +223,9 @@ ansible_facts:
         knows it, C(cluster_ca_sha256) of that cluster in kubeadm's form, C(kubelet_lacks), what its kubelet needs
         and does not have (a file's path, or a valid certificate; empty when nothing is missing),
         C(control_plane), whether it runs an API server, C(api_address), which its finished control plane shares with
-        others (empty for none, null without such a control plane), C(control_plane_remains), whether any file
-        of a control plane is there, and C(cni_config), the pod network's files.
+        others (empty for none, null without such a control plane), C(foreign_keepalived), whether somebody else has
+        configured keepalived there, C(control_plane_remains), whether any file of a control plane is there, and
+        C(cni_config), the pod network's files.
       type: dict
     pi_answering:
       description: Of O(ask), those at which another machine answers, with its MAC address.

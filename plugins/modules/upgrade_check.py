@@ -25,11 +25,11 @@ options:
     description:
       - For each machine's name in the inventory, its C(node) (name in the cluster), C(packages) (as the module
         M(bramble.kube.pi_facts) returns them), and what M(bramble.kube.pi_upgrades) returned as C(os), C(engine) and
-        C(reboot).
+        C(reboot). For a further master, also C(control_plane), which M(bramble.kube.kubeadm_upgrade) returned there.
     type: dict
     required: true
   control_plane:
-    description: What the module M(bramble.kube.kubeadm_upgrade) returned on the master.
+    description: What the module M(bramble.kube.kubeadm_upgrade) returned on the first master.
     type: dict
     required: true
   available:

@@ -25,7 +25,7 @@ OPTIONS = {
     "api_timeout": {"type": "int", "default": 240},
     "addon_timeout": {"type": "int", "default": 600},
 }
-RULES = {"required_if": [("state", "applied", ["version"])]}
+RULES = {"required_if": [("state", "applied", ["version"]), ("state", "node", ["version"])]}
 #: Where kubeadm leaves copies of what it replaces.
 COPIES = "/etc/kubernetes/tmp"
 #: Holds the release while an upgrade is at work, and when one was cut short.
@@ -102,20 +102,22 @@ def wait_for_rollout(system: System, kind: str, name: str, seconds: int) -> None
         )
 
 
-def apply(system: System, version: str, ignored: list[str], seconds: int) -> None:
-    """Upgrade the control plane, then kube-proxy, then CoreDNS.
+def bring(system: System, command: list[str], version: str, ignored: list[str], seconds: int) -> None:
+    """Upgrade a control plane, then kube-proxy, then CoreDNS. Of several masters, kubeadm leaves these two to the last.
 
+    :param command: of `kubeadm upgrade`, by its name and with its arguments.
+    :param version: which the phases of that command are told, if at all.
     :param ignored: kubeadm's arguments about checks whose verdict is ignored.
     :param seconds: which kube-proxy and CoreDNS may take, each.
     """
     # Of a cluster that was made without; CoreDNS has taken it over until its own turn comes.
     coredns.let_it_end_slowly(system, coredns.read(system))
-    apart = "--skip-phases" in system.call(["kubeadm", "upgrade", "apply", "--help"]).output
+    apart = "/coredns" in system.call(["kubeadm", "upgrade", command[0], "--help"]).output
     later = ["--skip-phases=addon/coredns"] if apart else []
-    kubeadm(system, "upgrade", "apply", f"v{version}", "--yes", *later, *ignored)
+    kubeadm(system, "upgrade", *command, *later, *ignored)
     wait_for_rollout(system, "daemonset", "kube-proxy", seconds)
     if apart:
-        kubeadm(system, "upgrade", "apply", "phase", "addon", "coredns", f"v{version}")
+        kubeadm(system, "upgrade", command[0], "phase", "addon", "coredns", *([version] if version else []))
     coredns.let_it_end_slowly(system, coredns.read(system))  # kubeadm may have brought its own back
     wait_for_rollout(system, "deployment", "coredns", seconds)
 
@@ -126,21 +128,18 @@ def run(system: System, options: Mapping[str, Any], check: bool) -> dict[str, An
     state, checks = options["state"], options["ignore_preflight_errors"]
     ignored = ["--ignore-preflight-errors=" + ",".join(checks)] if checks else []
     repaired: list[str] = []
-    member = state == "node" and bool(unfinished(system) or any(tags(system).values()))
-    if state != "node" or member:
+    member = bool(unfinished(system) or any(tags(system).values()))
+    if state == "applied" or member:
         repaired = repair(system, check)
         if not check:
             wait_for_api(system, options["api_timeout"])
-    if member and not check:
-        system.write(MARK, b"node\n", 0o600)
-    if state == "node" and not check:
+    if state == "node" and not member and not check:
         kubeadm(system, "upgrade", "node", *ignored)
-        if member:
-            tidy(system)
-            system.write(MARK, None)
-    elif state == "applied" and not check:
+    elif state != "repaired" and not check:
+        version = f"v{options['version']}"
         system.write(MARK, options["version"].encode() + b"\n", 0o600)
-        apply(system, options["version"], ignored, options["addon_timeout"])
+        command, told = (["apply", version, "--yes"], version) if state == "applied" else (["node"], "")
+        bring(system, command, told, ignored, options["addon_timeout"])
         tidy(system)
         system.write(MARK, None)
     changed = state != "repaired" or bool(repaired)

@@ -11,7 +11,7 @@ Rules: https://kubernetes.io/releases/version-skew-policy/, and cmd/kubeadm/app/
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
@@ -39,9 +39,9 @@ RELEASED = STATIC_PODS[1:]
 class ControlPlane:
     """What is there of the control plane.
 
-    :ivar version: the release in ConfigMap kubeadm-config.
+    :ivar version: the release in ConfigMap kubeadm-config; "" for a further master.
     :ivar tags: image tag of each static Pod's manifest; "" for one that is missing or damaged.
-    :ivar proxy: image tag of DaemonSet kube-proxy; "" without one.
+    :ivar proxy: image tag of DaemonSet kube-proxy; "" without one, or while the last of several masters is to bring it.
     :ivar unfinished: the release of an upgrade that was begun and not finished; "" without one.
     """
 
@@ -55,7 +55,7 @@ def control_plane_left(found: ControlPlane, wanted: str) -> str:
     """What is still to be done until the control plane has the wanted release, in words; "" when nothing is."""
     if found.unfinished:
         return f"an upgrade to {found.unfinished} was cut short"
-    if found.version != wanted:
+    if found.version and found.version != wanted:
         return f"the cluster has {found.version}"
     for name in RELEASED:
         if found.tags.get(name) != wanted:
@@ -100,6 +100,7 @@ class Pi:
     :ivar kubelet: the release that its node reports; "" when the cluster does not know the node.
     :ivar ready: whether the node is Ready.
     :ivar cordoned: whether an upgrade has cordoned it and not undone that.
+    :ivar control_plane: of a further master; None for the first, of which the cluster's own is told, and for nodes.
     """
 
     host: str
@@ -108,6 +109,7 @@ class Pi:
     kubelet: str
     ready: bool = True
     cordoned: bool = False
+    control_plane: ControlPlane | None = None
 
     @property
     def releases(self) -> dict[str, str]:
@@ -120,17 +122,20 @@ class Pi:
         return self.cordoned or set(self.releases.values()) != {self.kubelet}
 
 
-def read_pi(host: str, node: str, packages: Mapping[str, Mapping[str, Any]], item: Mapping[str, Any] | None) -> Pi:
+def read_pi(host: str, entry: Mapping[str, Any], item: Mapping[str, Any] | None) -> Pi:
     """Make a :class:`Pi` of what dpkg and the API server say.
 
+    :param entry: the module's option ``machines`` has of it.
     :param item: the Node object, None when there is none.
     """
+    packages, further = entry["packages"], entry.get("control_plane")
     status = (item or {}).get("status") or {}
     kubelet = str((status.get("nodeInfo") or {}).get("kubeletVersion") or "").removeprefix("v")
     ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or [])
     annotations = ((item or {}).get("metadata") or {}).get("annotations") or {}
     wanted = {name: packages[name] for name in ("kubeadm", "kubelet", "kubectl") if name in packages}
-    return Pi(host, node, wanted, kubelet, ready, CORDONED in annotations)
+    own = ControlPlane("", further["tags"], unfinished=further["unfinished"]) if further else None
+    return Pi(host, entry["node"], wanted, kubelet, ready, CORDONED in annotations, own)
 
 
 def release_due(pi: Pi, wanted: str) -> str:
@@ -142,7 +147,7 @@ def release_due(pi: Pi, wanted: str) -> str:
         return f"its kubelet still runs {pi.kubelet}"
     if pi.cordoned:
         return "an earlier upgrade left it drained"
-    return ""
+    return control_plane_left(pi.control_plane, wanted) if pi.control_plane else ""
 
 
 def news(os: Sequence[str], engine: Sequence[str], reboot: bool) -> list[str]:
@@ -177,9 +182,12 @@ def left_behind(pis: Iterable[Pi], current: Version, wanted: Version) -> list[st
     if (wanted.major, wanted.minor) <= (current.major, current.minor):
         return told
     for pi in pis:
-        if pi.kubelet and parse_version(pi.kubelet).minor < wanted.minor - 1:
+        own = pi.control_plane.tags if pi.control_plane else {}
+        releases = [release for release in (pi.kubelet, *(own.get(name) for name in RELEASED)) if release]
+        oldest = min(releases, key=parse_version, default="")
+        if oldest and parse_version(oldest).minor < wanted.minor - 1:
             told.append(
-                f"{pi.host} still has Kubernetes {pi.kubelet}: set kubeadm_version to {current},"
+                f"{pi.host} still has Kubernetes {oldest}: set kubeadm_version to {current},"
                 " which the control plane has, and run this to finish that step first."
             )
     return told
@@ -232,7 +240,7 @@ def foreseen_blockers(pods: Iterable[Pod], nodes: Iterable[str], budgets: Iterab
 
 
 def read_control_plane(cluster: Cluster, repaired: Mapping[str, Any]) -> ControlPlane:
-    """What the API server and the master's disk say about the control plane."""
+    """What the API server and the first master's disk say about the control plane."""
     config = cluster.found(KUBE_SYSTEM + "/configmaps/kubeadm-config") or {}
     text = (config.get("data") or {}).get("ClusterConfiguration", "")
     proxy = cluster.found("/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy")
@@ -251,19 +259,18 @@ def act(cluster: Cluster, parameters: Mapping[str, Any]) -> dict[str, Any]:
     except ValueError as error:
         raise Stop(str(error)) from None
     errors = []
-    if found.unfinished and found.unfinished != str(wanted):
-        errors.append(
-            f"An upgrade to Kubernetes {found.unfinished} was cut short on the master:"
-            f" set kubeadm_version to {found.unfinished} and run this to finish it first."
-        )
+    nodes = {item["metadata"]["name"]: item for item in cluster.items("/api/v1/nodes")}
+    pis = [read_pi(host, entry, nodes.get(entry["node"])) for host, entry in parameters["machines"].items()]
+    begun = {"the master": found, **{pi.host: pi.control_plane for pi in pis if pi.control_plane}}
+    for host, part in begun.items():
+        if part.unfinished not in ("", str(wanted)):
+            errors.append(
+                f"An upgrade to Kubernetes {part.unfinished} was cut short on {host}:"
+                f" set kubeadm_version to {part.unfinished} and run this to finish it first."
+            )
     step = illegal_step(current, wanted, parameters["available"])
     if step:
         errors.append(step)
-    nodes = {item["metadata"]["name"]: item for item in cluster.items("/api/v1/nodes")}
-    pis = [
-        read_pi(host, entry["node"], entry["packages"], nodes.get(entry["node"]))
-        for host, entry in parameters["machines"].items()
-    ]
     for pi in pis:
         if pi.node not in nodes:
             errors.append(f"{pi.host} is not a node of this cluster: run site.yml with Kubernetes {current} first.")
@@ -292,6 +299,8 @@ def act(cluster: Cluster, parameters: Mapping[str, Any]) -> dict[str, Any]:
         budgets = closed_budgets(cluster.items("/apis/policy/v1/poddisruptionbudgets"))
         leaving = [pi.node for pi in pis if pi.host in due]
         errors += foreseen_blockers(cluster.pods(), leaving, budgets, parameters["force"])
+    if any(pi.control_plane and control_plane_left(pi.control_plane, str(wanted)) for pi in pis):
+        found = replace(found, proxy="")
     left = control_plane_left(found, str(wanted))
     return {
         "changed": False,

@@ -26,6 +26,7 @@ from ..common.system import System
 from ..kubeadm.ca import CertificateError, ca_cert_hashes, common_name
 from ..kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
 from ..kubeadm.kubelet import CLUSTER_CA, KUBELET_CLIENT, kubelet_lacks
+from ..kubeadm.leftovers import API_READY, KEEPALIVED
 from . import config_txt, firewall, network, parse
 from .bootfile import backup_path
 from .cmdline import is_stub
@@ -447,6 +448,7 @@ def kubernetes(system: System) -> dict[str, Any]:
         "kubelet_lacks": kubelet_lacks(system, time.time()),
         "control_plane": system.exists("/etc/kubernetes/manifests/kube-apiserver.yaml"),
         "api_address": api_address(system),
+        "foreign_keepalived": system.exists(KEEPALIVED[0]) and not system.exists(API_READY),
         "control_plane_remains": any(map(system.exists, CONTROL_PLANE_FILES)),
         "cni_config": configurations(system),
     }

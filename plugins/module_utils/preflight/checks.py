@@ -868,6 +868,11 @@ def _cluster(host: Host, cluster: Cluster) -> Found | None:
         "{host}: kubeadm_api_address is {wanted}, where another machine answers ({found}): use a free address that the "
         "router gives to nobody.",
     ),
+    keepalived=(
+        MUST_CHANGE,
+        "{host}: something else has configured keepalived on it (/etc/keepalived/keepalived.conf), which would be "
+        "overwritten: take keepalived's package and configuration off it, or leave kubeadm_api_address empty.",
+    ),
 )
 def _api_address(host: Host, cluster: Cluster) -> Found | None:
     wanted = str(cluster.setting(host, "kubeadm_api_address") or "")
@@ -876,6 +881,8 @@ def _api_address(host: Host, cluster: Cluster) -> Found | None:
         return None
     if kept and kept != wanted:
         return _result(kept, wanted or "none", "other" if wanted else "dropped")
+    if (host.fact("kubernetes") or {}).get("foreign_keepalived"):
+        return _result("somebody else's keepalived", wanted, "keepalived")
     lans = [
         address.network for address in _own_addresses(host) if address.version == 4 and address.network.prefixlen < 32
     ]

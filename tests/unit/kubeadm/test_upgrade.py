@@ -26,7 +26,7 @@ def master(played: Played) -> Played:
     """A control plane with 1.36.3."""
     for name in STATIC_PODS:
         played.put(f"{MANIFESTS}/{name}.yaml", manifest(name, "v1.36.3"))
-    played.says("upgrade apply --help", "Flags:\n  --skip-phases strings\n")
+    played.says("upgrade apply --help", "addon  Upgrade the default kubeadm addons\n  /coredns\n")
     played.says("get daemonset kube-proxy", "daemonset.apps/kube-proxy\n")
     played.says("get deployment coredns", "deployment.apps/coredns\n")
     played.says("configmap coredns --ignore-not-found", COREFILE)
@@ -36,7 +36,7 @@ def master(played: Played) -> Played:
 def options(state: str = "repaired", **changed) -> dict:
     return {
         "state": state,
-        "version": "1.37.2" if state == "applied" else None,
+        "version": None if state == "repaired" else "1.37.2",
         "ignore_preflight_errors": [],
         "api_timeout": 240,
         "addon_timeout": 600,
@@ -192,11 +192,33 @@ def test_a_further_master_is_repaired_first_and_marked_meanwhile(master: Played)
     master.says("upgrade node", Done(1, "", "error: no"))
     with pytest.raises(Stop, match=r"^kubeadm upgrade node failed: error: no\.$"):
         upgrade.run(master, options("node"), False)
-    assert upgrade.unfinished(master) and upgrade.tags(master)["etcd"] == "3.6.8-0"
+    assert upgrade.unfinished(master) == "1.37.2" and upgrade.tags(master)["etcd"] == "3.6.8-0"
     master.asked.clear()
     master.says("upgrade node", "")
     assert upgrade.run(master, options("node"), False)["unfinished"] == ""
-    assert master.asked == [f"{ADMIN} --request-timeout=10s get --raw /readyz", "kubeadm upgrade node"]
+    assert [line for line in master.asked if line.startswith("kubeadm") and "--help" not in line] == [
+        "kubeadm upgrade node"
+    ]
+
+
+def test_the_last_of_several_masters_brings_kube_proxy_and_then_coredns(master: Played) -> None:
+    """kubeadm skips both on all others; both at once would lose look-ups."""
+    master.says("upgrade node --help", "addon  Upgrade the default kubeadm addons\n  /coredns\n")
+    upgrade.run(master, options("node", ignore_preflight_errors=["a"]), False)
+    patch = next(line for line in acted(master) if "patch" in line)
+    assert acted(master) == [
+        patch,
+        "kubeadm upgrade node --skip-phases=addon/coredns --ignore-preflight-errors=a",
+        f"{ADMIN} --request-timeout=0s --namespace kube-system rollout status daemonset/kube-proxy --timeout=600s",
+        "kubeadm upgrade node phase addon coredns",
+        patch,
+        f"{ADMIN} --request-timeout=0s --namespace kube-system rollout status deployment/coredns --timeout=600s",
+    ]
+
+
+def test_a_machine_without_a_control_plane_has_nothing_to_repair(played: Played) -> None:
+    assert upgrade.run(played, options(), False)["tags"] == dict.fromkeys(STATIC_PODS, "")
+    assert played.asked == []
 
 
 @pytest.mark.parametrize("state", ["node", "applied"])

@@ -181,3 +181,44 @@ def test_what_is_no_release_and_what_does_not_answer_is_told(cluster: Api, playe
     cluster.objects[CONFIG] = Fault("refused")
     with pytest.raises(Stop, match=r"^The API server cannot be queried: refused\.$"):
         check(played)
+
+
+# Several masters ------------------------------------------------------------------------------------------------------
+
+
+def masters(cluster: Api, release: str, tags: dict, unfinished: str = "", **changed) -> dict:
+    """Two masters: the first is through with 1.37.2, and the other one has these packages and static Pods."""
+    items = [node("1.37.2"), node(release)]
+    items[0]["metadata"]["name"], items[1]["metadata"]["name"] = "m1", "m2"
+    cluster.objects["/api/v1/nodes"] = {"items": items}
+    second = pi(release, node="m2", control_plane={"tags": tags, "unfinished": unfinished}, **changed)
+    return {"pi1": pi("1.37.2", node="m1"), "pi2": second}
+
+
+def test_a_further_master_is_finished_before_kube_proxy_is_asked_for(cluster: Api, played: Played) -> None:
+    """kubeadm leaves kube-proxy to the last master, so the first has nothing to do again."""
+    cluster.has("1.37.2", node("1.37.2"))
+    cluster.objects[PROXY]["spec"]["template"]["spec"]["containers"][0]["image"] = "registry.k8s.io/kube-proxy:v1.36.3"
+    old = dict.fromkeys(NEW, "1.36.3")
+    result = check(played, machines=masters(cluster, "1.36.3", old))
+    assert (result["control_plane"], result["errors"]) == ("", [])
+    assert {host: due["reasons"] for host, due in result["machines"].items()} == {"pi2": ["kubeadm 1.36.3"]}
+    result = check(played, machines=masters(cluster, "1.37.2", NEW, "1.37.2"))
+    due = result["machines"]["pi2"]
+    assert due == {"reasons": ["an upgrade to 1.37.2 was cut short"], "release": True, "os": False, "engine": False}
+    assert result["control_plane"] == ""
+    result = check(played, machines=masters(cluster, "1.37.2", {**NEW, "kube-scheduler": ""}))
+    assert result["machines"]["pi2"]["reasons"] == ["kube-scheduler has no manifest"]
+    result = check(played, machines=masters(cluster, "1.37.2", NEW))
+    assert (result["control_plane"], result["machines"]) == ("kube-proxy has 1.36.3", {})
+
+
+def test_a_further_master_on_which_another_step_was_cut_short_is_named(cluster: Api, played: Played) -> None:
+    (told,) = check(played, release="1.38.0", machines=masters(cluster, "1.37.2", NEW, "1.37.2"))["errors"]
+    assert told.startswith("An upgrade to Kubernetes 1.37.2 was cut short on pi2: set kubeadm_version to 1.37.2")
+
+
+def test_a_further_master_whose_control_plane_was_left_behind_is_named(cluster: Api, played: Played) -> None:
+    old = {**NEW, "kube-controller-manager": "1.36.3"}
+    (told,) = check(played, release="1.38.0", machines=masters(cluster, "1.37.2", old))["errors"]
+    assert told.startswith("pi2 still has Kubernetes 1.36.3: set kubeadm_version to 1.37.2")

@@ -86,13 +86,13 @@ def node(kubelet: str, ready: str = "True", **annotations: str) -> dict:
     ],
 )
 def test_what_is_due_on_a_pi_after_a_cut_at_any_step(installed, item, due, begun):
-    pi = upgrade.read_pi("k8s-node1", "k8s-node1", installed, item)
+    pi = upgrade.read_pi("k8s-node1", {"node": "k8s-node1", "packages": installed}, item)
     assert upgrade.release_due(pi, "1.37.2") == due
     assert pi.begun is begun
 
 
 def test_a_step_that_would_leave_a_pi_two_releases_behind_is_refused():
-    pi = upgrade.read_pi("k8s-node2", "k8s-node2", packages("1.35.4"), node("1.35.4"))
+    pi = upgrade.read_pi("k8s-node2", {"node": "k8s-node2", "packages": packages("1.35.4")}, node("1.35.4"))
     told = upgrade.left_behind([pi], parse_version("1.36.3"), parse_version("1.37.2"))
     assert len(told) == 1
     assert "k8s-node2 still has Kubernetes 1.35.4: set kubeadm_version to 1.36.3" in told[0]

@@ -35,6 +35,7 @@ def test_a_machine_without_any_file_gives_every_fact() -> None:
         "kubelet_lacks": "",
         "control_plane": False,
         "api_address": None,
+        "foreign_keepalived": False,
         "control_plane_remains": False,
         "cni_config": [],
     }
@@ -458,9 +459,17 @@ def test_a_pi_of_a_cluster_knows_which(pi) -> None:
         "kubelet_lacks": "/var/lib/kubelet/config.yaml",
         "control_plane": True,
         "api_address": None,
+        "foreign_keepalived": False,
         "control_plane_remains": True,
         "cni_config": ["/etc/cni/net.d/10-flannel.conflist"],
     }
+
+
+def test_keepalived_is_somebody_elses_without_our_script(pi) -> None:
+    pi.put("/etc/keepalived/keepalived.conf", "vrrp_instance theirs {\n")
+    assert facts.kubernetes(pi)["foreign_keepalived"]
+    pi.put("/etc/keepalived/api-ready", "#!/bin/sh\n")
+    assert not facts.kubernetes(pi)["foreign_keepalived"]
 
 
 @pytest.mark.parametrize(

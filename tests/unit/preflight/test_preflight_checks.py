@@ -172,6 +172,10 @@ def test_an_address_that_is_free_or_the_clusters_own_is_good():
         (cluster({"kubeadm_api_address": "192.168.14.5"}), "is in none of its networks (192.168.13.0/24 and"),
         (cluster({"kubeadm_api_address": "192.168.13.255"}), "is in none of its networks"),
         (cluster(k8s_master={"kubernetes": {**leading, "api_address": "192.168.13.5"}}), "set it to 192.168.13.5"),
+        (
+            cluster(ADDRESS, k8s_master={"kubernetes": {**fit(7)["pi_kubernetes"], "foreign_keepalived": True}}),
+            "something else has configured keepalived on it",
+        ),
     ],
 )
 def test_an_address_that_cannot_be_had(state: Cluster, words: str):
