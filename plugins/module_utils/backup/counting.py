@@ -93,16 +93,19 @@ def compare(backup: Mapping[str, int], read: Mapping[str, int]) -> Comparison:
 
 
 class Loopback:
-    """A server on this machine's loopback, asked with a client's certificate.
+    """A server on this machine, asked with a client's certificate.
 
     :param port: where it listens.
     :param name: for which its certificate holds; kubeadm's for the API server does not hold for 127.0.0.1.
     :param ca_file: the CA that has to have signed its certificate.
     :param cert_file: certificate and key of who asks.
+    :param address: at which it listens.
     """
 
-    def __init__(self, port: int, name: str, ca_file: str, cert_file: str, key_file: str) -> None:
-        self._port, self._name = port, name
+    def __init__(
+        self, port: int, name: str, ca_file: str, cert_file: str, key_file: str, address: str = "127.0.0.1"
+    ) -> None:
+        self._port, self._name, self._address = port, name, address
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._context.load_verify_locations(ca_file)
         self._context.load_cert_chain(cert_file, key_file)
@@ -114,7 +117,7 @@ class Loopback:
         :returns: status and text of the answer.
         :raises OSError: when there is none.
         """
-        connection = Connection("127.0.0.1", self._port, timeout)
+        connection = Connection(self._address, self._port, timeout)
         try:
             connection.secure(self._context, self._name)
             connection.send(head("GET", path, [("Host", self._name), ("Accept", accept)]))

@@ -575,6 +575,48 @@ def etcd(scene: Scene) -> Iterator[Found]:
 
 
 @check(
+    "etcd members",
+    "etcd's members are the masters, all of them, and each has its part",
+    gone=(
+        WARN,
+        "etcd has a member {member} that is no master of the inventory, so {needed} of its {all} members have to run",
+        "if it is gone for good, put it into group master as it was, run reset.yml --limit {member}, which needs no "
+        "answer of it, and take it out again",
+    ),
+    unfinished=(
+        WARN,
+        "etcd has not taken it up for good ({what}), so one master fewer may fail",
+        "run site.yml, which joins it again",
+    ),
+    absent=(
+        BAD,
+        "it is in group master, but is no member of etcd",
+        "run reset.yml --limit {subject}, then site.yml, which joins it",
+    ),
+)
+def etcd_members(scene: Scene) -> Iterator[Found]:
+    """Masters that are no members, members that are no masters, and those that are neither yet."""
+    running = (pi for pi in scene.masters if _control_plane(pi).get("etcd", {}).get("running"))
+    members = next((told for pi in running if (told := pi.get("etcd_members", default=()))), ())
+    masters = {pi.node_name: pi for pi in scene.masters}
+    by_address = {pi.fact("address") or pi.address: pi.node_name for pi in scene.masters}
+    counts = {"all": len(members), "needed": len(members) // 2 + 1}
+    found = set()
+    for member in members:
+        name = member["name"] or by_address.get(member["address"], "")
+        found.add(name)
+        if name not in (*masters, *scene.left_out):
+            yield Found("gone", "etcd", {**counts, "member": member["name"] or member["address"]})
+        elif not member["name"] or member["learner"]:
+            subject = masters[name].name if name in masters else name
+            what = "it learns, and was never promoted" if member["learner"] else "it has never started"
+            yield Found("unfinished", subject, {"what": what})
+    for name, pi in masters.items():
+        if members and name not in found and pi.get("membership", "joined"):
+            yield Found("absent", pi.name)
+
+
+@check(
     "backup",
     "a backup was restored in a drill recently",
     failed=(
@@ -660,6 +702,7 @@ CHECKS = (
     pods,
     kube_proxy,
     etcd,
+    etcd_members,
     backup,
     requests,
 )

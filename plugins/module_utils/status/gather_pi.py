@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import os
 import re
 import socket
@@ -19,14 +20,17 @@ import ssl
 import struct
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup import drill
+from ansible_collections.bramble.kube.plugins.module_utils.backup.counting import Loopback
 from ansible_collections.bramble.kube.plugins.module_utils.common.http import BODY_MAX, TransportError, fetch
 from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import NETWORKS, configurations
 from ansible_collections.bramble.kube.plugins.module_utils.common.redact import TOKEN
 from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import kubelet_journal
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.ca import CertificateError, ca_cert_hashes
+from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.etcd import MANIFEST, EtcdError, parse_pod
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
 from ansible_collections.bramble.kube.plugins.module_utils.status.log_tail import last_words
 
@@ -343,6 +347,29 @@ def etcd(system: System) -> dict[str, int]:
     return found
 
 
+def etcd_members(system: System) -> list[dict[str, Any]]:
+    """The members that etcd has by what this one knows, also without a majority: name, address, whether it learns.
+
+    A name is empty until that member has started for the first time. None are told when this one does not run.
+    """
+    try:
+        flags = parse_pod(system.read(MANIFEST)).flags
+        own = urlsplit(flags.get("listen-peer-urls", "").partition(",")[0])
+        files = (system.path(flags[f"peer-{name}-file"]) for name in ("trusted-ca", "cert", "key"))
+        server = Loopback(own.port or 2380, own.hostname or "", *files, address=own.hostname or "")
+        status, text = server.get("/members", timeout=3)
+        return [
+            {
+                "name": member.get("name", ""),
+                "address": urlsplit(member["peerURLs"][0]).hostname or "",
+                "learner": bool(member.get("isLearner")),
+            }
+            for member in (json.loads(text) if status == 200 else ())
+        ]
+    except (EtcdError, OSError, ValueError, LookupError, TypeError, AttributeError):
+        return []
+
+
 def last_drill(system: System, ca_pem: str) -> dict[str, Any]:
     """How the last drill with a backup of this cluster ended; empty when there was none."""
     try:
@@ -379,6 +406,7 @@ def gather(system: System, laptop_time: float | None = None) -> dict[str, Any]:
         "membership": member,
         "api": reach(member["server"], member["ca_pem"]),
         "etcd": etcd(system) if master else {},
+        "etcd_members": etcd_members(system) if master else [],
         "drill": last_drill(system, member["ca_pem"]) if master else {},
         "time_server": {"address": server, "ahead_s": ahead_of(server) if server else None},
     }

@@ -226,7 +226,9 @@ class Sketch:
     def share(self) -> None:
         """All three are masters, with an address for all, which the first has."""
         self.masters = set(NAMES)
+        members = [{"name": name, "address": self.facts[name]["pi_address"], "learner": False} for name in NAMES]
         for name in NAMES:
+            self.state[name]["etcd_members"] = copy.deepcopy(members)
             self.state[name]["control_plane"] = copy.deepcopy(self.state[NAMES[0]]["control_plane"])
             addresses = ["192.168.13.5/32"] if name == NAMES[0] else []
             self.facts[name] |= {

@@ -57,6 +57,32 @@ def _address_twice(s: Sketch) -> None:
     s.facts[OTHER]["pi_interfaces"][0]["addresses"].append("192.168.13.5/32")
 
 
+def _member_gone(s: Sketch) -> None:
+    s.share()
+    s.unreachable = {MASTER: "no route to host"}
+    s.state[NODE]["etcd_members"].append({"name": "old-pi", "address": "192.168.13.4", "learner": False})
+
+
+def _member_gone_before_its_start(s: Sketch) -> None:
+    s.share()
+    s.state[MASTER]["etcd_members"].append({"name": "", "address": "192.168.13.4", "learner": True})
+
+
+def _member_learns(s: Sketch) -> None:
+    s.share()
+    s.state[MASTER]["etcd_members"][2]["learner"] = True
+
+
+def _member_never_started(s: Sketch) -> None:
+    s.share()
+    s.state[MASTER]["etcd_members"][2]["name"] = ""
+
+
+def _member_missing(s: Sketch) -> None:
+    s.share()
+    del s.state[MASTER]["etcd_members"][2]
+
+
 def _one_of_three_api_servers(s: Sketch) -> None:
     s.share()
     s.state[OTHER]["control_plane"]["kube-apiserver"]["running"] = False
@@ -427,6 +453,12 @@ TROUBLES = [
     (_keepalived_idle, "API address", f"{OTHER}: keepalived does not run on it", "site.yml --tags master"),
     (_address_twice, "API address", f"{MASTER} and {OTHER} have the API server's address 192.168.13.5", "protocol 112"),
     (_one_of_three_api_servers, "control plane", f"{OTHER}: kube-apiserver does not run on it, so one master", "fewer"),
+    (_member_gone, "etcd members", "a member old-pi that is no master", "3 of its 4 members"),
+    (_member_gone, "etcd members", "reset.yml --limit old-pi", "take it out again"),
+    (_member_gone_before_its_start, "etcd members", "a member 192.168.13.4 that is no master", "3 of its 4"),
+    (_member_learns, "etcd members", f"{OTHER}: etcd has not taken it up for good (it learns", "site.yml"),
+    (_member_never_started, "etcd members", f"{OTHER}: etcd has not taken it up", "it has never started"),
+    (_member_missing, "etcd members", f"{OTHER}: it is in group master, but is no member", "reset.yml --limit"),
     (_scheduler, "control plane", "kube-scheduler does not run", "new Pods get no node"),
     (_containerd, "container engine", "is failed", "systemctl start containerd"),
     (_not_ready, "nodes", "PLEG is not healthy", "wait a minute"),
@@ -469,6 +501,7 @@ def test_a_young_cluster_needs_no_drill_yet() -> None:
 #: Troubles of which another one is told by right, too.
 WITH_COMPANY = {
     _majority_lost,
+    _member_gone,
     _token_refused_without_api,
     _api_kubelet,
     _api_unknown,

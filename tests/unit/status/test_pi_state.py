@@ -149,6 +149,45 @@ def test_etcds_sizes(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     assert pi.etcd(folder) == {"size": 25_000_000, "quota": 2_147_483_648}
 
 
+ETCD_POD = """\
+    - --listen-peer-urls=https://192.168.13.7:2380
+    - --peer-cert-file=/etc/kubernetes/pki/etcd/peer.crt
+    - --peer-key-file=/etc/kubernetes/pki/etcd/peer.key
+    - --peer-trusted-ca-file=/etc/kubernetes/pki/etcd/ca.crt
+    image: registry.k8s.io/etcd:3.7.0-0
+"""
+#: As etcd's peers tell each other (server/etcdserver/api/etcdhttp/peer.go).
+MEMBERS = """[
+  {"id": 9372538179322589801, "peerURLs": ["https://192.168.13.7:2380"], "name": "k8s-master",
+   "clientURLs": ["https://192.168.13.7:2379"]},
+  {"id": 1, "peerURLs": ["https://192.168.13.8:2380"], "isLearner": true, "clientURLs": null}
+]"""
+
+
+def test_etcds_members_are_asked_for_with_its_own_certificate(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pi.etcd_members(folder) == []
+    folder.put("/etc/kubernetes/manifests/etcd.yaml", ETCD_POD)
+    assert pi.etcd_members(folder) == [], "it has no certificates"
+    asked, answers = [], [(200, MEMBERS), (200, "{}"), (404, "404 page not found\n"), (200, '[{"peerURLs": []}]')]
+
+    class Peer:
+        def __init__(self, *how: object, **where: str) -> None:
+            asked.append((*how, where))
+
+        def get(self, path: str, timeout: float) -> tuple[int, str]:
+            asked.append((path, timeout))
+            return answers.pop(0)
+
+    monkeypatch.setattr(pi, "Loopback", Peer)
+    assert pi.etcd_members(folder) == [
+        {"name": "k8s-master", "address": "192.168.13.7", "learner": False},
+        {"name": "", "address": "192.168.13.8", "learner": True},
+    ]
+    files = [folder.path(f"/etc/kubernetes/pki/etcd/{name}") for name in ("ca.crt", "peer.crt", "peer.key")]
+    assert asked == [(2380, "192.168.13.7", *files, {"address": "192.168.13.7"}), ("/members", 3)]
+    assert [pi.etcd_members(folder) for _answer in answers[:]] == [[], [], []]
+
+
 def test_addresses_that_are_listened_on() -> None:
     table = (
         "  sl  local_address rem_address   st\n"
