@@ -43,7 +43,8 @@ def refusal(backup: Description, machine: Machine) -> str:
         has = machine.address if machine.address != backup.address else "another address"
         return (
             f"the backup is of a control plane at {backup.address}, and this machine has {has}: its certificates, the "
-            f"kubelets of all nodes and etcd's member know only that address, so give it to this Pi first"
+            f"kubelets of all nodes and etcd's member know only that address, so give it to this Pi first, or name "
+            "with restore_master the master that has it"
         )
     if machine.node_name != backup.node_name:
         return (

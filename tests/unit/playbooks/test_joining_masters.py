@@ -21,12 +21,15 @@ CASES = {
     "first is blank": [None, "192.168.13.5", "192.168.13.5"],
     "unasked": ["unasked"] * 3,
 }
-SAID = "{{ master_first }} {{ master_joining | join(',') or 'nobody' }} {{ inventory_hostname == master_first }}"
+SAID = (
+    "{{ master_first }} {{ master_joining | join(',') or 'nobody' }} {{ inventory_hostname == master_first }} "
+    "{{ node_master }}"
+)
 
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """By case: whom each master takes for the first, who joins it, whether that is itself."""
+    """By case: whom each master takes for the first, who joins it, whether that is itself, and whom nodes join."""
     folder = tmp_path_factory.mktemp("joining")
     hosts = {name: {"ansible_connection": "local"} for name in MASTERS}
     (folder / "hosts.yml").write_text(yaml.safe_dump({"bramble": {"children": {"master": {"hosts": hosts}}}}))
@@ -40,13 +43,13 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
             {"ansible.builtin.meta": "end_play"},
             *(  # for their variables
                 {"import_role": {"name": f"bramble.kube.{role}", "tasks_from": tasks, "rolespec_validate": False}}
-                for role, tasks in (("kubeadm", "settings"), ("master", "node_images"))
+                for role, tasks in (("kubeadm", "settings"), ("master", "node_images"), ("node", "main"))
             ),
         ]
         plays.append({"hosts": "master", "gather_facts": False, "vars": {"known": known}, "tasks": tasks})
     (folder / "play.yml").write_text(yaml.safe_dump(plays[-1:] + plays[:-1]))
     output = run_playbook(folder / "hosts.yml", str(folder / "play.yml"))
-    found = re.findall(r"case (\S+) (\S+) (\S+ \S+ \S+)", output)
+    found = re.findall(r"case (\S+) (\S+) (\S+ \S+ \S+ \S+)", output)
     return {case: [what for name, _host, what in found if name == case.replace(" ", "-")] for case in CASES}
 
 
@@ -62,4 +65,4 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     ],
 )
 def test_who_begins_and_who_joins(said: dict[str, list[str]], case: str, first: str, joining: str) -> None:
-    assert sorted(said[case]) == sorted(f"{first} {joining} {name == first}" for name in MASTERS)
+    assert sorted(said[case]) == sorted(f"{first} {joining} {name == first} {first}" for name in MASTERS)
