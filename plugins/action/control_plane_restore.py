@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.backup import restore, rotation
@@ -19,6 +20,17 @@ class ActionModule(sealed.OpeningAction):
 
     REQUIRED = ("src", "node_name", "address")
     REFUSED = "Nothing was restored"
+
+    def chosen(self, source: str, path: Path) -> None:
+        """Of several masters, another may have made a newer one, for example while this one was off."""
+        if not Path(source).expanduser().is_dir():
+            return
+        newer = rotation.newer_of_another([entry.name for entry in path.parent.iterdir()], path.name, time.time())
+        if newer:
+            raise sealed.SealedError(
+                f"another master of this cluster has made a newer backup, {newer}: name that master with "
+                f"restore_master, or this master's own ({path}) with restore_from"
+            )
 
     def go_on(self, opened: sealed.Opened, task_vars: dict[str, Any] | None) -> dict[str, Any]:
         """Note where etcd will begin, send, run the module."""

@@ -171,7 +171,9 @@ def choose(source: str, node: str, ask_ca: Callable[[], str] = str) -> Path:
     names, now = [entry.name for entry in path.iterdir()], time.time()
     found = rotation.clusters(names, node)
     if not found:
-        raise SealedError(f"there is no backup of the cluster {node} in {path}")
+        others = ", ".join(rotation.nodes(names))
+        hint = f", but of {others}: of several masters, restore_master names the one whose backup is restored"
+        raise SealedError(f"there is no backup of the cluster {node} in {path}{hint if others else ''}")
     if len(found) > 1:
         own = rotation.Cluster.of(node, ask_ca())
         if own not in found:
@@ -228,13 +230,15 @@ class RevisionNote:
 
     def __init__(self, folder: Path, cluster: rotation.Cluster) -> None:
         self._path = folder / f".{cluster.prefix}restored"
+        self._of_all = f".*_{cluster.ca}_restored" if cluster.ca else self._path.name
 
     def read(self) -> int:
-        """The highest one so far; 0 when there is none."""
-        try:
-            return int(self._path.read_text(encoding="ascii"))
-        except (OSError, ValueError):
-            return 0
+        """The highest one so far, whichever of its masters it was restored onto; 0 when there is none."""
+        found = [0]
+        for path in self._path.parent.glob(self._of_all):
+            with contextlib.suppress(OSError, ValueError):
+                found.append(int(path.read_text(encoding="ascii")))
+        return max(found)
 
     def write(self, revision: int) -> str:
         """Note one, unless a higher one is noted.
@@ -341,6 +345,12 @@ class OpeningAction(ActionBase):
         """
         raise NotImplementedError
 
+    def chosen(self, source: str, path: Path) -> None:
+        """Look at what was chosen before anything is decrypted.
+
+        :raises SealedError: when it is not to be used.
+        """
+
     def filled_in(self, content: bytes) -> dict[str, Any]:
         """Further arguments of the module, which only the archive tells."""
         return {}
@@ -358,6 +368,7 @@ class OpeningAction(ActionBase):
                 str(arguments["node_name"]),
                 lambda: str(self._ask(arguments, task_vars).get("cluster_ca_sha256") or ""),
             )
+            self.chosen(str(arguments["src"]), path)
             content, description = read(self._loader, path)
             arguments.update(src=str(path), backup=asdict(description), sha256=hashlib.sha256(content).hexdigest())
             arguments.update(self.filled_in(content))

@@ -79,6 +79,25 @@ def newest(names: Iterable[str], cluster: Cluster, now: float) -> str:
     return (past or backups)[-1][1]
 
 
+def nodes(names: Iterable[str]) -> list[str]:
+    """Names of the nodes whose backups there are."""
+    return sorted({cluster.node for cluster in _by_cluster(names)})
+
+
+def newer_of_another(names: Iterable[str], name: str, now: float) -> str:
+    """The newest backup of the same cluster that another of its masters made after this one; "" without one.
+
+    :param name: of a backup.
+    """
+    found = _by_cluster({*names, name})
+    own = next((cluster for cluster, backups in found.items() if name in (file for _when, file in backups)), None)
+    if own is None or not own.ca:
+        return ""
+    taken = {file: when for backups in found.values() for when, file in backups}
+    others = (newest(names, cluster, now) for cluster in found if cluster.ca == own.ca and cluster.node != own.node)
+    return max((file for file in others if taken[name] < taken[file] <= _time_of(now)), key=taken.get, default="")
+
+
 def outlived(names: Iterable[str], written: str, keep: int) -> list[str]:
     """The backups that are to go when, of the cluster of the one just written, the newest `keep` stay.
 

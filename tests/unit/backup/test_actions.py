@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -110,6 +111,18 @@ def test_a_dry_run_sends_nothing(kept: Path, wire: Wire) -> None:
         action = plugin(module, lambda *_: {"changed": True}, True, src=str(kept), **GIVEN)
         assert action.run(task_vars={})["backup"]["kubernetes"] == "1.37.2"
     assert wire.sent == []
+
+
+def test_a_newer_backup_by_another_master_is_not_passed_over(kept: Path, wire: Wire) -> None:
+    newer = kept.name.replace("k8s-master_", "k8s-master2_")
+    newer = re.sub(r"_\d{8}T", time.strftime("_%Y%m%dT", time.gmtime(time.time() - 86400)), newer)
+    (kept.parent / newer).touch()
+    action = plugin(control_plane_restore, lambda *_: {}, src=str(kept.parent), **GIVEN)
+    told = action.run(task_vars={})["msg"]
+    assert f"another master of this cluster has made a newer backup, {newer}: name that" in told
+    assert action.calls == []
+    action = plugin(control_plane_restore, lambda *_: {}, src=str(kept), **GIVEN)
+    assert "failed" not in action.run(task_vars={}), "it was named"
 
 
 def test_a_damaged_backup_is_refused_before_the_machine_is_asked(kept: Path, wire: Wire) -> None:

@@ -8,7 +8,9 @@ from ansible_collections.bramble.kube.plugins.module_utils.backup.rotation impor
     Cluster,
     clusters,
     file_name,
+    newer_of_another,
     newest,
+    nodes,
     outlived,
 )
 
@@ -65,3 +67,15 @@ def test_the_clusters_of_a_folder() -> None:
     assert set(clusters([*NAMES, *STRANGERS], "k8s-master")) == {MINE, OTHER}
     assert clusters([made(0, Cluster("k8s-master", ""))], "k8s-master") == [Cluster("k8s-master", "")]
     assert clusters(NAMES, "other") == []
+
+
+def test_a_newer_backup_by_another_master_of_the_cluster_is_found() -> None:
+    second, third = (Cluster(f"k8s-master{number}", MINE.ca) for number in (2, 3))
+    own, newer, newest_one = made(-3), made(-2, second), made(-1, third)
+    names = [own, made(-9, third), newer, made(9, second), made(-1, Cluster("k8s-master2", OTHER.ca))]
+    assert newer_of_another(names, own, NOW) == newer
+    assert newer_of_another([*names, newest_one], own, NOW) == newest_one
+    assert newer_of_another([*names, newest_one], newest_one, NOW) == ""
+    assert newer_of_another([made(9, second)], own, NOW) == "", "one of the two dates is wrong"
+    assert newer_of_another([made(-1, second)], made(-2, Cluster("k8s-master", "")), NOW) == ""
+    assert nodes(names) == ["k8s-master", "k8s-master2", "k8s-master3"]

@@ -189,7 +189,7 @@ def test_a_folder_gives_its_newest_backup_of_this_cluster(tmp_path: Path) -> Non
         (tmp_path / name).touch()
     assert sealed.choose(str(tmp_path), "k8s-master").name == names[1]
     assert sealed.choose(str(tmp_path / names[0]), "k8s-master").name == names[0]
-    with pytest.raises(sealed.SealedError, match="no backup of the cluster c"):
+    with pytest.raises(sealed.SealedError, match=r"no backup of the cluster c in .*, but of b, k8s-master: of several"):
         sealed.choose(str(tmp_path), "c")
     with pytest.raises(sealed.SealedError, match="there is no backup at"):
         sealed.choose(str(tmp_path / "nowhere"), "c")
@@ -214,6 +214,9 @@ def test_where_a_restore_begins_is_noted_and_only_goes_up(tmp_path: Path) -> Non
     assert note.write(60) == ""
     assert sealed.RevisionNote(tmp_path, MINE).read() == 70
     assert sealed.RevisionNote(tmp_path, OTHER).read() == 0
+    assert sealed.RevisionNote(tmp_path, Cluster("k8s-master2", MINE.ca)).read() == 70, (
+        "another master of the same cluster"
+    )
     next(tmp_path.iterdir()).write_text("?")
     assert note.read() == 0
     (tmp_path / "file").touch()
