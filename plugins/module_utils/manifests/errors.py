@@ -7,12 +7,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from ..common.errors import BrambleError
 from ..common.redact import foreign, foreign_values
 
-MOST_TOLD = 10  # sentences in one message
+MOST_TOLD = 50  # sentences in one message
 
 
 class ManifestError(BrambleError):
@@ -61,13 +63,31 @@ class ApiError(BrambleError):
 
 
 class Slips:
-    """Collects what is wrong in a set, so that one run shows all of it."""
+    """Collects what is wrong in a set, so that one run shows all of it.
+
+    :ivar unread: whether something could not be read that may be a namespace or a CRD which others need.
+    """
 
     def __init__(self) -> None:
         self._sentences: list[str] = []
+        self._wrong: set[int] = set()
+        self.unread = False
+
+    def __len__(self) -> int:
+        return len(self._sentences)
+
+    def add(self, sentence: str, item: Any = None) -> None:
+        """Note what is wrong; with the object that it is wrong with."""
+        if sentence not in self._sentences:
+            self._sentences.append(sentence)
+        self._wrong.add(id(item))
+
+    def good(self, items: list) -> list:
+        """The objects with which nothing is wrong, as far as is known."""
+        return [item for item in items if id(item) not in self._wrong] if self._sentences else items
 
     def noted(self) -> Slips:
-        """For a block whose ManifestError is told later, together with the others."""
+        """For a block that reads something, whose ManifestError is told later, together with the others."""
         return self
 
     def __enter__(self) -> None:
@@ -75,7 +95,8 @@ class Slips:
 
     def __exit__(self, _kind: Any, error: BaseException | None, _traceback: Any) -> bool:
         if isinstance(error, ManifestError):
-            self._sentences.append(str(error))
+            self.add(str(error))
+            self.unread = True
             return True
         return False
 
@@ -87,6 +108,15 @@ class Slips:
             error = ManifestError(told + (f" And {more} more." if more > 0 else ""))
             error.longest = len(told) + 20  # each sentence is bounded already
             raise error
+
+
+@contextlib.contextmanager
+def collected(slips: Slips | None) -> Iterator[Slips]:
+    """The caller's own slips, which it tells later; without any, new ones that are told at the end."""
+    own = Slips() if slips is None else slips
+    yield own
+    if slips is None:
+        own.tell()
 
 
 def unevaluated(error: Exception) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 from ..common import checksum_file
 from ..common.late import late
 from ..common.uncollected import uncollected
-from .errors import ManifestError, Slips
+from .errors import ManifestError, Slips, collected
 from .yamltext import INT64, documents
 
 MOST_DOWNLOAD = 64 * 1024 * 1024  # bytes of a manifest behind an address
@@ -86,7 +86,12 @@ class Item:
 
 @uncollected()
 def load(
-    src: Iterable[Any], definition: Any, validate_certs: bool = True, if_wanted: str = "", verified: bool = False
+    src: Iterable[Any],
+    definition: Any,
+    validate_certs: bool = True,
+    if_wanted: str = "",
+    verified: bool = False,
+    slips: Slips | None = None,
 ) -> list[Item]:
     """Read a whole set.
 
@@ -95,35 +100,35 @@ def load(
     :param if_wanted: how to say that one wants nothing, where what is absent would be deleted: each source must have
         objects then. An empty list as `definition` is a wish that somebody wrote.
     :param verified: whether each file must have its checksum beside it; one that has is verified in any case.
+    :param slips: gets what is wrong; None has it raised.
     :returns: the objects in the order of the sources, ``List`` kinds unfolded.
     :raises ManifestError: with file and line.
     """
     nothing = f"has no objects, so everything that earlier runs created from it would be deleted; {if_wanted}."
     items: list[Item] = []
     sources = 0
-    slips = Slips()
+    with collected(slips) as slips:
 
-    def add(name: str, found: list[Item]) -> None:
-        if if_wanted and not found:
-            raise ManifestError(f"{name} {nothing}")
-        items.extend(found)
-
-    for entry in src:
-        with slips.noted():
-            for name, text in _read_source(entry, validate_certs, verified):
-                sources += 1
-                with slips.noted():
-                    add(f"src {name}", list(parse(text, name)))
-    if definition is not None:
-        for name, entry, number in _inline(definition):
+        def read(name: str, found: Iterable[tuple[int, Any]], source: str) -> None:
+            before, known = len(items), len(slips)
             with slips.noted():
-                add(name, _inline_items(name, entry, number))
-    elif if_wanted and not sources:
-        with slips.noted():
-            raise ManifestError(f"src {nothing}")
-    refuse_duplicates(items, slips)
-    slips.tell()
-    return items
+                _unfolded(found, source, slips, items)
+                if if_wanted and len(items) == before and len(slips) == known:
+                    raise ManifestError(f"{name} {nothing}")
+
+        for entry in src:
+            with slips.noted():
+                for name, text in _read_source(entry, validate_certs, verified):
+                    sources += 1
+                    read(f"src {name}", parsed(text, name, slips), name)
+        if definition is not None:
+            for name, entry, number in _inline(definition):
+                with slips.noted():
+                    read(name, *_inline_documents(name, entry, number, slips))
+        elif if_wanted and not sources:
+            slips.add(f"src {nothing}")
+        refuse_duplicates(items, slips)
+        return items
 
 
 def place(source: str, line: int) -> str:
@@ -136,16 +141,20 @@ def parse(text: str, source: str) -> Iterator[Item]:
 
     :raises ManifestError: naming file and line of what is wrong.
     """
-    yield from _unfolded(parsed(text, source), source)
+    items: list[Item] = []
+    with collected(None) as slips:
+        _unfolded(parsed(text, source, slips), source, slips, items)
+    yield from items
 
 
-def parsed(text: str, source: str) -> Iterator[tuple[int, Any]]:
+def parsed(text: str, source: str, slips: Slips | None = None) -> Iterator[tuple[int, Any]]:
     """The documents of a text with their lines; empty ones are left out.
 
+    :param slips: gets what is wrong with a document of YAML, after which the next one is read; None has it raised.
     :raises ManifestError: naming file and line of what is wrong.
     """
     stream = _json_stream(text, source) if text.lstrip("\ufeff \t\r\n").startswith("{") else None
-    for line, document in stream if stream is not None else documents(text, source):
+    for line, document in stream if stream is not None else documents(text, source, slips):
         if document is not None:
             yield line, document
 
@@ -189,14 +198,10 @@ def _json_stream(text: str, source: str) -> list[tuple[int, Any]] | None:
     return found
 
 
-def _unfolded(found: Iterable[tuple[int, Any]], source: str) -> list[Item]:
-    """The objects of documents; all that is wrong with their form is told at once."""
-    slips = Slips()
-    items: list[Item] = []
+def _unfolded(found: Iterable[tuple[int, Any]], source: str, slips: Slips, items: list[Item]) -> None:
+    """Add the objects of documents to `items`, and what is wrong with their form to `slips`."""
     for line, document in found:
         _unfold(document, source, line, slips, items)
-    slips.tell()
-    return items
 
 
 def _unfold(document: Any, source: str, line: int, slips: Slips, items: list[Item]) -> None:
@@ -205,10 +210,7 @@ def _unfold(document: Any, source: str, line: int, slips: Slips, items: list[Ite
     if isinstance(kind, str) and "items" in document:
         entries = document["items"]
         if kind == "List" and not isinstance(entries, (list, type(None))):
-            with slips.noted():
-                raise ManifestError(
-                    f"{place(source, line)}, a List, has items that are {what(entries)}; write a list of objects."
-                )
+            slips.add(f"{place(source, line)}, a List, has items that are {what(entries)}; write a list of objects.")
             return
         named = kind.endswith("List")
         if (named and entries is None) or (isinstance(entries, list) and (named or _are_objects(entries))):
@@ -218,8 +220,11 @@ def _unfold(document: Any, source: str, line: int, slips: Slips, items: list[Ite
                     entry = {"apiVersion": document.get("apiVersion"), "kind": kind[: -len("List")], **entry}
                 _unfold(entry, source, line, slips, items)
             return
-    with slips.noted():
-        _check_form(document, place(source, line))
+    faults = [*_faults(document, place(source, line))]
+    for fault in faults:
+        slips.add(fault)
+        slips.unread |= not isinstance(kind, str) or kind in ("Namespace", "CustomResourceDefinition")
+    if not faults:
         items.append(Item(document, source, line))
 
 
@@ -229,49 +234,56 @@ def _are_objects(entries: list) -> bool:
     )
 
 
-def _check_form(document: Any, where: str) -> None:
-    """Refuse what is no Kubernetes object, and metadata of another form than every kind has."""
+def _faults(document: Any, where: str) -> Iterator[str]:
+    """What makes it no Kubernetes object, or its metadata of another form than every kind has."""
     if not isinstance(document, dict):
-        raise ManifestError(
+        yield (
             f"{where} is {what(document)} where a Kubernetes object (a mapping with apiVersion, kind and metadata) "
             "belongs."
         )
+        return
     kind = document.get("kind")
     api_version = document.get("apiVersion")
     if not isinstance(kind, str) or not kind:
-        raise ManifestError(f"{where} has no kind.")
+        yield f"{where} has no kind."
+        return
     if not isinstance(api_version, str) or not api_version:
-        raise ManifestError(f"{where}, a {kind}, has no apiVersion.")
+        yield f"{where}, a {kind}, has no apiVersion."
+        return
     metadata = document.get("metadata")
     if not isinstance(metadata, dict) or metadata.get("name") in (None, ""):
         if isinstance(metadata, dict) and metadata.get("generateName"):
-            raise ManifestError(
+            yield (
                 f"{where}, a {kind}, has generateName: the server would create one more object at every run; "
                 "give it a name."
             )
-        raise ManifestError(f"{where}, a {kind}, has no metadata.name.")
-    for field in ("name", "namespace"):
-        value = metadata.get(field)
-        if value is not None and not isinstance(value, str):
-            raise ManifestError(
-                f"{where}, a {kind}, has the metadata.{field} {value!r}, which is not text; put it in quotes."
-            )
+        else:
+            yield f"{where}, a {kind}, has no metadata.name."
+        return
     named = f"{kind} {metadata['name']} at {where}"
     for field in ("name", "namespace"):
-        name = metadata.get(field) or ""
-        fault = "" if _COMMON_NAME.match(name) else _name_fault(name)
-        if fault:
-            raise ManifestError(f"{named} has the metadata.{field} {metadata[field]!r}, {fault}.")
+        name = metadata.get(field)
+        if name in (None, ""):
+            continue
+        if not isinstance(name, str):
+            yield f"{where}, a {kind}, has the metadata.{field} {name!r}, which is not text; put it in quotes."
+        elif not _COMMON_NAME.match(name):
+            fault = _name_fault(name)
+            if fault:
+                yield f"{named} has the metadata.{field} {name!r}, {fault}."
     for field in ("labels", "annotations"):
         values = metadata.get(field)
-        if values is not None and not isinstance(values, dict):
-            raise ManifestError(f"{named} has metadata.{field} that are {what(values)}; write a mapping of texts.")
-        for key, value in (values or {}).items():
+        if values is None:
+            continue
+        if not isinstance(values, dict):
+            yield f"{named} has metadata.{field} that are {what(values)}; write a mapping of texts."
+            continue
+        for key, value in values.items():
             if value is not None and not isinstance(value, str):
-                raise ManifestError(f"{named} has the {field[:-1]} {key}, {what(value)}; put it in quotes.")
+                yield f"{named} has the {field[:-1]} {key}, {what(value)}; put it in quotes."
     for field in ("finalizers", "ownerReferences", "managedFields"):
         if not isinstance(metadata.get(field), (list, type(None))):
-            raise ManifestError(f"{named} has metadata.{field} that are {what(metadata[field])}; write a list.")
+            yield f"{named} has metadata.{field} that are {what(metadata[field])}; write a list."
 
 
 _PLACEHOLDER = late(r"\$[({]|\{\{|^\$\w+$|^<.*>$|^\{\w+\}$|^__\w+__$")
@@ -308,10 +320,7 @@ def refuse_duplicates(items: list[Item], slips: Slips) -> None:
     for item in items:
         first = seen.setdefault(item.identity, item)
         if first is not item:
-            with slips.noted():
-                raise ManifestError(
-                    f"{item.label} is in the set twice: at {first.where} and at {item.where}; keep one."
-                )
+            slips.add(f"{item.label} is in the set twice: at {first.where} and at {item.where}; keep one.", item)
 
 
 def _inline(definition: Any) -> Iterator[tuple[str, Any, int]]:
@@ -321,15 +330,14 @@ def _inline(definition: Any) -> Iterator[tuple[str, Any, int]]:
         yield "definition" if len(entries) == 1 else f"definition[{index}]", entry, index + 1
 
 
-def _inline_items(name: str, entry: Any, number: int) -> list[Item]:
-    """The objects of one entry of definition."""
+def _inline_documents(name: str, entry: Any, number: int, slips: Slips) -> tuple[Iterable[tuple[int, Any]], str]:
+    """The documents of one entry of definition with their lines, and what to call their source."""
     if isinstance(entry, str):
-        return list(parse(entry, name))
+        return parsed(entry, name, slips), name
     if isinstance(entry, dict):
-        where = place("definition", number)
-        return list(_unfolded([(number, _as_json(entry, where))], "definition"))
+        return [(number, _as_json(entry, place("definition", number)))], "definition"
     if entry is None:
-        return []
+        return [], name
     raise ManifestError(f"{place('definition', number)} is {what(entry)} where an object or YAML text belongs.")
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import form
-from .errors import ManifestError, Slips
+from .errors import ManifestError, Slips, collected
 from .load import Item
 
 # (converted object, what was changed beside apiVersion); raises ValueError with the reason when it cannot be done.
@@ -150,7 +150,10 @@ for _kind in ("FlowSchema", "PriorityLevelConfiguration"):
 
 
 def modernize(
-    items: list[Item], unserved: Callable[[Item], bool], serves: Callable[[str, str], bool]
+    items: list[Item],
+    unserved: Callable[[Item], bool],
+    serves: Callable[[str, str], bool],
+    slips: Slips | None = None,
 ) -> tuple[list[Item], list[dict[str, Any]]]:
     """Rewrite what the server does not serve.
 
@@ -161,11 +164,13 @@ def modernize(
     """
     result: list[Item] = []
     report: list[dict[str, Any]] = []
-    slips = Slips()
-    for item in items:
-        with slips.noted():
-            _modernize_one(item, unserved, serves, result, report)
-    slips.tell()
+    with collected(slips) as slips:
+        for item in items:
+            try:
+                _modernize_one(item, unserved, serves, result, report)
+            except ManifestError as error:
+                slips.add(str(error), item)
+                result.append(item)
     return result, report
 
 

@@ -66,7 +66,9 @@ class Plan:
     :ivar moves: ``id(item)`` → what has to be done before a CRD can be replaced.
     """
 
-    def __init__(self, client: Client, items: list[Item], options: Options) -> None:
+    def __init__(self, client: Client, items: list[Item], options: Options, slips: Slips | None = None) -> None:
+        """:param slips: what is wrong with the set already; gets what is found here, and the caller tells it."""
+        self.slips = Slips() if slips is None else slips
         self.client = client
         self.items = items
         self.options = options
@@ -91,29 +93,31 @@ class Plan:
 
     @uncollected()
     def make(self) -> None:
-        """Find out everything.
+        """Find out everything; what does not fit this server is in `slips` then.
 
-        :raises ManifestError: when the set does not fit this server; nothing has been changed then.
         :raises ClusterError: when the server cannot be used.
         """
         self.fit()
         self._ask_server(self._read_live)
         self._ask_server(self._find_going)
-        if self.apply_set is not None and self.options.prune:
+        if self.apply_set is not None and self.options.prune and not self.slips.unread:
             self._ask_server(self._find_doomed)
 
     def fit(self) -> None:
-        """Bring the objects into the form in which this server takes them; raises as `make` does."""
+        """Bring the objects into the form in which this server takes them; `slips` and errors are as of `make`."""
         self._ask_server(self._discover)
         if self.options.modernize:
             self._modernize()
         default = self.options.namespace or self.client.endpoint.namespace or "default"
-        shape.set_namespaces(self.items, self._namespaced, default)
+        shape.set_namespaces(self.items, self._namespaced, default, self.slips)
         self._find_resources()
         self._ask_server(self._check_owners)
         self.warnings += shape.doubtful_images(self.items)
         if self.options.apply_set:
-            self._join_apply_set(default)
+            try:
+                self._join_apply_set(default)
+            except ManifestError as error:
+                self.slips.add(str(error))
 
     # Steps ---------------------------------------------------------------------------------------------------------
 
@@ -133,7 +137,7 @@ class Plan:
         if self.method == AUTO:
             self.method = method_for(answers.get("/version") or {})
         if self.method == CLIENT_SIDE and self.options.apply_set:
-            raise ManifestError("apply_set needs server-side apply, which this push does not use (method).")
+            self.slips.add("apply_set needs server-side apply, which this push does not use (method).")
 
     def _modernize(self) -> None:
         def unserved(item: Item) -> bool:
@@ -142,7 +146,7 @@ class Plan:
         if any(unserved(item) for item in {(item.api_version, item.kind): item for item in self.items}.values()):
             from . import modernize  # a table that few sets need
 
-            self.items[:], self.rewritten = modernize.modernize(self.items, unserved, self.discovery.serves)
+            self.items[:], self.rewritten = modernize.modernize(self.items, unserved, self.discovery.serves, self.slips)
             self.scopes = order.defined_scopes(self.items)
 
     def _namespaced(self, item: Item) -> bool | None:
@@ -153,18 +157,18 @@ class Plan:
         return resource.namespaced if resource else None
 
     def _find_resources(self) -> None:
-        slips = Slips()
-        for item in self.items:
+        for item in self.slips.good(self.items):
             resource = self.discovery.find(item.api_version, item.kind)
             if resource is not None:
                 self.resources[id(item)] = resource
             elif (item.group, item.kind) not in self.scopes and not self.options.check:
-                with slips.noted():
-                    raise ManifestError(
-                        f"{item.label} at {item.where} is of a kind and version ({item.api_version}) that this server "
-                        "does not serve, and no CRD in the set defines it."
-                    )
-        slips.tell()
+                if self.slips.unread and not compare.is_builtin(item.api_version):
+                    continue  # its CRD may be in what could not be read
+                self.slips.add(
+                    f"{item.label} at {item.where} is of a kind and version ({item.api_version}) that this server "
+                    "does not serve, and no CRD in the set defines it.",
+                    item,
+                )
 
     def _check_owners(self) -> None:
         """Refuse owners that are not on this cluster: its garbage collector would delete what they own.
@@ -172,7 +176,6 @@ class Plan:
         What was saved from another cluster has them, or from this one before the owner was made again.
         """
         known: dict[tuple[str, ...], bool] = {}
-        slips = Slips()
         for item in self.items:
             for owner in item.object["metadata"].get("ownerReferences") or []:
                 fields = ("apiVersion", "kind", "name", "uid")
@@ -182,13 +185,11 @@ class Plan:
                 if key not in known:
                     known[key] = self._has_owner(*key)
                 if not known[key]:
-                    with slips.noted():
-                        raise ManifestError(
-                            f"{item.label} at {item.where} is owned (ownerReferences) by {key[2]} {key[3]} with the "
-                            f"uid {key[4]}, which is not on this cluster, so it would be deleted; remove "
-                            "ownerReferences."
-                        )
-        slips.tell()
+                    self.slips.add(
+                        f"{item.label} at {item.where} is owned (ownerReferences) by {key[2]} {key[3]} with the uid "
+                        f"{key[4]}, which is not on this cluster, so it would be deleted; remove ownerReferences.",
+                        item,
+                    )
 
     def _has_owner(self, namespace: str, api_version: str, kind: str, name: str, uid: str) -> bool:
         resource = self.discovery.find(api_version, kind)
@@ -204,18 +205,18 @@ class Plan:
     def _join_apply_set(self, namespace: str) -> None:
         """Read the set's parent, refuse a stranger's, and mark every object as its member."""
         where = self.options.apply_set_namespace or namespace
-        self.apply_set = ApplySet(self.options.apply_set, where, self.options.apply_set_takeover)
+        apply_set = ApplySet(self.options.apply_set, where, self.options.apply_set_takeover)
         for item in self.items:
             labels = item.object["metadata"].get("labels") or {}
-            if labels.get(PART_OF_LABEL, self.apply_set.id) != self.apply_set.id or ID_LABEL in labels:
-                raise ManifestError(f"{item.label} at {item.where} has the label of another apply set; remove it.")
-        shape.set_labels(self.items, {PART_OF_LABEL: self.apply_set.id})
-        apply_set = self.apply_set
+            if labels.get(PART_OF_LABEL, apply_set.id) != apply_set.id or ID_LABEL in labels:
+                self.slips.add(f"{item.label} at {item.where} has the label of another apply set; remove it.", item)
+        shape.set_labels(self.items, {PART_OF_LABEL: apply_set.id})
         self._ask_server(
             lambda: apply_set.load(
                 self.get, lambda group, plural: prune.kind_of(self.get, self.discovery, group, plural)
             )
         )
+        self.apply_set = apply_set
 
     def _read_live(self) -> None:
         wanted = [(item, self.resources[id(item)]) for item in self.items if id(item) in self.resources]
@@ -306,10 +307,7 @@ class Plan:
         self.doomed.extend(prune.leftovers(self.get, apply_set, resources, self._identities(), self._listed))
 
     def guard(self) -> None:
-        """Spare the CRDs that are never pruned, and see that nothing takes along what the set did not bring.
-
-        :raises ManifestError: naming the CRD or namespace, and how many objects there are.
-        """
+        """Spare the CRDs that are never pruned, and see that nothing takes along what the set did not bring."""
         self._refuse_what_goes()
         self._ask_server(self._find_moves)
         named = [entry for entry in self.doomed if _is_definition(entry[0]) and entry[0].name in self.options.keep]
@@ -320,30 +318,27 @@ class Plan:
         wrong: list[str] = []
         self._ask_server(lambda: wrong.extend(filter(None, (self.why_not(item) for item, *_rest in self.doomed))))
         if wrong:
-            raise ManifestError(f"{'; '.join(wrong)}. Nothing was changed.")
+            self.slips.add(f"{'; '.join(wrong)}. Nothing was changed.")
 
     def _refuse_what_goes(self) -> None:
         """Refuse objects whose namespace is being deleted and would not be made again, and a set whose record goes."""
         if self.options.check:
             return  # an earlier step may make it again
-        slips = Slips()
         for name in sorted(self.going.keys() - self.namespaces.keys()):
             there = [f"{item.label} at {item.where}" for item in self.items if item.namespace == name]
             what = there[0] if there else f"the record of apply_set {self.options.apply_set}"
-            with slips.noted():
-                more = f" and {len(there) - 1} more" if there[1:] else ""
-                raise ManifestError(
+            more = f" and {len(there) - 1} more" if there[1:] else ""
+            if not self.slips.unread:  # where it may be
+                self.slips.add(
                     f"Namespace {name} is being deleted{self.going[name]}, and {what}{more} would go with it; add the "
                     "namespace to the manifests, so that it is created again."
                 )
         record = (self.apply_set.parent if self.apply_set is not None else None) or {}
         if living.is_dying(record):
-            with slips.noted():
-                raise ManifestError(
-                    f"The ConfigMap {record['metadata'].get('name')}, which records the apply set, is being deleted"
-                    f"{living.held(record)}; let it go, or choose another name."
-                )
-        slips.tell()
+            self.slips.add(
+                f"The ConfigMap {record['metadata'].get('name')}, which records the apply set, is being deleted"
+                f"{living.held(record)}; let it go, or choose another name."
+            )
 
     def _find_moves(self) -> None:
         """Find the CRDs that lack a version in which objects may be stored."""
@@ -352,13 +347,14 @@ class Plan:
             return
         from . import stored  # few pushes change a CRD
 
-        slips = Slips()
         for item, live in found:
-            with slips.noted():
-                if not living.is_dying(live):
-                    path = self.resources[id(item)].path(item.name)
-                    self.moves[id(item)] = stored.inspect(self.client, self.get, item, live, path)
-        slips.tell()
+            if living.is_dying(live):
+                continue
+            try:
+                path = self.resources[id(item)].path(item.name)
+                self.moves[id(item)] = stored.inspect(self.client, self.get, item, live, path)
+            except ManifestError as error:
+                self.slips.add(str(error), item)
 
     def why_not(self, item: Item) -> str:
         """Why a member that left the manifests must not be deleted, and the ways out; "" when it may be."""

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -19,7 +20,7 @@ from . import transform as shape
 from .client import Client, Fault
 from .compare import EQUAL, UNSURE, client_side_managers, compare
 from .discovery import Resource
-from .errors import ApiError, ClusterError, ManifestError
+from .errors import ApiError, ClusterError, Slips
 from .existing import held, is_dying
 from .load import Item
 from .masking import scrub
@@ -28,6 +29,7 @@ from .result import CREATED, FAILED, PRUNED, UNCHANGED, UPDATED, Entry, Report
 from .retry import BEING_DELETED, SHORT, Outcome, Wave, call, is_transient, namespace_goes, waits_for_others
 
 AFTER_DENIAL = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds, after which a webhook that reads from a cache is asked again
+TRIAL = 3.0  # seconds for which a request is repeated once something is known to be wrong
 MOST_UNKNOWN = 50  # fields of one object that are left out one by one
 
 
@@ -42,20 +44,40 @@ def would_create_all(items: list[Item], options: Options, why: str) -> Report:
     return report
 
 
-def push(client: Client, items: list[Item], options: Options) -> Report:
+def push(client: Client, items: list[Item], options: Options, slips: Slips | None = None) -> Report:
     """Push one set to one API server.
 
+    :param slips: what is wrong with the set already; the server's dry-run then finds the rest of it.
     :raises ManifestError: when the set does not fit this server; nothing has been changed then.
     :raises ClusterError: when the server cannot be used.
     """
-    plan = Plan(client, items, options)
+    plan = Plan(client, items, options, slips)
     plan.make()
     plan.guard()
+    if plan.slips:
+        _tell_all(plan)
     return _Push(plan).run()
 
 
+def _tell_all(plan: Plan) -> None:
+    """Tell everything that is wrong with a set, with what the server says to a dry-run of the rest of it.
+
+    :raises ManifestError: always.
+    """
+    timeout = min(plan.options.timeout, TRIAL)
+    plan.options = replace(plan.options, check=True, prune=False, recreate=False, want_live=False, timeout=timeout)
+    trial = _Push(plan, trial=True)
+    with contextlib.suppress(ApiError, Fault, ClusterError):
+        trial.run()
+    for sentence in trial.report.failures:
+        plan.slips.add(sentence + ".")
+    plan.slips.tell()
+
+
 class _Push:
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, trial: bool = False) -> None:
+        """:param trial: whether something is wrong already, so that nothing but refusals of the rest is wanted."""
+        self.trial = trial
         self.plan = plan
         self.client = plan.client
         self.options = plan.options
@@ -65,15 +87,19 @@ class _Push:
         self._denied: list[tuple[Item, ApiError]] = []  # by webhooks, perhaps for what is still to come
 
     def run(self) -> Report:
-        waves = order.waves(self.plan.items)
+        waves = order.waves(self.plan.slips.good(self.plan.items))
         apply_set = self.plan.apply_set
         recorded = apply_set is None or self._write_parent(before=True)
-        comes = self.options.check or (apply_set is not None and apply_set.namespace in self.plan.namespaces)
-        if apply_set is not None and not (recorded or comes):
-            raise ManifestError(
+        comes = (self.options.check and not self.trial) or (
+            apply_set is not None and apply_set.namespace in self.plan.namespaces
+        )
+        if apply_set is not None and not (recorded or comes or self.plan.slips.unread):
+            self.plan.slips.add(
                 f"apply_set {apply_set.name} is recorded in the namespace {apply_set.namespace}, which is not there, "
                 "and no manifest creates it: add it, or set namespace to another."
             )
+            if not self.trial:
+                _tell_all(self.plan)
         for wave, items in waves:
             if not self._push_wave(wave, items):
                 break
@@ -86,7 +112,7 @@ class _Push:
                     self._fail_rest("not tried, since the apply set could not be recorded")
                     break
         self._try_denied(more=False)
-        if apply_set is not None and recorded:
+        if apply_set is not None and recorded and not self.trial:
             try:
                 self._prune()
             except (ApiError, Fault, ClusterError) as error:
@@ -153,11 +179,13 @@ class _Push:
 
     def _record(self, item: Item, entry: Entry | None, error: Exception | None) -> bool:
         """Note what became of one object; True when the server has stopped answering."""
+        if self.trial and not self._is_slip(item, error):
+            return isinstance(error, Fault)
         if entry is not None:
             self.report.entries.append(entry)
             if order.wave_of(item) == order.NAMESPACES and not self.options.check:
                 self.plan.going.pop(item.name, None)  # it was made again
-        elif self.options.check and isinstance(error, ApiError) and error.status == 404:
+        elif self.options.check and not self.trial and isinstance(error, ApiError) and error.status == 404:
             # Its namespace, or something else that an earlier step would bring, is not there yet.
             self.report.entries.append(Entry(item, CREATED))
         elif error is not None:
@@ -165,6 +193,15 @@ class _Push:
             reason = applying.sentence(error, item) + _others(error, before)
             self.report.entries.append(Entry(item, FAILED, reason, before=before))
         return isinstance(error, Fault)
+
+    def _is_slip(self, item: Item, error: Exception | None) -> bool:
+        """Whether the server refuses an object for what is in it, and not for what the set has yet to bring."""
+        if not isinstance(error, ApiError):
+            return False
+        if error.status == 404:
+            brought = self.plan.slips.unread or item.namespace in self.plan.namespaces
+            return bool(item.namespace) and not brought
+        return (error.status in (400, 409, 422) and error.reason != BEING_DELETED) or refusal.is_typed(error)
 
     def _without_request(self, item: Item) -> Entry | None:
         """Decide without asking the server, where that is possible."""

@@ -16,7 +16,7 @@ from ..common.wording import counted
 from . import auth, load, order, plan, push, yamltext
 from . import transform as shape
 from .client import REQUEST_TIMEOUT, Client
-from .errors import ManifestError, Slips, Unreachable
+from .errors import ClusterError, ManifestError, Slips, Unreachable
 from .masking import mask
 from .result import FAILED, UNCHANGED, Report
 
@@ -45,36 +45,39 @@ def run(
 def _run(
     params: dict[str, Any], check: bool, diff: bool, tell: Callable[[str], None] | None
 ) -> tuple[bool, dict[str, Any]]:
+    slips = Slips()
     for option in ("workers", "timeout", "wait_timeout"):
         if params[option] < 1:
-            raise ManifestError(f"{option} is {params[option]}; it must be at least 1.")
+            slips.add(f"{option} is {params[option]}; it must be at least 1.")
     if params["prune"] and not params["apply_set"]:
-        raise ManifestError("prune needs apply_set: the set's name, by which its objects are recognized.")
+        slips.add("prune needs apply_set: the set's name, by which its objects are recognized.")
     loaded = load.load(
         params["src"],
         params["definition"],
         params.get("validate_certs") is not False,
         if_wanted=_IF_WANTED if params["prune"] else "",
+        slips=slips,
     )
-    items = shape.choose(loaded, params["select"] or "", params["exclude"] or "")
+    items = shape.choose(loaded, params["select"] or "", params["exclude"] or "", slips)
     if params["prune"] and loaded and not items:
-        raise ManifestError(
-            f"{_left_out(len(loaded))}, so everything that earlier runs created would be deleted; {_IF_WANTED}."
-        )
+        slips.add(f"{_left_out(len(loaded))}, so everything that earlier runs created would be deleted; {_IF_WANTED}.")
     scopes = order.defined_scopes(items)
-    shape.refuse_wrong_scopes(items, lambda item: order.known_scope(item.group, item.kind, scopes))
-    slips = Slips()
+    shape.refuse_wrong_scopes(items, lambda item: order.known_scope(item.group, item.kind, scopes), slips)
     for item in items:
-        with slips.noted():
+        try:
             shape.settle(item)
-    slips.tell()
+        except ManifestError as error:
+            slips.add(str(error), item)
     shape.set_labels(items, params["labels"])
-    shape.set_images(items, params["images"])
+    try:
+        shape.set_images(items, params["images"], slips)
+    except ManifestError as error:
+        slips.add(str(error))
     if params["wait_for"]:
         # Here and below: imported only when it is needed, since imports are half of an unchanged push.
         from . import waiting
 
-        waiting.check_expressions(params["wait_for"])
+        waiting.check_expressions(params["wait_for"], slips)
     options = plan.Options(
         namespace=params["namespace"] or "",
         apply_set=params["apply_set"] or "",
@@ -90,8 +93,8 @@ def _run(
         force_conflicts=params["force_conflicts"],
         wait=params["wait"],
         wait_timeout=float(params["wait_timeout"]),
-        workers=params["workers"],
-        timeout=float(params["timeout"]),
+        workers=max(1, params["workers"]),
+        timeout=min(float(params["timeout"]), push.TRIAL) if slips else float(params["timeout"]),
         check=check,
         want_live=diff or params["return_objects"] == "full",
     )
@@ -100,23 +103,27 @@ def _run(
 
         options.tell = waiting.when_changed(params["apply_set"] or "The push", tell)
     try:
-        client = Client(auth.endpoint(params), min(REQUEST_TIMEOUT, float(params["timeout"])))
+        client = Client(auth.endpoint(params), min(REQUEST_TIMEOUT, options.timeout))
         if check:
             options.timeout = min(options.timeout, 3.0)
         if params["dest"]:
             from .export import export
 
-            made = plan.Plan(client, items, options)
+            made = plan.Plan(client, items, options, slips)
             made.fit()
+            slips.tell()
             client.close()
             result = export(items, params["dest"], check, diff)
             if made.warnings:
                 result["warnings"] = foreign_values(made.warnings)
             return False, {**result, **({"rewritten": made.rewritten} if made.rewritten else {})}
-        report = push.push(client, items, options)
+        report = push.push(client, items, options, slips)
         client.close()
-    except Unreachable as error:
-        if not check:
+    except ClusterError as error:
+        if slips and not isinstance(error, Unreachable):
+            slips.add(str(error))
+        slips.tell()
+        if not check or not isinstance(error, Unreachable):
             raise
         report = push.would_create_all(items, options, str(error))
     failed, result = _result(report, params["return_objects"], check)

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..common.late import late
 from .compare import LAST_APPLIED, is_builtin
-from .errors import ManifestError, Slips, unevaluated
+from .errors import ManifestError, Slips, collected, unevaluated
 from .load import Item, refuse_duplicates, what
 
 # kind → where its Pod template is
@@ -26,8 +26,11 @@ _TEMPLATES: dict[str, tuple[str, ...]] = {
 _TEMPLATE = ("spec", "template")
 
 
-def choose(items: list[Item], select: str, exclude: str) -> list[Item]:
-    """Keep the objects for which `select` is true and `exclude` is not (JMESPath on one object each)."""
+def choose(items: list[Item], select: str, exclude: str, slips: Slips | None = None) -> list[Item]:
+    """Keep the objects for which `select` is true and `exclude` is not (JMESPath on one object each).
+
+    :param slips: gets what is wrong with the expressions, and all objects are kept; None has it raised.
+    """
     if not select and not exclude:
         return items
     try:
@@ -36,30 +39,30 @@ def choose(items: list[Item], select: str, exclude: str) -> list[Item]:
     except ImportError:
         raise ManifestError("select and exclude need the Python library jmespath: pip install jmespath.") from None
 
-    def compiled(option: str, text: str) -> Callable[[dict], bool]:
+    def chosen(option: str, text: str, wanted: bool, among: list[Item]) -> list[Item]:
         try:
             expression = jmespath.compile(text)
         except jmespath.exceptions.JMESPathError as error:
             raise ManifestError(f"{option} is not a JMESPath expression: {str(error).splitlines()[0]}.") from None
-
-        def holds(document: dict) -> bool:
+        found = []
+        for item in among:
             try:
-                return bool(expression.search(document))
+                if bool(expression.search(item.object)) is wanted:
+                    found.append(item)
             except (jmespath.exceptions.JMESPathError, TypeError, ValueError, AttributeError, KeyError) as error:
                 # Of values that cannot be compared or merged, jmespath tells by Python's own errors.
                 raise ManifestError(
-                    f"{option}: {text} cannot be evaluated on {document['kind']} {document['metadata']['name']}: "
+                    f"{option}: {text} cannot be evaluated on {item.kind} {item.object['metadata']['name']}: "
                     f"{unevaluated(error)}."
                 ) from None
+        return found
 
-        return holds
-
-    if select:
-        wanted = compiled("select", select)
-        items = [item for item in items if wanted(item.object)]
-    if exclude:
-        unwanted = compiled("exclude", exclude)
-        items = [item for item in items if not unwanted(item.object)]
+    with collected(slips) as slips:
+        for option, text, wanted in (("select", select, True), ("exclude", exclude, False)):
+            try:
+                items = chosen(option, text, wanted, items) if text else items
+            except ManifestError as error:
+                slips.add(str(error))
     return items
 
 
@@ -72,22 +75,23 @@ def set_labels(items: Iterable[Item], labels: dict[str, str]) -> None:
         metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
 
 
-def refuse_wrong_scopes(items: Iterable[Item], namespaced: Callable[[Item], bool | None]) -> None:
+def refuse_wrong_scopes(
+    items: Iterable[Item], namespaced: Callable[[Item], bool | None], slips: Slips | None = None
+) -> None:
     """Refuse a namespace where the kind has none.
 
     :param namespaced: tells the scope of an object's kind; None where it is not known.
     :raises ManifestError: with file and line.
     """
-    slips = Slips()
     namespaced = _by_kind(namespaced)
-    for item in items:
-        if item.namespace and namespaced(item) is False:
-            with slips.noted():
-                raise ManifestError(
+    with collected(slips) as slips:
+        for item in items:
+            if item.namespace and namespaced(item) is False:
+                slips.add(
                     f"{item.kind} {item.name} at {item.where} has namespace {item.namespace}, but this kind is not "
-                    "namespaced; remove the namespace."
+                    "namespaced; remove the namespace.",
+                    item,
                 )
-    slips.tell()
 
 
 def _by_kind(asked: Callable[[Item], bool | None]) -> Callable[[Item], bool | None]:
@@ -103,20 +107,21 @@ def _by_kind(asked: Callable[[Item], bool | None]) -> Callable[[Item], bool | No
     return answer
 
 
-def set_namespaces(items: Iterable[Item], namespaced: Callable[[Item], bool | None], default: str) -> None:
+def set_namespaces(
+    items: Iterable[Item], namespaced: Callable[[Item], bool | None], default: str, slips: Slips | None = None
+) -> None:
     """Put namespaced objects without a namespace into `default`.
 
     :raises ManifestError: for an object with a namespace whose kind has none, and for two that are one in `default`.
     """
     items = list(items)
     namespaced = _by_kind(namespaced)
-    refuse_wrong_scopes(items, namespaced)
-    for item in items:
-        if not item.namespace and namespaced(item):
-            item.object["metadata"] = dict(item.object["metadata"], namespace=default)
-    slips = Slips()
-    refuse_duplicates(items, slips)
-    slips.tell()
+    with collected(slips) as slips:
+        refuse_wrong_scopes(items, namespaced, slips)
+        for item in items:
+            if not item.namespace and namespaced(item):
+                item.object["metadata"] = dict(item.object["metadata"], namespace=default)
+        refuse_duplicates(slips.good(items), slips)
 
 
 def pod_specs(document: dict) -> Iterator[dict]:
@@ -139,7 +144,9 @@ def containers(document: dict) -> Iterator[dict]:
                     yield container
 
 
-def set_images(items: Iterable[Item], images: dict[str, str]) -> list[tuple[Item, str, str]]:
+def set_images(
+    items: Iterable[Item], images: dict[str, str], slips: Slips | None = None
+) -> list[tuple[Item, str, str]]:
     """Replace image references.
 
     :param images: old → new, as image_platforms' `replacements`.
@@ -156,22 +163,20 @@ def set_images(items: Iterable[Item], images: dict[str, str]) -> list[tuple[Item
         table = Replacements({str(old): str(new) for old, new in images.items()})
     except InvalidReference as error:
         raise ManifestError(f"images: {error}.") from None
-    slips = Slips()
-    for item in items:
-        for container in containers(item.object):
-            old = container.get("image")
-            if not isinstance(old, str):
-                continue
-            new = None
-            with slips.noted():
+    with collected(slips) as slips:
+        for item in items:
+            for container in containers(item.object):
+                old = container.get("image")
+                if not isinstance(old, str):
+                    continue
                 try:
                     new = table.apply(old)
                 except InvalidReference as error:
-                    raise ManifestError(f"{item.label} at {item.where}: {error}.") from None
-            if new is not None and new != old:
-                container["image"] = new
-                replaced.append((item, old, new))
-    slips.tell()
+                    slips.add(f"{item.label} at {item.where}: {error}.", item)
+                    continue
+                if new is not None and new != old:
+                    container["image"] = new
+                    replaced.append((item, old, new))
     return replaced
 
 

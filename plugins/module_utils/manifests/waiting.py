@@ -18,7 +18,7 @@ from ..common.together import together
 from ..common.wording import counted
 from .client import Client, Fault
 from .discovery import Resource
-from .errors import ApiError, ClusterError, ManifestError, unevaluated
+from .errors import ApiError, ClusterError, ManifestError, Slips, collected, unevaluated
 from .existing import conditions_of
 from .load import Item
 from .order import CUSTOM, wave_of
@@ -214,28 +214,29 @@ def predicate_for(item: Item, further: Iterable[dict[str, Any]] = ()) -> Predica
     return all_hold
 
 
-def check_expressions(further: Iterable[dict[str, Any]]) -> None:
+def check_expressions(further: Iterable[dict[str, Any]], slips: Slips | None = None) -> None:
     """Refuse a wrong JMESPath expression before the push, not after it.
 
     :raises ManifestError: with the expression and what is wrong with it.
     """
-    for entry in further:
-        try:
-            import jmespath
-            import jmespath.exceptions
-        except ImportError:
-            raise ManifestError("wait_for needs the Python library jmespath: pip install jmespath.") from None
-        try:
-            jmespath.compile(entry["expression"]).search({})
-        except jmespath.exceptions.JMESPathTypeError:
-            pass  # of an object that has no status yet
-        except jmespath.exceptions.JMESPathError as error:
-            raise ManifestError(
-                f"wait_for of {entry['kind']}: {entry['expression']} is not a JMESPath expression: "
-                f"{str(error).splitlines()[0]}."
-            ) from None
-        except _NOT_COMPARED:
-            pass
+    try:
+        import jmespath
+        import jmespath.exceptions
+    except ImportError:
+        raise ManifestError("wait_for needs the Python library jmespath: pip install jmespath.") from None
+    with collected(slips) as slips:
+        for entry in further:
+            try:
+                jmespath.compile(entry["expression"]).search({})
+            except jmespath.exceptions.JMESPathTypeError:
+                pass  # of an object that has no status yet
+            except jmespath.exceptions.JMESPathError as error:
+                slips.add(
+                    f"wait_for of {entry['kind']}: {entry['expression']} is not a JMESPath expression: "
+                    f"{str(error).splitlines()[0]}."
+                )
+            except _NOT_COMPARED:
+                pass
 
 
 _NOT_COMPARED = (TypeError, ValueError, AttributeError, KeyError)  # Python's own, of values that do not fit together

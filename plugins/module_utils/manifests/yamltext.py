@@ -13,6 +13,7 @@ Stricter in two places: a key that is there twice is an error, and so is a key t
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import math
 import re
@@ -24,7 +25,7 @@ from ansible.module_utils.basic import missing_required_lib
 from ..common.errors import Stop
 from ..common.late import late
 from . import yamllines
-from .errors import ManifestError
+from .errors import ManifestError, Slips
 
 try:
     import yaml
@@ -111,9 +112,10 @@ def _float(digits: str, text: str) -> Any:
     return int(number) if number.is_integer() and -INT64 <= number < INT64 else number
 
 
-def documents(text: str, source: str) -> Iterator[tuple[int, Any]]:
+def documents(text: str, source: str, slips: Slips | None = None) -> Iterator[tuple[int, Any]]:
     """The documents of a YAML text.
 
+    :param slips: gets what is wrong with a document, after which the next one is read; None has it raised.
     :returns: pairs of line (from 1) and content; an empty document's content is None.
     :raises ManifestError: with file and line.
     """
@@ -128,7 +130,8 @@ def documents(text: str, source: str) -> Iterator[tuple[int, Any]]:
         if found is not None:
             yield before + found[0] + 1, found[1]
         else:
-            yield from builder.documents(part, before)
+            with contextlib.nullcontext() if slips is None else slips.noted():
+                yield from builder.documents(part, before)
         if not end:
             return
         before += part.count("\n")

@@ -21,6 +21,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.catalogue im
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.choice import choose
 from ansible_collections.bramble.kube.plugins.module_utils.kubeflow.plan import plan
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import load, options, run
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ClusterError
 
 OBJECTS = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"m{n}"}, "data": {}} for n in range(4)]
 KEPT = json.dumps({"apiVersion": "v1", "kind": "List", "items": OBJECTS}).encode()
@@ -34,15 +35,15 @@ NOTHING = {
 }
 
 
+def nobody(*_arguments: Any) -> None:
+    """Whoever needs an answer from a server has not refused."""
+    raise ClusterError("a server was asked")
+
+
 @pytest.fixture
 def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever goes on to a server has not refused."""
-
-    def never(*_arguments: Any) -> None:
-        raise AssertionError("a server was asked")
-
     for module in (run, kubeflow_run):
-        monkeypatch.setattr(module, "Client", never)
+        monkeypatch.setattr(module, "Client", nobody)
 
 
 def push(check: bool = False, **given_options: Any) -> dict[str, Any]:
@@ -138,8 +139,8 @@ def test_no_damage_passes(tmp_path_factory: pytest.TempPathFactory, damaged: byt
     file.write_bytes(damaged)
     assert not checksum_file.holds(str(file))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "Client", None)
-        patch.setattr(kubeflow_run, "Client", None)
+        patch.setattr(run, "Client", nobody)
+        patch.setattr(kubeflow_run, "Client", nobody)
         for message in (push(src=[str(file)])["msg"], push_component({"path": str(file), "verified": True})):
             assert f"{file} is not the file whose checksum is in {file}.sha256" in message
             assert len(message) < 600 and "\n" not in message

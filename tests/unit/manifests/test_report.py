@@ -13,6 +13,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.manifests import (
     applyset,
     diffing,
     masking,
+    options,
     plan,
     takeover,
 )
@@ -45,9 +46,10 @@ def test_secrets_are_masked_wherever_they_come_from():
 
 
 def test_the_parameters_come_back_masked_even_when_the_module_fails():
-    params = {"definition": [SECRET], "workers": 0, "timeout": 1, "wait_timeout": 1}
+    params = {name: spec.get("default") for name, spec in options.ARGUMENT_SPEC.items()}
+    params.update(host="no address", src=[], definition=[SECRET], workers=0)
     failed, result = module_run.run(params, check=False, diff=False)
-    assert failed and result["msg"] == "workers is 0; it must be at least 1."
+    assert failed and result["msg"].startswith("workers is 0; it must be at least 1. ")
     assert "hunter2" not in json.dumps(params)
 
 

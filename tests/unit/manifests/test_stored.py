@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import ManifestError, Slips
+from ansible_collections.bramble.kube.plugins.module_utils.manifests.errors import MOST_TOLD, ManifestError, Slips
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.stored import Move, between, needed, restamped
 
 
@@ -77,7 +77,7 @@ def test_what_is_said_of_it():
 
 def test_each_of_several_is_named_whole():
     slips = Slips()
-    sentences = [f"CRD {number} {'loses what is stored ' * 20}and is refused." for number in range(10)]
+    sentences = [f"CRD {number} {'loses what is stored ' * 20}and is refused." for number in range(MOST_TOLD)]
     for sentence in [*sentences, "one", "more"]:
         with slips.noted():
             raise ManifestError(sentence)
