@@ -167,7 +167,7 @@ class Restorer:
         if trouble:
             raise archive.BackupError(
                 f"everything is restored, but the API server is not ready within {seconds:.0f} s "
-                f"({etcd.reason(trouble)}): 'journalctl -u kubelet -n 50' on it tells more"
+                f"({etcd.reason(trouble)}): 'journalctl -u kubelet -n 50' on it shows more"
             )
 
     def restore(self, path: str, sha256: str, least: int, seconds: float) -> archive.Description:

@@ -148,9 +148,9 @@ class Transport:
                 target = urllib.parse.urljoin(url, location)
                 after = _place(target)
             except (TransportError, ValueError):
-                raise TransportError(f"it sends on to {location!r}, which is not an address") from None
+                raise TransportError(f"it redirects to {location!r}, which is not an address") from None
             if before.scheme == "https" and after.scheme != "https":
-                raise TransportError(f"it sends on to {after.scheme}://{after.host}, away from https")
+                raise TransportError(f"it redirects to {after.scheme}://{after.host}, away from https")
             # A HEAD stays one (RFC 9110, 15.4.4).
             if (response.status == 303 and method != "HEAD") or (method == "POST" and response.status in (301, 302)):
                 method, body = "GET", None
@@ -161,7 +161,7 @@ class Transport:
                     )
                 sent = {name: value for name, value in sent.items() if name.lower() != "authorization"}
             url = target
-        raise TransportError(f"it sends on more than {REDIRECTS_MAX} times")
+        raise TransportError(f"it redirects more than {REDIRECTS_MAX} times")
 
     def close(self) -> None:
         """Close what is kept open."""
@@ -340,7 +340,7 @@ def _reason(error: Exception, place: _Place, timeout: float) -> str:
     if isinstance(error, TransportError):
         return str(error)
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({error.verify_message}); give its authority with ca_path"
+        return f"its certificate is not trusted ({error.verify_message}); give its CA with ca_path"
     if isinstance(error, ssl.SSLError):
         if "WRONG_VERSION_NUMBER" in str(error) or "HTTP_REQUEST" in str(error):
             address = f"http://{place.authority}"

@@ -133,7 +133,7 @@ def loss(note: str) -> str:
     """The sentence for somebody whose run has lost the lock to another one."""
     return (
         f"This run has lost the cluster's lock, and another run has it now: {note}. Wait until that one ends; then run"
-        " this again, and it goes on where it stopped."
+        " this again, and it continues where it stopped."
     )
 
 
@@ -160,7 +160,7 @@ def verdict(state: str, text: str, keeper_lives: bool, waited: float) -> str | N
     if not keeper_lives:
         return (
             "The process on this computer that keeps the cluster's lock has ended, so nothing keeps other runs out any "
-            "more; run this again, and it goes on where it stopped."
+            "more; run this again, and it continues where it stopped."
         )
     if state == HELD:
         return ""

@@ -198,7 +198,7 @@ class Init:
     def join(self) -> None:
         """Join the other control planes, with what is the same on all of them."""
         if not self.options["join_config"]:
-            raise Stop("An earlier join of this control plane was cut short, and this run does not say what to join.")
+            raise Stop("An earlier join of this control plane was interrupted, and this run does not say what to join.")
         self.system.write(self.joining, self.config, 0o600)
         for path, content in sorted(self.options["shared_files"].items()):
             public = path.endswith((".crt", ".pub"))
@@ -240,7 +240,7 @@ def decide(init: Init) -> tuple[rules.Step, rules.Answer | None]:
     """
     if init.system.exists(rules.RESTORING):
         raise Stop(
-            "A restore was cut short on this control plane: run the playbook restore.yml again, which finishes it."
+            "A restore was interrupted on this control plane: run the playbook restore.yml again, which finishes it."
         )
     lost = init.lost_files()
     if lost:

@@ -149,7 +149,7 @@ def next_step(remains: Remains, answer: Answer | None) -> Step:
         if not answer.missing and (remains.finalized or not remains.own):
             return Step("nothing")
         if remains.finalized or answer.nodes > 1:
-            return Step("addons", "an earlier init was cut short before its add-ons", answer.missing)
+            return Step("addons", "an earlier init was interrupted before its add-ons", answer.missing)
     if remains.finalized:
         if answer is None:
             return Step("refuse", "there is a control plane, but its API server does not answer")
@@ -160,7 +160,7 @@ def next_step(remains: Remains, answer: Answer | None) -> Step:
         return Step("refuse", "the cluster has other nodes, but not what kubeadm init writes last")
     if not remains.own:
         return Step("refuse", "there are leftovers of an unfinished kubeadm init that this collection did not start")
-    return Step("reset", "an earlier init was cut short")
+    return Step("reset", "an earlier init was interrupted")
 
 
 def next_join_step(remains: Remains) -> Step:
@@ -173,7 +173,7 @@ def next_join_step(remains: Remains) -> Step:
     if not remains.any:
         return Step("join", "the cluster has a control plane, which this one joins")
     if remains.own:
-        return Step("reset", "an earlier join was cut short")
+        return Step("reset", "an earlier join was interrupted")
     return Step("refuse", "there are leftovers of kubeadm that are not of a join that this collection started")
 
 

@@ -54,7 +54,7 @@ def next_step(member: Member, endpoint: str, ca_hashes: tuple[str, ...]) -> Step
             "refuse", f"this machine is the control plane of the cluster at {member.server or 'an unknown address'}"
         )
     if not member.server:
-        return Step("join", "a join that was cut short is done again" if member.leftover else "it is in no cluster yet")
+        return Step("join", "an interrupted join is repeated" if member.leftover else "it is in no cluster yet")
     if member.ca not in ca_hashes:
         return Step(
             "refuse",
@@ -62,4 +62,4 @@ def next_step(member: Member, endpoint: str, ca_hashes: tuple[str, ...]) -> Step
         )
     if member.lacks:
         return Step("join", f"its kubelet lacks {member.lacks}, so it joins again")
-    return Step("tidy", "the join had been cut short at its end") if member.leftover else Step("nothing")
+    return Step("tidy", "the join had been interrupted at its end") if member.leftover else Step("nothing")

@@ -378,7 +378,7 @@ def twice(components: Iterable[Prepared]) -> list[str]:
         for item in component.items:
             first = seen.setdefault(item.identity, component.name)
             if first != component.name and item.kind != "CustomResourceDefinition":
-                sentences.append(f"{first} and {component.name} both bring {item.label}; take one of them out.")
+                sentences.append(f"{first} and {component.name} both contain {item.label}; remove one of them.")
     return sentences
 
 

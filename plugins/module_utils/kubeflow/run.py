@@ -251,7 +251,7 @@ def _check_people(chosen: list[Chosen], people: list[str]) -> None:
             raise CatalogueError(f"people has '{name}'; a name has lower-case letters, digits and dashes.")
     for item in chosen:
         if item.state == PRESENT and not people and any(entry.people for entry in item.component.passwords):
-            raise CatalogueError(f"{item.component.name} is for people, but people names nobody.")
+            raise CatalogueError(f"{item.component.name} is for people, but the list people is empty.")
 
 
 def _read(name: str, source: Any) -> list[load.Item]:

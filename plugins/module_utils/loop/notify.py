@@ -31,7 +31,7 @@ def errors(given: Any) -> list[str]:
     :returns: one sentence each: where, what, and what would be right.
     """
     if not isinstance(given, list):
-        return ["loop_notify is no list; write [{shape: ntfy, url: 'https://ntfy.sh/my-topic'}]."]
+        return ["loop_notify is not a list; write [{shape: ntfy, url: 'https://ntfy.sh/my-topic'}]."]
     found = [f"loop_notify: entry {number} {fault}." for number, one in enumerate(given, 1) for fault in _entry(one)]
     if not found and len({name_of(one) for one in given}) < len(given):
         found.append("loop_notify has the same target twice; leave one out.")
@@ -46,7 +46,7 @@ def _entry(one: Any) -> Iterator[str]:
     must, may = SHAPES[shape]
     for name in one:
         if name not in ("shape", *must, *may):
-            yield f"has {foreign(name, 60)}, which is no setting of {shape}; it has {listing((*must, *may))}"
+            yield f"has {foreign(name, 60)}, which is not a setting of {shape}; it has {listing((*must, *may))}"
     for name in must:
         if not one.get(name):
             yield f"has no {name}, which {shape} needs"
@@ -55,7 +55,7 @@ def _entry(one: Any) -> Iterator[str]:
         if name in ("to", "port") or not value:
             continue
         if not isinstance(value, str) or any(ord(sign) < 32 for sign in value):
-            yield f"has a {name} that is no line of text"
+            yield f"has a {name} that is not a line of text"
         elif name == "url" and not (urlsplit(value).scheme in ("http", "https") and urlsplit(value).hostname):
             yield "has a url that does not begin with https:// (or http://) and a host"
     if shape == "smtp":
@@ -65,13 +65,13 @@ def _entry(one: Any) -> Iterator[str]:
 def _mail(one: Mapping[str, Any]) -> Iterator[str]:
     to = one.get("to")
     if to and not (isinstance(to, list) and all(isinstance(name, str) and "@" in name for name in to)):
-        yield "has a to that is no list of addresses, such as [ben@example.org]"
+        yield "has a to that is not a list of addresses, such as [ben@example.org]"
     sender = one.get("from")
     if sender and "@" not in str(sender):
-        yield "has a from that is no address, such as bramble@example.org"
+        yield "has a from that is not an address, such as bramble@example.org"
     port = one.get("port", 587)
     if not str(port).isdigit() or not 0 < int(port) < 65536:
-        yield "has a port that is no number from 1 to 65535"
+        yield "has a port that is not a number from 1 to 65535"
     if one.get("security", "starttls") not in SECURITY:
         yield f"has a security that does not exist; use {listing(SECURITY, 'or')}"
     if bool(one.get("user")) != bool(one.get("password")):

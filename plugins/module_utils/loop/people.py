@@ -216,7 +216,7 @@ def sign(cluster: Cluster, name: str, days: int) -> tuple[str, str]:
                 return base64.b64decode(status["certificate"]).decode(), key
             refused = [one for one in status.get("conditions") or () if one.get("type") in ("Denied", "Failed")]
             if refused:
-                raise Stop(f"The cluster does not sign a certificate for {name}: {refused[0].get('message')}.")
+                raise Stop(f"The cluster refuses to sign a certificate for {name}: {refused[0].get('message')}.")
             if time.monotonic() >= deadline:
                 raise Stop(
                     f"The cluster has not signed a certificate for {name} within {SIGNED_WITHIN:.0f} seconds; see that "

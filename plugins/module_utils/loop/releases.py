@@ -65,9 +65,7 @@ def rollback(releases: Sequence[Object], gate: Object, wanted: str, by: str, rea
         return {"error": sentence, "release": "", "by": "", "back_to": "", "done": False}
 
     if not wanted:
-        return stop(
-            f"Say which model goes back to its earlier release, such as -e loop_rollback={(models or ['digits'])[0]}."
-        )
+        return stop(f"Name the model to roll back, such as -e loop_rollback={(models or ['digits'])[0]}.")
     named = next((one for one in releases if _name(one) == wanted), None)
     if named is None and wanted not in models:
         return stop(f"There is no model and no release {foreign(wanted, 60)}; there is {listing(models) or 'none'}.")
@@ -85,14 +83,14 @@ def rollback(releases: Sequence[Object], gate: Object, wanted: str, by: str, rea
         return stop(f"{name} has replaced no release that could answer, so there is nothing to go back to.")
     if not by and len(may) != 1:
         return stop(
-            f"Say who takes {name} back, such as -e loop_rollback_by={(may or ['ada'])[0]}; "
+            f"Name who rolls back {name}, such as -e loop_rollback_by={(may or ['ada'])[0]}; "
             f"{listing(may, 'or') or 'nobody of people'} may."
         )
     by = by or may[0]
     if by not in may:
-        return stop(f"{foreign(by, 60)} may not take {name} back; {listing(may, 'or') or 'nobody of people'} may.")
+        return stop(f"{foreign(by, 60)} may not roll back {name}; {listing(may, 'or') or 'nobody of people'} may.")
     if not done and len(reason.strip()) < 10:
-        return stop(f"Say why {name} is taken back, in at least 10 characters: -e \"loop_rollback_reason='…'\".")
+        return stop(f"Give a reason to roll back {name}, in at least 10 characters: -e \"loop_rollback_reason='…'\".")
     return {"error": "", "release": name, "by": by, "back_to": back_to, "done": done}
 
 

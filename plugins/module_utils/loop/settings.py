@@ -66,7 +66,7 @@ def _known(place: str, given: Mapping[Any, Any], names: Sequence[str]) -> Found:
         if name not in names:
             alike = difflib.get_close_matches(str(name), names, n=1)
             hint = f"did you mean {alike[0]}" if alike else f"it has {listing(names)}"
-            yield f"{place} has {foreign(name, 60)}, which is no setting; {hint}"
+            yield f"{place} has {foreign(name, 60)}, which is not a setting; {hint}"
 
 
 # What is wrong -------------------------------------------------------------------------------------------------------
@@ -254,7 +254,7 @@ def _thresholds(place: str, model: Mapping[str, Any]) -> Found:
     for name, bounds in thresholds.items():
         said = f"{place}: thresholds.{foreign(name, 60)}"
         if not isinstance(name, str) or not _SCORE.fullmatch(name):
-            yield f"{said} is no score's name; it has letters and digits, and begins with a letter"
+            yield f"{said} is not a score's name; it has letters and digits, and begins with a letter"
         elif not isinstance(bounds, Mapping) or not bounds or set(bounds) - {"min", "max"}:
             yield f"{said} is {foreign(shown(bounds), 100)}; use min, max, or both"
         elif not all(_is_number(bound) for bound in bounds.values()):

@@ -206,7 +206,7 @@ def _read(path: str) -> dict | None:
     if not isinstance(config, dict):
         raise ClusterError(f"The kubeconfig {path} is not a mapping.")
     if config.get("kind", "Config") != "Config" or config.get("apiVersion", "v1") != "v1":
-        raise ClusterError(f"The file {path} is no kubeconfig (kind: Config, apiVersion: v1).")
+        raise ClusterError(f"The file {path} is not a kubeconfig (kind: Config, apiVersion: v1).")
     return config
 
 

@@ -193,10 +193,10 @@ def build(system: System, options: Mapping[str, Any]) -> str:
         try:
             lay_out(folder, place)
         except OSError as error:
-            raise Stop(f"the archive's files cannot be laid out: {error}") from None
+            raise Stop(f"the archive's files cannot be unpacked: {error}") from None
         done = system.call(["kubectl", "kustomize", os.path.join(place, overlay)])
     if done.code:
-        links = f" (links that lead out of its folder were left out: {', '.join(folder.left_out)})"
+        links = f" (links that point outside its folder were left out: {', '.join(folder.left_out)})"
         raise Stop(f"kustomize failed: {done.errors.strip()}{links if folder.left_out else ''}")
     if not any(line.startswith("kind:") for line in done.output.splitlines()):
         raise Stop("kustomize built no object from it")

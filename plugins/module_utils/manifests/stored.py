@@ -113,7 +113,7 @@ def inspect(client: Client, get: Get, item: Item, live: dict[str, Any], path: st
         if error.status != 403:
             raise
         raise ManifestError(
-            f"{_gone(item, move)}, and to bring them into {move.target} is not allowed: {error}."
+            f"{_gone(item, move)}, and converting them to {move.target} is not allowed: {error}."
         ) from None
     if not move.convertible and move.objects:
         raise ManifestError(
@@ -207,7 +207,7 @@ def settle(client: Client, path: str, target: str, timeout: float) -> None:
     def attempt() -> None:
         found = client.get(path)
         if _storage(_versions(found)) != target:
-            raise ApiError(409, {"message": f"{target} is not the storage version any more"})
+            raise ApiError(409, {"message": f"{target} is no longer the storage version"})
         version = {"resourceVersion": found["metadata"]["resourceVersion"]}
         body = {"metadata": version, "status": {"storedVersions": [target]}}
         client.request("PATCH", path + "/status", {"fieldManager": FIELD_MANAGER}, body, MERGE_PATCH, parse=False)

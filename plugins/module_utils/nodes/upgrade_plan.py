@@ -54,7 +54,7 @@ class ControlPlane:
 def control_plane_left(found: ControlPlane, wanted: str) -> str:
     """What is still to be done until the control plane has the wanted release, in words; "" when nothing is."""
     if found.unfinished:
-        return f"an upgrade to {found.unfinished} was cut short"
+        return f"an upgrade to {found.unfinished} was interrupted"
     if found.version and found.version != wanted:
         return f"the cluster has {found.version}"
     for name in RELEASED:
@@ -265,7 +265,7 @@ def act(cluster: Cluster, parameters: Mapping[str, Any]) -> dict[str, Any]:
     for host, part in begun.items():
         if part.unfinished not in ("", str(wanted)):
             errors.append(
-                f"An upgrade to Kubernetes {part.unfinished} was cut short on {host}:"
+                f"An upgrade to Kubernetes {part.unfinished} was interrupted on {host}:"
                 f" set kubeadm_version to {part.unfinished} and run this to finish it first."
             )
     step = illegal_step(current, wanted, parameters["available"])

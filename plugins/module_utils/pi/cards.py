@@ -68,7 +68,7 @@ def problem(card: Card) -> str | None:
         return "public_key: the file has no public key, such as a line that begins with ssh-ed25519."
     for line in card.public_keys:
         if not _PUBLIC_KEY.fullmatch(line):
-            return "public_key: the file has a line that is no public key; use the one whose name ends in .pub."
+            return "public_key: the file has a line that is not a public key; use the one whose name ends in .pub."
     if trouble := wifi.problem(card.wifi_country, card.wifi_ssid, card.wifi_password):
         return f"wifi_{trouble}"
     if not card.address:

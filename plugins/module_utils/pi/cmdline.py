@@ -139,7 +139,7 @@ def parse(content: bytes) -> Parsed:
         tokens = _insert(tokens, [token for token in _WORD.findall(line) if not _contradicts(tokens, token)])
     if any(map(_is_open, tokens)):
         # To the kernel it goes to the end of the line, and so would all that is added there.
-        repairs.append("it had a double quote that nothing closed")
+        repairs.append("it had a double quote that was never closed")
         tokens = [token + '"' if _is_open(token) else token for token in tokens]
     return Parsed(tuple(tokens), tuple(repairs))
 

@@ -368,7 +368,7 @@ def images_by_digest(scene: Scene, seen: Seen) -> None:
         for container in pod["containers"]:
             place, image = f"{_named(pod)} ({container['name']})", container["image"]
             if not is_reference(image):
-                seen.judge(place, False, "its image is no image reference")
+                seen.judge(place, False, "its image is not an image reference")
             elif not parse(image).digest:
                 name = str(parse(image))
                 known = DIGESTS.get(name)

@@ -493,7 +493,7 @@ def _own() -> Iterable[Check]:
         "kubeadm chooses the images of Kubernetes itself, by their tags; of the others no digest is known that two "
         "independent sources agree on, see docs/catalogue.md",
     )
-    yield item("B.7", "what keeps the gate of the loop is as it was shipped", audit_loop.gate_as_shipped)
+    yield item("B.7", "what enforces the loop's gate is as it was shipped", audit_loop.gate_as_shipped)
     yield item(
         "B.8", "models that answer were approved, with evidence, by a second person", audit_loop.answers_are_approved
     )

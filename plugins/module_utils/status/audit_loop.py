@@ -71,7 +71,7 @@ def gate_as_shipped(scene: Scene, seen: Seen) -> None:
     for label, wanted in shipped().items():
         live = loop["rules"].get(label)
         if live is None:
-            seen.judge(label, False, "it is gone, so nothing keeps the gate; run loop.yml")
+            seen.judge(label, False, "it is gone, so nothing enforces the gate; run loop.yml")
             continue
         differs = sorted(name for name in {**wanted, **live} if wanted.get(name) != live.get(name))
         seen.judge(label, not differs, f"its {listing(differs)} is not as shipped; run loop.yml")

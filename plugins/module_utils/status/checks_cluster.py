@@ -47,7 +47,7 @@ PULL_REASONS = (
         "the registry requires a login, or the image does not exist there",
         "correct the name, or give the Pod an imagePullSecret",
     ),
-    (r"toomanyrequests|429", "there were too many pulls from here", "wait, or set docker_registry_mirrors"),
+    (r"toomanyrequests|429", "too many images were pulled from this address", "wait, or set docker_registry_mirrors"),
     (
         r"no such host|lookup .* on|server misbehaving|Temporary failure in name resolution",
         "the registry's name cannot be resolved on the Pi",

@@ -291,7 +291,7 @@ def test_passwords_are_made_once_and_appear_in_no_result(api, install, parts):
 def test_nobody_to_let_in_is_refused(install, parts):
     name = parts.add("hub", deployment("hub"), passwords=[{"name": "people", "people": 20}])
     assert (
-        f"{name} is for people, but people names nobody"
+        f"{name} is for people, but the list people is empty"
         in install(parts.entries, [name], manifests=parts.manifests)["msg"]
     )
 

@@ -67,7 +67,7 @@ def test_a_gate_that_nothing_keeps_fails_until_the_role_ran(api, look, kind):
     api.kubectl("delete", kind, "loop-release")
     try:
         verdict, found = look("B.7")
-        assert verdict == "fail" and "it is gone, so nothing keeps the gate; run loop.yml" in found, found
+        assert verdict == "fail" and "it is gone, so nothing enforces the gate; run loop.yml" in found, found
     finally:
         push_rules(api, rules())
     assert look("B.7")[0] == "pass", look("B.7")

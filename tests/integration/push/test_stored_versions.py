@@ -265,5 +265,5 @@ def test_who_may_not_change_the_status_is_told_before_anything_is_written(push, 
     result = push([crd.release("v1", storage="v1")], kubeconfig=kubeconfig)
     assert result["failed"] and not result["changed"]
     assert f"CustomResourceDefinition {crd.name} at object 1 of definition no longer has v1alpha1" in result["msg"]
-    assert "and to bring them into v1 is not allowed" in result["msg"]
+    assert "and converting them to v1 is not allowed" in result["msg"]
     assert "customresourcedefinitions/status" in result["msg"] and crd.stored() == ["v1alpha1"] * 3

@@ -49,7 +49,7 @@ def get(url: str, **options: object):
 
 def test_own_authority(secure: FakeRegistry, certificate: Path) -> None:
     url = f"{secure.url}/v2/a/manifests/1"
-    with pytest.raises(TransportError, match=r"certificate is not trusted .*give its authority with ca_path"):
+    with pytest.raises(TransportError, match=r"certificate is not trusted .*give its CA with ca_path"):
         get(url)
     assert get(url, ca_path=str(certificate)).status == 200
     assert get(url, validate_certs=False).status == 200

@@ -331,7 +331,7 @@ def test_other_nodes_are_counted_before_anything_is_taken_away(made: Played, clo
 @pytest.mark.parametrize("check", [True, False])
 def test_a_restore_that_was_cut_short_comes_first(made: Played, check: bool) -> None:
     made.put(rules.RESTORING)
-    with pytest.raises(Stop, match=r"^A restore was cut short on this control plane: run the playbook restore\.yml"):
+    with pytest.raises(Stop, match=r"^A restore was interrupted on this control plane: run the playbook restore\.yml"):
         init.run(made, options(), check)
     assert did(made) == []
 

@@ -139,7 +139,7 @@ def test_a_half_written_join_is_done_again(played: Played) -> None:
     played.put(join.BOOTSTRAP_CONF)
     played.put(CLUSTER_CA, CA)
     played.says(JOIN, lambda _words: written(played))
-    assert join.run(played, options(), False)["why"] == "a join that was cut short is done again"
+    assert join.run(played, options(), False)["why"] == "an interrupted join is repeated"
     assert played.asked == ["systemctl stop kubelet", JOIN]
 
 

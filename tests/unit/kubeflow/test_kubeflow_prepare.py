@@ -325,7 +325,7 @@ def test_a_deployment_of_2018_without_a_selector_is_selected_by_its_labels():
 def test_two_components_that_bring_one_object():
     one, _found = made()
     other, _found = made(dict(HUB, name="other"))
-    assert "hub and other both bring Deployment hub; take one of them out." in twice([one, other])
+    assert "hub and other both contain Deployment hub; remove one of them." in twice([one, other])
 
 
 def test_passwords_are_made_once_and_kept():

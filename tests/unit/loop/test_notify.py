@@ -36,12 +36,12 @@ def test_each_shape_as_the_docs_have_it():
         ({"shape": "ntfy", "url": "s3cret"}, "has a url that does not begin with https:// (or http://) and a host"),
         (
             {"shape": "slack", "url": "https://a", "token": "s3cret"},
-            "has token, which is no setting of slack; it has url",
+            "has token, which is not a setting of slack; it has url",
         ),
-        ({"shape": "ntfy", "url": "https://a", "token": "s3cret\nX: y"}, "has a token that is no line of text"),
-        ({**MAIL, "to": "ben@example.org"}, "has a to that is no list of addresses, such as [ben@example.org]"),
-        ({**MAIL, "from": "bramble"}, "has a from that is no address, such as bramble@example.org"),
-        ({**MAIL, "port": 70000}, "has a port that is no number from 1 to 65535"),
+        ({"shape": "ntfy", "url": "https://a", "token": "s3cret\nX: y"}, "has a token that is not a line of text"),
+        ({**MAIL, "to": "ben@example.org"}, "has a to that is not a list of addresses, such as [ben@example.org]"),
+        ({**MAIL, "from": "bramble"}, "has a from that is not an address, such as bramble@example.org"),
+        ({**MAIL, "port": 70000}, "has a port that is not a number from 1 to 65535"),
         ({**MAIL, "security": "ssl"}, "has a security that does not exist; use starttls, tls or none"),
         ({**MAIL, "password": "s3cret"}, "has only one of user and password; give both, or none"),
         (
@@ -55,5 +55,5 @@ def test_what_is_wrong_is_said_without_its_value(entry, fault):
 
 
 def test_the_list_itself():
-    assert notify.errors({"shape": "ntfy"})[0].startswith("loop_notify is no list")
+    assert notify.errors({"shape": "ntfy"})[0].startswith("loop_notify is not a list")
     assert notify.errors([GOOD[0], GOOD[0]]) == ["loop_notify has the same target twice; leave one out."]

@@ -146,7 +146,7 @@ def test_the_second_run_changes_nothing_and_check_mode_nothing_at_all(give, tmp_
 @pytest.mark.parametrize("kind", ["Denied", "Failed"])
 def test_a_request_that_is_not_signed_is_told_and_taken_away(give, tmp_path, kind):
     cluster = Signing({"conditions": [{"type": kind, "message": "no more today"}]})
-    with pytest.raises(Stop, match="does not sign a certificate for ada: no more today"):
+    with pytest.raises(Stop, match="refuses to sign a certificate for ada: no more today"):
         give(cluster)
     assert cluster.requests == {} and not (tmp_path / "people").exists()
 

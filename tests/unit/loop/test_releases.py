@@ -55,18 +55,18 @@ def test_what_goes_back_to_what(wanted, by, plan):
 @pytest.mark.parametrize(
     ("wanted", "by", "reason", "sentence"),
     [
-        ("", "ben", WHY, "Say which model goes back to its earlier release, such as -e loop_rollback=digits."),
+        ("", "ben", WHY, "Name the model to roll back, such as -e loop_rollback=digits."),
         ("digitz", "ben", WHY, "There is no model and no release digitz; there is digits and wine."),
         ("wine", "ben", WHY, "wine-1 has replaced no release that could answer, so there is nothing to go back to."),
         ("digits-11", "ben", WHY, "digits-11 was never approved, so there is nothing to go back from."),
         ("digits-1", "ben", WHY, "digits-1 is Replaced, so it answers nobody; name the release that is live."),
-        ("digits", "", WHY, "Say who takes digits-10 back, such as -e loop_rollback_by=ben; ben or olga may."),
-        ("digits", "ada", WHY, "ada may not take digits-10 back; ben or olga may."),
+        ("digits", "", WHY, "Name who rolls back digits-10, such as -e loop_rollback_by=ben; ben or olga may."),
+        ("digits", "ada", WHY, "ada may not roll back digits-10; ben or olga may."),
         (
             "digits",
             "ben",
             "so",
-            "Say why digits-10 is taken back, in at least 10 characters: -e \"loop_rollback_reason='…'\".",
+            "Give a reason to roll back digits-10, in at least 10 characters: -e \"loop_rollback_reason='…'\".",
         ),
     ],
 )

@@ -57,7 +57,7 @@ def test_the_example_needs_a_name_and_a_reviewer():
         ),
         (
             [{"name": "vic", "groups": ["viewer"], "group": 1}],
-            "people: vic has group, which is no setting; did you mean groups.",
+            "people: vic has group, which is not a setting; did you mean groups.",
         ),
     ],
 )
@@ -74,7 +74,7 @@ def test_people_who_are_wrong(people, sentence):
             "Digits must be small letters, digits and hyphens, begin with a letter, end with a letter or digit and be "
             "at most 40 long",
         ),
-        ({"name": "digits", "review": 1}, "digits has review, which is no setting; did you mean reviews"),
+        ({"name": "digits", "review": 1}, "digits has review, which is not a setting; did you mean reviews"),
         (
             {"name": "digits", "code": "/nowhere", "thresholds": {}},
             "digits: there is no model.py in the folder /nowhere (code)",
@@ -85,7 +85,7 @@ def test_people_who_are_wrong(people, sentence):
         ),
         (
             {"name": "digits", "thresholds": {"a b": {"min": 1}}},
-            "digits: thresholds.a b is no score's name; it has letters and digits, and begins with a letter",
+            "digits: thresholds.a b is not a score's name; it has letters and digits, and begins with a letter",
         ),
         (
             {"name": "digits", "thresholds": {"accuracy": 0.9}},
@@ -138,7 +138,7 @@ def test_people_who_are_wrong(people, sentence):
         ),
         (
             {"name": "digits", "most": {"latency": 2}},
-            "digits: most has latency, which is no setting; did you mean latency_ratio",
+            "digits: most has latency, which is not a setting; did you mean latency_ratio",
         ),
         (
             {"name": "digits", "data": {"corrections": -1}},

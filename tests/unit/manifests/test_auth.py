@@ -203,7 +203,7 @@ def test_two_entries_of_one_name_in_one_kubeconfig_are_refused(tmp_path, section
 def test_another_kind_of_file_is_no_kubeconfig(tmp_path, change):
     path = Path(write(tmp_path / "config", {"token": "t"}))
     path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **change}))
-    with pytest.raises(ClusterError, match="is no kubeconfig"):
+    with pytest.raises(ClusterError, match="is not a kubeconfig"):
         auth.endpoint({"kubeconfig": str(path)})
 
 

@@ -191,7 +191,7 @@ def test_what_is_not_what_was_expected_is_not_built(pi: Played, changed: dict, w
     [
         (
             Done(1, "", "Error: no\n"),
-            r"kustomize failed: Error: no \(links that lead out of its folder were left out: manifests/LICENSE\)",
+            r"kustomize failed: Error: no \(links that point outside its folder were left out: manifests/LICENSE\)",
         ),
         ("\n", "kustomize built no object from it"),
     ],

@@ -94,7 +94,7 @@ def test_kube_proxy_may_be_missing_or_old(cluster: Api, played: Played) -> None:
 def test_a_control_plane_or_a_pi_alone_is_due(cluster: Api, played: Played) -> None:
     head = "Due until every Pi has Kubernetes 1.37.2 and the newest packages:"
     cut = {"tags": NEW, "unfinished": "1.37.2"}
-    assert check(played, control_plane=cut)["lines"] == [head, "control plane: an upgrade to 1.37.2 was cut short"]
+    assert check(played, control_plane=cut)["lines"] == [head, "control plane: an upgrade to 1.37.2 was interrupted"]
     assert check(played, machine=pi("1.37.2", reboot=True))["lines"] == [head, "pi1: a reboot"]
 
 
@@ -109,7 +109,7 @@ def test_a_release_that_cannot_be_reached_in_one_step_is_refused(cluster: Api, p
 def test_an_upgrade_that_was_cut_short_is_finished_first(cluster: Api, played: Played) -> None:
     cut = {"tags": NEW, "unfinished": "1.37.2"}
     result = check(played, control_plane=cut)
-    assert (result["errors"], result["control_plane"]) == ([], "an upgrade to 1.37.2 was cut short")
+    assert (result["errors"], result["control_plane"]) == ([], "an upgrade to 1.37.2 was interrupted")
     assert (
         "set kubeadm_version to 1.37.2 and run this to finish it first"
         in (check(played, release="1.38.0", control_plane=cut)["errors"][0])
@@ -205,7 +205,7 @@ def test_a_further_master_is_finished_before_kube_proxy_is_asked_for(cluster: Ap
     assert {host: due["reasons"] for host, due in result["machines"].items()} == {"pi2": ["kubeadm 1.36.3"]}
     result = check(played, machines=masters(cluster, "1.37.2", NEW, "1.37.2"))
     due = result["machines"]["pi2"]
-    assert due == {"reasons": ["an upgrade to 1.37.2 was cut short"], "release": True, "os": False, "engine": False}
+    assert due == {"reasons": ["an upgrade to 1.37.2 was interrupted"], "release": True, "os": False, "engine": False}
     assert result["control_plane"] == ""
     result = check(played, machines=masters(cluster, "1.37.2", {**NEW, "kube-scheduler": ""}))
     assert result["machines"]["pi2"]["reasons"] == ["kube-scheduler has no manifest"]
@@ -215,7 +215,7 @@ def test_a_further_master_is_finished_before_kube_proxy_is_asked_for(cluster: Ap
 
 def test_a_further_master_on_which_another_step_was_cut_short_is_named(cluster: Api, played: Played) -> None:
     (told,) = check(played, release="1.38.0", machines=masters(cluster, "1.37.2", NEW, "1.37.2"))["errors"]
-    assert told.startswith("An upgrade to Kubernetes 1.37.2 was cut short on pi2: set kubeadm_version to 1.37.2")
+    assert told.startswith("An upgrade to Kubernetes 1.37.2 was interrupted on pi2: set kubeadm_version to 1.37.2")
 
 
 def test_a_further_master_whose_control_plane_was_left_behind_is_named(cluster: Api, played: Played) -> None:

@@ -51,7 +51,7 @@ NEW = {"etcd": "3.7.0-0", "kube-apiserver": "1.37.2", "kube-controller-manager":
         (upgrade.ControlPlane("1.37.2", NEW, "1.36.3"), "kube-proxy has 1.36.3"),
         (upgrade.ControlPlane("1.37.2", {**NEW, "kube-scheduler": "1.36.3"}, ""), "kube-scheduler has 1.36.3"),
         (upgrade.ControlPlane("1.37.2", {**NEW, "kube-scheduler": ""}, ""), "kube-scheduler has no manifest"),
-        (upgrade.ControlPlane("1.37.2", NEW, "1.37.2", "1.37.2"), "an upgrade to 1.37.2 was cut short"),
+        (upgrade.ControlPlane("1.37.2", NEW, "1.37.2", "1.37.2"), "an upgrade to 1.37.2 was interrupted"),
     ],
 )
 def test_what_is_left_of_the_control_planes_upgrade(found, left):

@@ -32,7 +32,7 @@ def changed(line: str, present: tuple = (), absent: tuple = ()) -> str:
         # What the Pi booted with counts where a second line contradicts it.
         (STOCK.encode() + b"\nroot=/dev/sda1 console=tty1 console=tty3\n", STOCK + " console=tty3", "2 lines"),
         (b"a=1 -- single\nquiet\n", "a=1 quiet -- single", "2 lines"),
-        (b'a=1 b="c d\n', 'a=1 b="c d"', "nothing closed"),
+        (b'a=1 b="c d\n', 'a=1 b="c d"', "never closed"),
         (b'a="b c" d="e f"\n', 'a="b c" d="e f"', None),
     ],
 )

@@ -88,7 +88,7 @@ NEXT = """\
 """
 SENTENCE = (
     "This run has lost the cluster's lock, and another run has it now: bert on tablet has been running site.yml."
-    " Wait until that one ends; then run this again, and it goes on where it stopped."
+    " Wait until that one ends; then run this again, and it continues where it stopped."
 )
 
 

@@ -94,7 +94,7 @@ def _version(version: dict, shared: dict[str, Any], prune: bool, changes: list[s
             raise ValueError(f"its validation has {foreign(key, 60)}, where openAPIV3Schema alone belongs")
     old = validation.get("openAPIV3Schema")
     if old is not None and not isinstance(old, dict):
-        raise ValueError("its openAPIV3Schema is no mapping")
+        raise ValueError("its openAPIV3Schema is not a mapping")
     if old:
         dropped: list[str] = []
         schema = structural(copy.deepcopy(old), prune, dropped)

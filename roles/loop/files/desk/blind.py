@@ -56,7 +56,7 @@ def verdict(seed: bytes, case: Mapping[str, Any], choice: str) -> str:
         return "newBetter" if (choice == "A") == new_is_a(seed, str(case["id"])) else "oldBetter"
     if not compares(case) and choice in ("right", "wrong"):
         return choice
-    raise ValueError(f"{choice!r} is no answer for this case.")
+    raise ValueError(f"{choice!r} is not an answer to this case.")
 
 
 def choice(seed: bytes, case: Mapping[str, Any], given: str) -> str:

@@ -52,7 +52,7 @@ def _address(value: str) -> str:
     inside = value[:1] in ("/", "#", "?") and value[:2] != "//" and "\\" not in value
     if inside or value.startswith(PICTURE):
         return value
-    raise ValueError(f"{value[:80]!r} is no address inside the desk.")
+    raise ValueError(f"{value[:80]!r} is not an address inside the desk.")
 
 
 def _attributes(values: dict[str, Any]) -> str:
@@ -60,7 +60,7 @@ def _attributes(values: dict[str, Any]) -> str:
     for key, value in values.items():
         name = "class" if key == "cls" else key.rstrip("_").replace("_", "-")
         if not _NAME.fullmatch(name) or name.lower().startswith("on") or name == "style":
-            raise ValueError(f"{name!r} is no attribute that the desk writes.")
+            raise ValueError(f"{name!r} is not an attribute that the desk writes.")
         if value is None or value is False:
             continue
         if value is True:
@@ -77,7 +77,7 @@ def element(tag: str, *children: Any, **attributes: Any) -> Markup:
     :raises ValueError: for an attribute that runs script, and for an address outside the desk.
     """
     if not _NAME.fullmatch(tag) or (tag == "script" and children):
-        raise ValueError(f"{tag!r} is no element that the desk writes.")
+        raise ValueError(f"{tag!r} is not an element that the desk writes.")
     start = f"<{tag}{_attributes(attributes)}>"
     return Markup(start if tag in VOID else f"{start}{join(*children)}</{tag}>")
 

@@ -225,7 +225,7 @@ class Router:
         problem = "" if response.status_code == 200 else f"HTTP {response.status_code}"
         as_json = "inference-header-content-length" not in response.headers
         if check and not problem and as_json and rows_of(response.content) is None:
-            problem = "an answer that is none"
+            problem = "an answer that is not valid"
         status = 502 if problem and response.status_code == 200 else response.status_code
         return Answer(status, response.content, kept, problem, took=(time.perf_counter() - begin) * 1000)
 

@@ -174,7 +174,7 @@ def trouble(seen: Seen) -> str:
     name, stable = name_of(seen.route, "candidate"), name_of(seen.route, "stable")
     release = seen.releases.get(name)
     if release is None or not approved(release):
-        return f"{name} has no approval any more."
+        return f"{name} is no longer approved."
     if taken_back(release):
         return taken_back(release)
     server = seen.servers.get(name)
@@ -716,7 +716,7 @@ class Switch:
                 self._unanswered[name] = self._unanswered.get(name, 0) + 1
                 return f"it gave no answer: {error}." if self._unanswered[name] >= UNANSWERED else None
             except (ValueError, KeyError, IndexError, TypeError):
-                return "it gave an answer that is none."
+                return "it gave an answer that is not valid."
             if not _alike(found, probe["answer"]):
                 return f"case {probe['id']} is {found}, in the check it was {probe['answer']}."
         return ""
