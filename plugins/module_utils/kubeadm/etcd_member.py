@@ -53,7 +53,7 @@ def parse_members(text: str) -> list[Member]:
             for entry in json.loads(text)["members"]
         ]
     except (ValueError, KeyError, TypeError):
-        raise etcd.EtcdError(f"etcdctl said nothing about the members that can be read: {text.strip()[:200]}") from None
+        raise etcd.EtcdError(f"what etcdctl said about the members cannot be read: {text.strip()[:200]}") from None
 
 
 def doomed(members: Collection[Member], names: Collection[str], addresses: Collection[str]) -> list[Member]:
