@@ -158,7 +158,10 @@ def line_of(text: str, position: int) -> int:
 
 # What may stand before an expression: after these, a plus has no left side.
 _BEFORE_EXPRESSION = frozenset("([{,;") | {"then", "else", "in", "if", "error", "assert"}
-_MAYBE_UNARY_PLUS = re.compile(r"(?:[(\[{,;:=!<>&|*/%+-]|\bthen|\belse|\bin|\bif|\berror|\bassert)\s*\+\s*[^+:\s]")
+_MAYBE_UNARY_PLUS = re.compile(
+    r"(?:\A|[(\[{,;:=!~^<>&|*/%+-]|\bthen|\belse|\bin|\bif|\berror|\bassert|(?:#|//)[^\n]*\n)\s*\+\s*[^+:\s]|"
+    r"\bfunction\s*\("  # behind whose parameters one may stand
+)
 
 
 def without_unary_plus(text: str, where: str = "jsonnet text") -> str:
@@ -170,12 +173,15 @@ def without_unary_plus(text: str, where: str = "jsonnet text") -> str:
         return text
     characters = list(text)
     before = None
+    parameters: list[bool] = []  # for each open parenthesis, whether a function's parameters are in it
     for token in tokenize(text, where):
         if token.kind == "comment":
             continue
         if token.kind == "operator" and token.text == "+" and _begins_expression(before):
             characters[token.start] = " "
-        before = token
+        if token.text == "(":
+            parameters.append(before is not None and before.text == "function")
+        before = None if token.text == ")" and parameters and parameters.pop() else token
     return "".join(characters)
 
 

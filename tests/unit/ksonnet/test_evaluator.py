@@ -104,6 +104,39 @@ def test_a_unary_plus_on_text_gives_the_text_as_with_ks(app: Builder, evaluator:
     assert found["data"] == {"step": "fit", "sum": "2", "last": "x", "joined": "ab"}
 
 
+#: Where a plus has no left side, and what comes of it; in the last ones it has one.
+UNARY = [
+    ('(function(a) + a)("v")', "v"),
+    ('(function(a, b=(1 + 2)) + a)("v")', "v"),
+    ("(function(a) /* why */ + a)('v')", "v"),
+    ('(function(a="(") + a)()', "("),
+    ('(function(a) function(b) + a + + b)("x")("y")', "xy"),
+    ('std.map(function(x) +x, ["a"])[0]', "a"),
+    ('local f(x) = +x; f("v")', "v"),
+    ('{ f(x):: +x, b: self.f("q") }.b', "q"),
+    ('+ +"a"', "a"),
+    ('(+"abc")[1]', "b"),
+    ('[x for x in + ["a"] if + x == "a"][0]', "a"),
+    ('"%s"%+"a"', "a"),
+    ('{ a: # why\n + "x" }.a', "x"),
+    ('if "a" in +{ a: 1 } then "y"', "y"),
+    ('assert +"a" == "a" : + "no"; "z"', "z"),
+    ('{ a:+"x", b::+"y", c+:+"z" }.c', "z"),
+    ('|||\n  a + b\n||| + +"c"', "a + b\nc"),
+    ('local x = "a"; local h = function(y) (y) + "b"; +h(x)', "ab"),
+    ('{ a: (function(x) x)("a") + "b", c: +"d" }.a', "ab"),
+]
+
+
+@pytest.mark.parametrize(("code", "value"), UNARY)
+def test_a_plus_without_a_left_side_gives_what_stands_behind_it(app: Builder, code: str, value: str) -> None:
+    app.write(
+        "components/plus.jsonnet", f"""{{ apiVersion: "v1", kind: "ConfigMap", data: {{ a: ({code}), b: + "b" }} }}"""
+    )
+    (found,) = app.render(components=["plus"]).objects
+    assert found["data"] == {"a": value, "b": "b"}
+
+
 def test_a_minus_on_text_stays_an_error(app: Builder) -> None:
     app.write("components/minus.jsonnet", '{ apiVersion: "v1", kind: "X", a: + "x", b: -"x" }')
     with pytest.raises(KsonnetError, match=r"components/minus\.jsonnet, line 1: .*type string"):
