@@ -358,7 +358,7 @@ class Plan:
 
     def why_not(self, item: Item) -> str:
         """Why a member that left the manifests must not be deleted, and the ways out; "" when it may be."""
-        if self.apply_set is None or item.name in self.options.prune_in_use:
+        if self.apply_set is None or item.name in self.options.prune_in_use or living.is_dying(item.object):
             return ""
         found = ""
         if _is_definition(item):

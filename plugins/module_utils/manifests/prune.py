@@ -15,6 +15,7 @@ from .applyset import PART_OF_LABEL, ApplySet
 from .client import JSON, Client
 from .discovery import Discovery, Resource, prefix_of
 from .errors import ApiError
+from .existing import is_dying
 from .load import Item
 
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -77,10 +78,14 @@ def leftovers(
 
     def look(job: tuple[Resource, str]) -> None:
         resource, namespace = job
-        for entry in listed(get, resource.collection(namespace), apply_set.selector):
-            candidate = member(resource, entry, apply_set, wanted)
-            if candidate is not None:
-                found.append(candidate)
+        try:
+            for entry in listed(get, resource.collection(namespace), apply_set.selector):
+                candidate = member(resource, entry, apply_set, wanted)
+                if candidate is not None:
+                    found.append(candidate)
+        except ApiError as error:
+            if error.status != 404:  # its CRD was being deleted, and is gone in the meantime
+                raise
 
     together(look, jobs)
     return found
@@ -107,11 +112,14 @@ def strangers(
     :param wanted: (group, kind) of what is in the manifests.
     """
     try:
-        spec = get(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{definition}")["spec"]
+        live = get(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{definition}")
     except ApiError as error:
         if error.status == 404:
             return ""
         raise
+    if is_dying(live):
+        return ""  # so are all of its objects, whoever made them
+    spec = live["spec"]
     kind = spec["names"]["kind"]
     if (spec["group"], kind) in wanted:
         return f"each {kind} of the manifests"

@@ -544,6 +544,8 @@ class _Push:
     def _prune_wave(self, members: list[tuple[Item, Resource, dict]]) -> None:
         def delete(doomed: tuple[Item, Resource, dict]) -> Entry:
             item, resource, document = doomed
+            if is_dying(document):
+                return Entry(item, UNCHANGED, f"is being deleted already{held(document)}", before=document)
             reason = self.plan.why_not(item)  # again, since somebody may have made objects in the meantime
             if reason:
                 return Entry(item, FAILED, reason)

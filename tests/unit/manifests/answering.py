@@ -121,7 +121,7 @@ class Server:
             return None
         parts = path.rpartition("/")
         found = [document for place, document in self._kept.items() if place.rpartition("/")[0] == path]
-        if "/namespaces/" not in path:
+        if "/namespaces" not in path:
             inside = [
                 d for p, d in self._kept.items() if p.startswith(parts[0] + "/namespaces/") and f"/{parts[2]}/" in p
             ]

@@ -8,12 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from answering import Server, push, thing
+from answering import definition as defined
 
 from ansible_collections.bramble.kube.plugins.module_utils.manifests import prune
 from ansible_collections.bramble.kube.plugins.module_utils.manifests.applyset import (
     CONTAINS,
     CONTAINS_RESOURCES,
     ID_LABEL,
+    PART_OF_LABEL,
     TOOLING,
     ApplySet,
 )
@@ -236,3 +239,73 @@ def test_a_plain_config_map_is_taken_over_as_an_empty_set() -> None:
 def test_a_set_of_another_tool_is_refused_by_its_name() -> None:
     with pytest.raises(ManifestError, match=r"belongs to bramble\.kubectl/v1"):
         loaded(parent({CONTAINS: "", TOOLING: "bramble.kubectl/v1"}))
+
+
+# What is being deleted -----------------------------------------------------------------------------------------------
+
+
+def going(document: dict[str, Any], *finalizers: str) -> dict[str, Any]:
+    metadata = {
+        "labels": {PART_OF_LABEL: SET.id},
+        "deletionTimestamp": "2026-01-01T00:00:00Z",
+        "finalizers": [*finalizers],
+    }
+    return {**document, "metadata": {**document["metadata"], **metadata}}
+
+
+def pruned(*members: dict[str, Any], server: type[Server] = Server) -> tuple[Server, bool, dict[str, Any]]:
+    """Push one ConfigMap to a cluster that has a set of it, these members, and somebody's Widget."""
+    kinds = "ConfigMap,CustomResourceDefinition.apiextensions.k8s.io,Namespace,Widget.example.org"
+    there = {**thing("ConfigMap", "set"), **parent({CONTAINS: kinds})}
+    there["metadata"]["name"] = "set"
+    made = server([there, thing("Widget", "somebodys"), thing("ConfigMap", "mine", data={}), *members])
+    failed, result = push(made, [thing("ConfigMap", "kept")], apply_set="set", prune=True, return_objects="all")
+    return made, failed, result
+
+
+@pytest.mark.parametrize(
+    ("member", "held"),
+    [
+        (going(defined("v1"), "customresourcecleanup.apiextensions.k8s.io"), "customresourcecleanup"),
+        (going(thing("Namespace", "away")), "not gone yet"),
+        (going(thing("ConfigMap", "old"), "example.org/held"), "example.org/held"),
+    ],
+)
+def test_what_is_being_deleted_already_is_neither_refused_nor_deleted_again(member: dict[str, Any], held: str) -> None:
+    server, failed, result = pruned(member)
+    assert not failed, result
+    assert not [asked for asked in server.asked if asked.startswith("DELETE")]
+    (found,) = [entry for entry in result["objects"] if entry["name"] == member["metadata"]["name"]]
+    assert found["action"] == "unchanged" and "is being deleted already" in found["reason"] and held in found["reason"]
+
+
+def test_a_definition_whose_deletion_begins_just_before_it_is_pruned_is_not_refused() -> None:
+    class Begins(Server):
+        """The CRD is being deleted from its second reading on, which is the one before its deletion."""
+
+        def _read(self, path: str, query: str) -> Any:
+            found = super()._read(path, query)
+            if path.endswith("/widgets.example.org"):
+                found = going(found)
+            return found
+
+    member = defined("v1")
+    member["metadata"]["labels"] = {PART_OF_LABEL: SET.id}
+    server, failed, result = pruned(member, server=Begins)
+    assert not failed and result["counts"]["pruned"] == 1, result
+    assert [asked for asked in server.asked if asked.startswith("DELETE")]
+    _server, failed, result = pruned(member)
+    assert failed and "1 Widget not from the set (such as shop/somebodys) would be deleted with it" in result["msg"]
+
+
+def test_a_kind_that_goes_while_members_are_looked_for_has_none() -> None:
+    class Gone(Server):
+        """The group is still told, its CRD is gone."""
+
+        def _true(self, method: str, path: str, query: str, body: Any) -> tuple[int, Any]:
+            if path.endswith("/widgets"):
+                return 404, {"kind": "Status", "reason": "NotFound"}
+            return super()._true(method, path, query, body)
+
+    _server, failed, result = pruned(server=Gone)
+    assert not failed and result["counts"]["created"] == 1, result
