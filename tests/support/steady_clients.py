@@ -122,3 +122,14 @@ def read(text: str) -> Count:
 def counts(pis: dict[str, testinfra.host.Host]) -> dict[str, Count]:
     """What the client of each Pi has seen so far."""
     return {name: read(pi.check_output(f"sudo cat {FOLDER}/calls")) for name, pi in pis.items()}
+
+
+def failures(pis: dict[str, testinfra.host.Host], before: dict[str, Count]) -> list[str]:
+    """Calls that failed since `before`; what the clients did is printed."""
+    failed = []
+    for name, count in counts(pis).items():
+        calls, new = count.answered - before[name].answered, count.failures[len(before[name].failures) :]
+        print(f"client on {name}: {calls} answers, {len(new)} failures", *new, sep="\n  ")
+        assert calls > 0
+        failed += new
+    return failed

@@ -64,17 +64,6 @@ def config_maps() -> int:
     return len(CLUSTER.kubectl("-n", "kept", "get", "configmaps", "-l", "kept=yes", "-o", "name").split())
 
 
-def failures(pis, before: dict[str, steady_clients.Count]) -> list[str]:
-    """Calls that failed since `before`; what the clients did is printed."""
-    failed = []
-    for name, count in steady_clients.counts(pis).items():
-        calls, new = count.answered - before[name].answered, count.failures[len(before[name].failures) :]
-        print(f"client on {name}: {calls} answers, {len(new)} failures", *new, sep="\n  ")
-        assert calls > 0
-        failed += new
-    return failed
-
-
 @pytest.fixture(scope="module", autouse=True)
 def old_cluster() -> None:
     """A cluster of some time ago, on which a Service is called and that keeps a thousand ConfigMaps.
@@ -161,7 +150,7 @@ def test_the_first_step_loses_no_call(pis) -> None:
     assert CLUSTER.ready() == dict.fromkeys(NODES, "True")
     assert cordoned() == set()
     assert config_maps() == 1000
-    assert failures(pis, before) == []
+    assert steady_clients.failures(pis, before) == []
 
 
 def test_the_second_step_is_finished_after_power_cuts_and_ctrl_c(pis) -> None:
@@ -213,7 +202,7 @@ def test_containerd_and_packages_come_pi_by_pi_with_a_reboot_and_lose_no_call(pi
         assert pi.check_output("apt-get -s --ignore-hold upgrade | grep -c '^Inst libssl' || true") == "0"
         assert pi.check_output("cat /proc/sys/kernel/random/boot_id") != boots[name]
     assert CLUSTER.ready() == dict.fromkeys(NODES, "True")
-    assert failures(pis, before) == []
+    assert steady_clients.failures(pis, before) == []
 
 
 def test_when_nothing_is_due_nothing_changes() -> None:
