@@ -461,6 +461,8 @@ class _Push:
     def _find_new_kinds(self, items: list[Item]) -> None:
         """Discover the kinds that CRDs of this set brought."""
         missing = [item for item in items if id(item) not in self.plan.resources]
+        if not missing:
+            return
         coming: set[tuple[str, str]] = set()
         for entry in self.report.entries:
             if entry.action != FAILED:
