@@ -99,17 +99,17 @@ def _of_metadata(metadata: Any, place: str) -> str:
         wanted = _METADATA.get(key)
         if wanted is None or value is None:
             continue
-        if type(value) is not wanted:
+        if not isinstance(value, wanted):
             return f"{place}.{key} is {what(value)}, where {_NAMED[wanted]} belongs"
         if wanted is dict:
             for name, text in value.items():
-                if type(text) is not str:
+                if not isinstance(text, str):
                     return f"{place}.{key}[{name}] is {what(text)}, where a text belongs"
         elif key == "managedFields":
             for entry in value:
-                if type(entry) is not dict or type(entry.get("manager", "")) is not str:
+                if not isinstance(entry, dict) or not isinstance(entry.get("manager", ""), str):
                     return f"{place}.{key} has an entry without a manager"
-                if type(entry.get("fieldsV1") or {}) is not dict:
+                if not isinstance(entry.get("fieldsV1") or {}, dict):
                     return f"{place}.{key} has an entry without fields"
     return ""
 
