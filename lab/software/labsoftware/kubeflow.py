@@ -23,6 +23,7 @@ def products(go: str) -> list[Product]:
         *_storage_and_metrics(go),
         *_ingress(go),
         *_argo_workflows(go),
+        *_metallb(go),
         *_jupyterhub(),
         *_model_server(),
         *_manifests_alone(),
@@ -243,6 +244,36 @@ def _argo_workflows(go: str) -> list[Product]:
             )
             for program in programs
         ),
+    ]
+
+
+def _metallb(go: str) -> list[Product]:
+    """Controller and speaker of MetalLB, for addresses on the LAN; its BGP by FRR is not built."""
+    module = "go.universe.tf/metallb"
+    version = version_of("metallb", module)
+    programs = ("controller", "speaker")
+    return [
+        go_product(
+            "metallb",
+            MODULES / "metallb",
+            {f"{module}/{program}": program for program in programs},
+            go=go,
+            ldflags=f"-X {module}/internal/version.gitBranch=v{version}",
+            files={"config": f"{module}:config"},
+            seconds=120,
+        ),
+        *(
+            image_product(
+                Image(
+                    name=f"image-metallb-{program}",
+                    reference=f"quay.io/metallb/{program}:v{version}",
+                    programs={f"/{program}": f"metallb:{program}"},
+                    entrypoint=(f"/{program}",),
+                )
+            )
+            for program in programs
+        ),
+        github_archive("metallb/metallb", version, "config", "metallb:config"),
     ]
 
 

@@ -37,13 +37,14 @@ EARLIER = ("containerd-earlier", "debs-docker-earlier", "apt-docker-earlier")
 METRICS = ("metrics-server", "image-metrics-server", "manifests-metrics-server")
 INGRESS = ("lego", "traefik", "image-traefik")
 WORKFLOWS = ("argo-workflows-source", "argo-workflows", "image-workflow-controller", "image-argoexec")
+ADDRESSES = ("metallb", "image-metallb-controller", "image-metallb-speaker", "manifests-metallb")
 POLICIES = ("kube-router", "layer-policies", "image-kube-router")
 # The newest containerd, by which a test has the configuration read that the role docker writes
 NEWEST = ("containerd-newest",)
 # For molecule loop: a serving image with another scikit-learn
 SCIKIT_LEARN = ("layer-scikit-learn", "image-scikit-learn")
 # Built only when asked for by name; so are programs and packages for arm64, but for those that an image needs.
-ON_DEMAND = ("ko", *METRICS, *INGRESS, *WORKFLOWS, *POLICIES, *EARLIER, *NEWEST, *SCIKIT_LEARN)
+ON_DEMAND = ("ko", *METRICS, *INGRESS, *WORKFLOWS, *ADDRESSES, *POLICIES, *EARLIER, *NEWEST, *SCIKIT_LEARN)
 
 
 def minor(version: str) -> str:

@@ -8,17 +8,20 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
 import pytest
-from lab_cluster import Cluster, changes, run_playbook
+from lab_cluster import Cluster, changes, network_test_image, run_playbook
 
 pytestmark = pytest.mark.skipif("BRAMBLE_TEST_INGRESS" not in os.environ, reason="only in make test-all")
 CLUSTER = Cluster("cluster")
 INVENTORY = Path(__file__).resolve().parents[1] / "inventory"
+LAN = "192.168.15."
 COMPONENTS = ["jupyterhub", "model-server"]
 
 
@@ -101,19 +104,85 @@ def test_a_notebook_runs_a_cell_and_keeps_its_file(addresses, tmp_path):
     assert notebook["ok"], notebook
 
 
-def test_load_balancers_addresses_are_told_as_soon_as_something_gives_them_out():
-    """The test gives them out, as MetalLB would; kube-proxy on the Pis makes them work."""
-    given = {"jupyterhub": ("proxy-public", "192.168.15.8"), "model-server": ("model-server", "192.168.15.9")}
+@pytest.fixture(scope="module")
+def lan():
+    """What the run prints when Services get addresses of the LAN; afterwards each component has its own port again."""
+    output = " ".join(kubeflow(kubeflow_access="load_balancer").split())
+    assert "nothing here gives out addresses for load balancers; set kubeflow_addresses" in output
+    chosen = {"kubeflow_access": "load_balancer", "kubeflow_addresses": [f"{LAN}240-{LAN}250"]}
+    found = told(kubeflow(**chosen))
+    assert changes(kubeflow(**chosen)) == {"0"}
+    yield found
+    kubeflow(kubeflow_components=[*COMPONENTS, *({"name": n, "state": "absent"} for n in ("addresses", "metallb"))])
+    assert not [crd for crd in CLUSTER.objects("crd") if crd["metadata"]["name"].endswith(".metallb.io")]
+
+
+def test_components_have_addresses_of_the_lan(lan):
+    assert sorted(lan) == sorted(COMPONENTS)
+    hosts = {urllib.parse.urlparse(address).hostname for address in lan.values()}
+    assert len(hosts) == 2 and all(host in {f"{LAN}{last}" for last in range(240, 251)} for host in hosts)
+    assert "Sign in" in ask(lan["jupyterhub"])[1]
+    assert json.loads(ask(lan["model-server"] + "/models/digits")[1])["name"] == "digits"
+
+
+def web() -> list[dict]:
+    """A web server on every Pi, of which the one on the Pi that answers is asked."""
+    container = {
+        **{"name": "web", "image": network_test_image(), "args": ["netexec", "--http-port=8080"]},
+        "readinessProbe": {"httpGet": {"path": "/hostname", "port": 8080}, "periodSeconds": 1},
+    }
+    pod = {"containers": [container], "tolerations": [{"operator": "Exists"}]}
+    about, labels = {"name": "web", "namespace": "web"}, {"app": "web"}
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    daemons = {"selector": {"matchLabels": labels}, "template": template}
+    ports = [{"port": 80, "targetPort": 8080}]
+    service = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "selector": labels, "ports": ports}
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "web"}},
+        {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": about, "spec": daemons},
+        {"apiVersion": "v1", "kind": "Service", "metadata": about, "spec": service},
+    ]
+
+
+def answering() -> str:
+    """The Pi that answers for that Service's address."""
+    label = "--selector=metallb.io/service-name=web"
+    found = CLUSTER.objects("servicel2statuses.metallb.io", "--namespace=metallb-system", label)
+    return found[0]["status"]["node"] if found else ""
+
+
+def silence(address: str, seconds: float) -> float:
+    """The longest time without an answer, in seconds, while the address is asked five times a second."""
+    begin = last = time.monotonic()
+    longest = 0.0
+    while time.monotonic() < begin + seconds:
+        try:
+            urllib.request.urlopen(address, timeout=1).close()
+            last = time.monotonic()
+        except OSError:
+            longest = max(longest, time.monotonic() - last)
+        time.sleep(0.2)
+    return longest
+
+
+@pytest.mark.usefixtures("lan")
+def test_another_pi_answers_when_the_one_that_does_loses_power():
+    CLUSTER.apply(*web())
     try:
-        output = " ".join(kubeflow(kubeflow_access="load_balancer").split())
-        assert "nothing here gives out addresses for load balancers" in output
-        for namespace, (service, address) in given.items():
-            patch = json.dumps({"status": {"loadBalancer": {"ingress": [{"ip": address}]}}})
-            where = ("--namespace", namespace, "patch", "service", service)
-            CLUSTER.kubectl(*where, "--subresource=status", f"--patch={patch}")
-        addresses = told(kubeflow(kubeflow_access="load_balancer"))
-        assert addresses == {"jupyterhub": "http://192.168.15.8/jupyterhub/", "model-server": "http://192.168.15.9/v2"}
-        assert "Sign in" in ask(addresses["jupyterhub"])[1]
-        assert json.loads(ask(addresses["model-server"] + "/models/digits")[1])["name"] == "digits"
+        CLUSTER.kubectl("-n", "web", "rollout", "status", "daemonset/web", "--timeout=180s")
+        [service] = CLUSTER.objects("service", "--namespace=web")
+        address = f"http://{service['status']['loadBalancer']['ingress'][0]['ip']}/hostname"
+        assert ask(address)[0] == 200
+        first = answering()
+        subprocess.run(["docker", "kill", "--signal", "KILL", f"cluster-{first}"], check=True, capture_output=True)
+        try:
+            longest = silence(address, 30)
+            assert ask(address, seconds=0)[0] == 200
+        finally:
+            subprocess.run(["docker", "start", f"cluster-{first}"], check=True, capture_output=True)
+        print(f"{first} lost power: {longest:.1f} s without an answer")
+        assert longest <= 10
+        CLUSTER.settle()
+        assert answering()
     finally:
-        kubeflow()
+        CLUSTER.kubectl("delete", "namespace", "web")

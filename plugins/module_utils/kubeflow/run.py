@@ -295,7 +295,8 @@ def _nowhere(access: str, path: str) -> str:
     """Why a component has no address that could be printed."""
     if access == LOAD_BALANCER:
         return (
-            "has no address: nothing here gives out addresses for load balancers; kubeflow_access: node_port needs none"
+            "has no address: nothing here gives out addresses for load balancers; set kubeflow_addresses, or"
+            " kubeflow_access: node_port, which needs none"
         )
     if access == INGRESS:
         return f"is at your ingress controller's address, below {path}"

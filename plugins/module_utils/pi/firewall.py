@@ -46,11 +46,18 @@ def _packet(text: str) -> Packet:
 
 #: What several masters need of each other: etcd, and keepalived, which keeps their address.
 MASTERS = ("2379/tcp", "2380/tcp", "vrrp")
-#: What Pis need of each other, whatever their role: API server, kubelet, and what Pod networks send; and masters.
+#: What MetalLB's speakers need of each other, to know which Pi answers for an address.
+SPEAKERS = ("7946/tcp", "7946/udp")
+#: What Pis need of each other, whatever their role: API server, kubelet, what Pod networks send; masters; speakers.
 PACKETS = tuple(
     map(
         _packet,
-        ("6443/tcp", "10250/tcp", *(port for network in NETWORKS.values() for port in network.ports), *MASTERS),
+        (
+            *("6443/tcp", "10250/tcp"),
+            *(port for network in NETWORKS.values() for port in network.ports),
+            *MASTERS,
+            *SPEAKERS,
+        ),
     )
 )
 

@@ -21,9 +21,13 @@ from ansible_collections.bramble.kube.plugins.module_utils.common.wording import
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.leftovers import is_link
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import Version, parse_version
 from ansible_collections.bramble.kube.plugins.module_utils.pi.clones import cloned
-from ansible_collections.bramble.kube.plugins.module_utils.pi.firewall import MASTERS
+from ansible_collections.bramble.kube.plugins.module_utils.pi.firewall import MASTERS, SPEAKERS
 from ansible_collections.bramble.kube.plugins.module_utils.pi.network import is_own
-from ansible_collections.bramble.kube.plugins.module_utils.preflight.inventory import Inventory, spare_network
+from ansible_collections.bramble.kube.plugins.module_utils.preflight.inventory import (
+    Inventory,
+    address_range,
+    spare_network,
+)
 
 OK, WILL_CHANGE, MUST_CHANGE = "ok", "will_change", "must_change"
 
@@ -895,6 +899,37 @@ def _api_address(host: Host, cluster: Cluster) -> Found | None:
     return _result("none", wanted, "later") if kept == "" else _result("kept" if ours else "free", wanted)
 
 
+@_check(
+    "addresses",
+    "kubeflow_addresses, where it is set: in the Pis' network, without the router's own address",
+    outside=(
+        MUST_CHANGE,
+        "{host}: kubeflow_addresses has {wanted}, which is not in its network ({found}): use addresses there that the "
+        "router gives to nobody.",
+    ),
+    router=(
+        MUST_CHANGE,
+        "{host}: kubeflow_addresses has {wanted}, which contains {found}, its router: leave that out.",
+    ),
+)
+def _service_addresses(host: Host, cluster: Cluster) -> Found | None:
+    wanted = [str(value) for value in cluster.setting(host, "kubeflow_addresses") or ()]
+    lans = [own.network for own in _own_addresses(host) if own.version == 4 and own.network.prefixlen < 32]
+    if not wanted or not lans:
+        return None
+    router = str((host.fact("network") or {}).get("gateway") or "")
+    for value in wanted:
+        try:
+            first, last = address_range(value)
+        except ValueError:
+            continue  # the inventory's own check says so
+        if not any(first in lan and last in lan for lan in lans):
+            return _result(listing(map(str, lans)), value, "outside")
+        if router and first <= ipaddress.ip_address(router) <= last:
+            return _result(router, value, "router")
+    return _result("in its network", listing(wanted))
+
+
 def _inside(address: str, network: ipaddress.IPv4Network) -> bool:
     """Whether a machine of the network may have the address."""
     try:
@@ -1013,7 +1048,7 @@ def _ports(host: Host, cluster: Cluster) -> Found | None:
 @_check(
     "firewall",
     "lets the other Pis in: 10250/tcp, on the master 6443/tcp (of several masters also 2379/tcp, 2380/tcp and VRRP), "
-    "and what the Pod network sends",
+    "what the Pod network sends, and 7946/tcp and 7946/udp with kubeflow_addresses",
     drops=(
         MUST_CHANGE,
         "{host}: its firewall{by} blocks {found}, which the Pis need to reach each other: allow all traffic from their "
@@ -1031,6 +1066,8 @@ def _firewall(host: Host, cluster: Cluster) -> Found | None:
     network = NETWORKS.get(str(cluster.setting(host, "kubeadm_cni") or DEFAULT))
     if network and cluster.setting(host, f"master_{network.name}_backend") in (None, "vxlan"):
         wanted += network.ports
+    if cluster.setting(host, "kubeflow_addresses"):
+        wanted += SPEAKERS
     dropped = [packet for packet in state.get("drops") or () if packet in wanted]
     if not dropped:
         return _result("lets them in", "lets them in")

@@ -181,6 +181,7 @@ def inventory_errors(inventory: Inventory) -> list[str]:
         _versions,
         _networks,
         _api_address,
+        _service_addresses,
         _ignored_checks,
         _cluster_wide,
     ):
@@ -513,6 +514,64 @@ def _api_address(inventory: Inventory) -> Iterator[Fault]:
                     "Pis' own network",
                     (host,),
                 )
+
+
+def _service_addresses(inventory: Inventory) -> Iterator[Fault]:
+    for host in inventory.hosts:
+        values = inventory.value(host, "kubeflow_addresses")
+        for value in values if isinstance(values, list) else ():
+            try:
+                first, last = address_range(str(value))
+            except ValueError:
+                yield Fault(
+                    f"kubeflow_addresses has {shown(value)}; write FIRST-LAST or a network, such as "
+                    "192.168.13.240-192.168.13.250 or 192.168.13.240/28",
+                    (host,),
+                )
+                continue
+            for what, address in _taken_addresses(inventory):
+                if first <= address <= last:
+                    yield Fault(
+                        f"kubeflow_addresses has {value}, which contains {address}, {what}; leave it out, as nothing "
+                        "else may have the addresses that Services get",
+                        (host,),
+                    )
+            for name in ("kubeadm_pod_cidr", "kubeadm_service_cidr"):
+                network, _problem = _network(name, inventory.value(host, name))
+                if network and first <= network.broadcast_address and last >= network.network_address:
+                    yield Fault(
+                        f"kubeflow_addresses has {value}, which overlaps {name} ({network}); use free addresses in the "
+                        "Pis' own network",
+                        (host,),
+                    )
+
+
+def address_range(text: str) -> tuple[ipaddress.IPv4Address, ipaddress.IPv4Address]:
+    """First and last address of 'FIRST-LAST' or of a network.
+
+    :raises ValueError: it is neither.
+    """
+    first, dash, last = text.partition("-")
+    if not dash:
+        if "/" not in text:
+            raise ValueError(text)
+        network = ipaddress.IPv4Network(text)
+        return network.network_address, network.broadcast_address
+    found = ipaddress.IPv4Address(first.strip()), ipaddress.IPv4Address(last.strip())
+    if found[0] > found[1]:
+        raise ValueError(text)
+    return found
+
+
+def _taken_addresses(inventory: Inventory) -> Iterator[tuple[str, ipaddress.IPv4Address]]:
+    """What is known to have an address: the Pis, and the API server."""
+    for owner in inventory.hosts:
+        for address in dict.fromkeys(inventory.addresses(owner).values()):
+            if address.version == 4:
+                yield f"the address of host {owner}", address
+    for value in {str(inventory.value(host, "kubeadm_api_address") or "") for host in inventory.hosts} - {""}:
+        with contextlib.suppress(ValueError):
+            yield "kubeadm_api_address", ipaddress.IPv4Address(value)
 
 
 def _ignored_checks(inventory: Inventory) -> Iterator[Fault]:

@@ -183,6 +183,28 @@ def test_an_address_that_cannot_be_had(state: Cluster, words: str):
     assert verdict == MUST_CHANGE and words in message
 
 
+@pytest.mark.parametrize(
+    ("values", "verdict", "words"),
+    [
+        (["192.168.13.240-192.168.13.250", "192.168.13.200/29"], OK, ""),
+        (["192.168.13.240-192.168.14.2"], MUST_CHANGE, "has 192.168.13.240-192.168.14.2, which is not in its network"),
+        (["192.168.13.240/28", "10.0.0.0/28"], MUST_CHANGE, "has 10.0.0.0/28, which is not in its network (192.168."),
+        (["192.168.13.1-192.168.13.6"], MUST_CHANGE, "which contains 192.168.13.1, its router: leave that out"),
+    ],
+)
+def test_addresses_of_services_are_in_the_pis_network(values: list[str], verdict: str, words: str):
+    found, message = said(cluster({"kubeflow_addresses": values}), "addresses")
+    assert found == verdict and words in message
+
+
+def test_a_firewall_lets_speakers_talk_where_there_are_any():
+    drops = {"service": "ufw", "drops": ["7946/tcp", "7946/udp"]}
+    assert said(cluster(k8s_node1={"firewall": drops}), "firewall") == (OK, "")
+    state = cluster({"kubeflow_addresses": ["192.168.13.240/28"]}, k8s_node1={"firewall": drops})
+    verdict, message = said(state, "firewall")
+    assert verdict == MUST_CHANGE and "blocks 7946/tcp and 7946/udp" in message
+
+
 def test_a_cluster_that_was_created_without_an_address_gets_one():
     verdict, message = said(with_address(""), "API address", "k8s-master")
     assert verdict == WILL_CHANGE and "site.yml gives it 192.168.13.5" in message
@@ -577,6 +599,7 @@ def test_every_outcome_in_the_table_happens_in_a_test():
         ("swap", OK),  # with base_swap, see below
         ("API address", MUST_CHANGE),  # with kubeadm_api_address, see above
         ("API address", WILL_CHANGE),
+        ("addresses", MUST_CHANGE),  # with kubeflow_addresses, see above
         ("settings", MUST_CHANGE),  # see below
         ("kube-proxy", OK),  # with master_kube_proxy_config, see below
         ("kube-proxy", MUST_CHANGE),

@@ -130,6 +130,24 @@ def test_an_inventory_without_pis_is_asked_for_once(groups, absent, sentence):
             ["kubeadm_api_address is 10.244.7.7, which is in kubeadm_pod_cidr (10.244.0.0/16); use a free address"],
         ),
         (everywhere(kubeadm_api_address="10.96.0.1"), ["which is in kubeadm_service_cidr (10.96.0.0/12); use a free"]),
+        *(
+            (
+                everywhere(kubeflow_addresses=[value]),
+                [f"Every host: kubeflow_addresses has '{value}'; write FIRST-LAST"],
+            )
+            for value in ("192.168.13.240", "192.168.13.9-192.168.13.2", "lan", "192.168.13.1/24", "fd00::/120")
+        ),
+        (
+            everywhere(kubeflow_addresses=["192.168.13.0/28"], kubeadm_api_address="192.168.13.5"),
+            [
+                *(f"has 192.168.13.0/28, which contains 192.168.13.{n}, the address of host k8s-" for n in (7, 8, 9)),
+                "has 192.168.13.0/28, which contains 192.168.13.5, kubeadm_api_address; leave it out",
+            ],
+        ),
+        (
+            everywhere(kubeflow_addresses=["10.96.0.1-10.96.0.9"]),
+            ["has 10.96.0.1-10.96.0.9, which overlaps kubeadm_service_cidr (10.96.0.0/12); use free addresses in the"],
+        ),
         (
             inventory(k8s_master={"kubeadm_api_address": "192.168.13.5"}, k8s_node1={"kubeadm_api_address": ""}),
             ["Group bramble: kubeadm_api_address differs"],
