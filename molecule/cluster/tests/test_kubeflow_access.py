@@ -128,7 +128,9 @@ def test_components_have_addresses_of_the_lan(lan):
 def web() -> list[dict]:
     """A web server on every Pi, of which the one on the Pi that answers is asked."""
     container = {
-        **{"name": "web", "image": network_test_image(), "args": ["netexec", "--http-port=8080"]},
+        "name": "web",
+        "image": network_test_image(),
+        "args": ["netexec", "--http-port=8080"],
         "readinessProbe": {"httpGet": {"path": "/hostname", "port": 8080}, "periodSeconds": 1},
     }
     pod = {"containers": [container], "tolerations": [{"operator": "Exists"}]}
