@@ -248,18 +248,19 @@ def _argo_workflows(go: str) -> list[Product]:
 
 
 def _metallb(go: str) -> list[Product]:
-    """Controller and speaker of MetalLB, for addresses on the LAN; its BGP by FRR is not built."""
+    """Controller and speaker of MetalLB, for addresses on the LAN; a file of ours stands in for its BGP by frr-k8s."""
     module = "go.universe.tf/metallb"
-    version = version_of("metallb", module)
+    version = version_of("manifests", module)
     programs = ("controller", "speaker")
     return [
+        files_product("metallb-source", MODULES / "manifests", {"source": f"{module}:"}),
         go_product(
             "metallb",
             MODULES / "metallb",
             {f"{module}/{program}": program for program in programs},
             go=go,
             ldflags=f"-X {module}/internal/version.gitBranch=v{version}",
-            files={"config": f"{module}:config"},
+            overlaid={"source": "metallb-source:source"},
             seconds=120,
         ),
         *(
@@ -273,7 +274,7 @@ def _metallb(go: str) -> list[Product]:
             )
             for program in programs
         ),
-        github_archive("metallb/metallb", version, "config", "metallb:config"),
+        github_archive("metallb/metallb", version, "config", "metallb-source:source/config"),
     ]
 
 

@@ -6,4 +6,5 @@ go 1.26.0
 require (
 	github.com/argoproj/argo-workflows/v3 v3.7.3
 	github.com/kubeflow/katib v0.19.0
+	go.universe.tf/metallb v0.16.2
 )

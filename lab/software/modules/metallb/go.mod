@@ -126,7 +126,10 @@ require (
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
-replace github.com/metallb/frr-k8s => github.com/metallb/frr-k8s v0.0.21
+replace (
+	github.com/metallb/frr-k8s => github.com/metallb/frr-k8s v0.0.26
+	go.universe.tf/metallb => ./source
+)
 
 tool (
 	go.universe.tf/metallb/controller
