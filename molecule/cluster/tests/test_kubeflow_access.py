@@ -33,7 +33,7 @@ def kubeflow(*tags: str, **variables: object) -> str:
 
 def told(output: str) -> dict[str, str]:
     """The addresses in what the playbook prints, by component."""
-    return dict(re.findall(r"^ +(jupyterhub|model-server|ingress): (http://\S+)", output, re.MULTILINE))
+    return dict(re.findall(r"^ *(jupyterhub|model-server|ingress):? +(http://\S+)", output, re.MULTILINE))
 
 
 def ask(address: str, body: object = None, seconds: float = 60) -> tuple[int, str]:
