@@ -107,4 +107,7 @@ def test_the_fact_names_the_service(pi) -> None:
     assert facts.firewall_state(pi, {}) == {"service": "", "drops": []}
     pi.programs = {"iptables-save": UFW, "nft --json list ruleset": NFTABLES}
     states = {"ufw.service": {"active": True, "loaded": True, "enabled": True}}
-    assert facts.firewall_state(pi, states) == {"service": "ufw", "drops": [*ALL, "179/tcp", *firewall.MASTERS]}
+    assert facts.firewall_state(pi, states) == {
+        "service": "ufw",
+        "drops": [*ALL, "179/tcp", *firewall.MASTERS, *firewall.SPEAKERS],
+    }

@@ -31,7 +31,9 @@ class Answer(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         assert self.path == "/api/v1/namespaces/jupyterhub/secrets/jupyterhub-passwords"
-        content = json.dumps({"data": {"admin": base64.b64encode(PASSWORD.encode()).decode()}}).encode()
+        about = {"name": "jupyterhub-passwords", "namespace": "jupyterhub", "resourceVersion": "1"}
+        data = {"admin": base64.b64encode(PASSWORD.encode()).decode()}
+        content = json.dumps({"metadata": about, "data": data}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
