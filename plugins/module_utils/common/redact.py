@@ -26,7 +26,9 @@ _NEARLY_TOKEN = late(r"[A-Za-z0-9]{4,}[.:,;][A-Za-z0-9]{8,}|(?=[A-Za-z]*[0-9])[A
 _SECRET_KEYS = (
     r"client-key-data|token-secret|certificate[- ]?key|id-?token|identity-?token|registry-?token|refresh[_-]?token|"
     r"access[_-]?token|auth[_-]?token|api[_-]?token|api[_-]?key|cookie[_-]?secret|client[_-]?secret|"
-    r"secret[_-]?access[_-]?key|secret[_-]?key|pass(?:word|wd|phrase)|psk|wep-key\d?"
+    r"secret[_-]?access[_-]?key|secret[_-]?key|pass(?:word|wd|phrase)|"
+    # Not the end of a Pod's name, which is made at random
+    r"(?<![a-z0-9])psk|wep-key\d?"
 )
 #: What is said of a key or of an object with such a name, and is no value: apimachinery (field/errors.go,
 #: api/errors/errors.go), the kubelet, registries and databases. Two words at least, since one word may be a password.

@@ -62,6 +62,7 @@ def test_secrets_are_taken_out(text, shown):
         "Deployment shop/api-key: 0 of 1 Pods ready",
         "unauthorized: Basic authentication is required",
         "invalid bearer credentials",
+        "Pod web-7f77856f84-2dpsk: CrashLoopBackOff: container main was killed",
     ],
 )
 def test_other_text_stays(text):

@@ -70,7 +70,7 @@ RUN_BY = {
 _PART = ("--check", "--tags")
 #: Options that have their value in the next word.
 _WITH_VALUE = ("--namespace", "-n", "--filename", "--selector", "--container", "--kubeconfig", "--config", "-i", "-e")
-_WITH_VALUE += ("--limit", "--tags", "--header", "--data")
+_WITH_VALUE += ("--limit", "--tags", "--header", "--data", "--retry")
 
 
 def called(words: list[str]) -> str:
