@@ -37,7 +37,7 @@ EARLIER = ("containerd-earlier", "debs-docker-earlier", "apt-docker-earlier")
 METRICS = ("metrics-server", "image-metrics-server", "manifests-metrics-server")
 INGRESS = ("lego", "traefik", "image-traefik")
 WORKFLOWS = ("argo-workflows-source", "argo-workflows", "image-workflow-controller", "image-argoexec")
-ADDRESSES = ("metallb-source", "metallb", "image-metallb-controller", "image-metallb-speaker", "manifests-metallb")
+ADDRESSES = ("metallb", "image-metallb-controller", "image-metallb-speaker")
 POLICIES = ("kube-router", "layer-policies", "image-kube-router")
 # The newest containerd, by which a test has the configuration read that the role docker writes
 NEWEST = ("containerd-newest",)

@@ -23,8 +23,8 @@ CACHE = Path(
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bramble.kube-lab"
 )
 # Components that only show their manifests here, and whose archives are made of their Go modules; make test-all builds
-# and runs the second.
-MODULES = ("katib", "argo-workflows")
+# and runs all but the first.
+MODULES = ("katib", "argo-workflows", "metallb")
 REGISTRIES = ("docker.io", "gcr.io", "ghcr.io", "nvcr.io", "quay.io", "registry.k8s.io")
 
 
