@@ -631,7 +631,7 @@ def test_the_run_shows_the_score_and_takes_a_release_back(loop: Loop, caller: Ca
     done = loop.play("playbooks/loop.yml", "--tags", "score")
     assert done.returncode == 0 and f"{name}, live: ML Test Score" in done.stdout, done.stdout[-2000:]
     done = loop.play("playbooks/loop.yml", "--tags", "rollback")
-    assert done.returncode != 0 and "Say which model goes back" in done.stdout
+    assert done.returncode != 0 and "Name the model to roll back" in done.stdout
     named = (
         "-e",
         "loop_rollback=digits",
