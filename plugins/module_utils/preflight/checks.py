@@ -680,6 +680,11 @@ def _lan_addresses(host: Host) -> set[str]:
     return {str(address.ip) for address in _own_addresses(host, interface)} if interface else set()
 
 
+def _lans(host: Host) -> list[ipaddress.IPv4Network]:
+    """The networks in which the host has an address and others may have one."""
+    return [own.network for own in _own_addresses(host) if own.version == 4 and own.network.prefixlen < 32]
+
+
 def _own_addresses(host: Host, card: str = "") -> list[Any]:
     found = []
     for entry in host.interfaces:
@@ -887,9 +892,7 @@ def _api_address(host: Host, cluster: Cluster) -> Found | None:
         return _result(kept, wanted or "none", "other" if wanted else "dropped")
     if (host.fact("kubernetes") or {}).get("foreign_keepalived"):
         return _result("somebody else's keepalived", wanted, "keepalived")
-    lans = [
-        address.network for address in _own_addresses(host) if address.version == 4 and address.network.prefixlen < 32
-    ]
+    lans = _lans(host)
     if not any(_inside(wanted, lan) for lan in lans):
         return _result(listing(map(str, lans)) or "none", wanted, "outside")
     ours = kept == wanted or any(wanted == str(own.ip) for other in cluster.hosts for own in _own_addresses(other))
@@ -914,7 +917,7 @@ def _api_address(host: Host, cluster: Cluster) -> Found | None:
 )
 def _service_addresses(host: Host, cluster: Cluster) -> Found | None:
     wanted = [str(value) for value in cluster.setting(host, "kubeflow_addresses") or ()]
-    lans = [own.network for own in _own_addresses(host) if own.version == 4 and own.network.prefixlen < 32]
+    lans = _lans(host)
     if not wanted or not lans:
         return None
     router = str((host.fact("network") or {}).get("gateway") or "")

@@ -415,6 +415,14 @@ def _network(name: str, value: Any) -> tuple[Any, str]:
     return network, ""
 
 
+def _cluster_networks(inventory: Inventory, host: str) -> Iterator[tuple[str, ipaddress.IPv4Network]]:
+    """The networks of Pods and of Services by their variables, as far as they can be read."""
+    for name in ("kubeadm_pod_cidr", "kubeadm_service_cidr"):
+        network, _problem = _network(name, inventory.value(host, name))
+        if network:
+            yield name, network
+
+
 def spare_network(taken: Iterable[Any]) -> str:
     """Propose a network that overlaps none of those taken."""
     used = list(taken)
@@ -506,9 +514,8 @@ def _api_address(inventory: Inventory) -> Iterator[Fault]:
                     "network, which moves from master to master",
                     (host,),
                 )
-        for name in ("kubeadm_pod_cidr", "kubeadm_service_cidr"):
-            network, _problem = _network(name, inventory.value(host, name))
-            if network and address in network:
+        for name, network in _cluster_networks(inventory, host):
+            if address in network:
                 yield Fault(
                     f"kubeadm_api_address is {address}, which is in {name} ({network}); use a free address in the "
                     "Pis' own network",
@@ -536,9 +543,8 @@ def _service_addresses(inventory: Inventory) -> Iterator[Fault]:
                         "else may have the addresses that Services get",
                         (host,),
                     )
-            for name in ("kubeadm_pod_cidr", "kubeadm_service_cidr"):
-                network, _problem = _network(name, inventory.value(host, name))
-                if network and first <= network.broadcast_address and last >= network.network_address:
+            for name, network in _cluster_networks(inventory, host):
+                if first <= network.broadcast_address and last >= network.network_address:
                     yield Fault(
                         f"kubeflow_addresses has {value}, which overlaps {name} ({network}); use free addresses in the "
                         "Pis' own network",
