@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -51,6 +52,8 @@ TIMER = "bramble-drill-end"
 AT_BOOT = "/etc/tmpfiles.d/bramble-drill.conf"
 #: MiB of memory that must be free: an API server with etcd's data in its cache, and etcd.
 LEAST_MEMORY = 600
+#: Neither a NodePort of Kubernetes nor a port that the kernel gives to connections.
+_PORTS = range(20000, 30000)
 #: Trusted certificates of the OS, which kubeadm gives to the API server.
 TRUST = ("/etc/ssl/certs", "/etc/ca-certificates", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates")
 #: Flags that are not for a drill: what would be written or asked outside of it.
@@ -70,12 +73,15 @@ class Ports:
 
 
 def free_ports() -> Ports:
-    """Three ports that nobody uses."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _port in range(3)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return Ports(*(probe.getsockname()[1] for probe in probes))
+    """Three ports that nobody uses, and that the kernel gives to no connection before they are listened on."""
+    found: list[int] = []
+    for port in random.sample(_PORTS, len(_PORTS)):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == 3:
+            return Ports(*found)
+    raise archive.BackupError(f"of the ports {_PORTS.start} to {_PORTS.stop - 1} not even three are free on this Pi")
 
 
 def _files_of(flags: Mapping[str, str], folder: str) -> dict[str, str]:

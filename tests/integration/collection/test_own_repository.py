@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
+from apiserver import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 FILE = re.compile(r"^`([\w./-]+)`[^\n]*:\n\n```\w+\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -59,12 +59,11 @@ def test_the_playbook_is_read(repository: Path) -> None:
 @pytest.mark.parametrize("command", ["bramble.kube.site", "cluster.yml"])
 def test_what_is_typed_runs_up_to_pis_that_do_not_answer(repository: Path, command: str) -> None:
     """Up to preflight's verdict; molecule/cluster runs the same site.yml to its end."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
     names = ("k8s-master", "k8s-node1", "k8s-node2")
     hosts = {name: {"ansible_host": f"127.0.0.{last}"} for last, name in enumerate(names, 1)}
-    (repository / "silent.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": {"ansible_port": port}}}))
+    (repository / "silent.yml").write_text(
+        yaml.safe_dump({"all": {"hosts": hosts, "vars": {"ansible_port": free_port()}}})
+    )
     done = run(repository, "ansible-playbook", "-i", "inventory", "-i", "silent.yml", command)
     said = " ".join((done.stdout + done.stderr).split())
     assert done.returncode != 0 and "reachable all no yes YOU MUST CHANGE IT" in said, said

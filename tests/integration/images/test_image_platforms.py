@@ -7,7 +7,6 @@ import hashlib
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from apiserver import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -50,9 +50,7 @@ class Registry:
         self.process, self.host = self._start(program, settings)
 
     def _start(self, program: Path, settings: dict) -> tuple[subprocess.Popen[bytes], str]:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            host = f"127.0.0.1:{probe.getsockname()[1]}"
+        host = f"127.0.0.1:{free_port()}"
         settings["http"]["addr"] = host
         file = self.folder / "config.yml"
         file.write_text(json.dumps(settings))

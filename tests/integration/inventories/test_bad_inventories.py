@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from apiserver import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -77,15 +77,8 @@ def test_check_mode_says_the_same(preflight):
     assert BAD["a version as a number"][1] in run.text and run.code != 0
 
 
-@pytest.fixture
-def closed_port() -> int:
-    """A port of this machine on which nobody listens."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def test_a_host_that_does_not_answer_is_named_and_stops_the_run_for_all(preflight, closed_port):
+def test_a_host_that_does_not_answer_is_named_and_stops_the_run_for_all(preflight):
+    closed_port = free_port()
     inventory = GOOD.replace("127.0.13.9}", f"127.0.0.1, ansible_port: {closed_port}, ansible_user: pi}}")
     local = (
         "ansible_connection: local, ansible_become: false, ansible_python_interpreter: '{{ ansible_playbook_python }}'"
@@ -103,7 +96,8 @@ def test_a_host_that_does_not_answer_is_named_and_stops_the_run_for_all(prefligh
     )
 
 
-def test_no_host_answers(preflight, closed_port):
+def test_no_host_answers(preflight):
+    closed_port = free_port()
     inventory = with_variable(f"ansible_port: {closed_port}")
     for number in "789":
         inventory = inventory.replace(f"127.0.13.{number}", f"127.0.0.{number}")

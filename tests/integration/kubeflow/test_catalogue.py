@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from apiserver import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 CACHE = Path(
@@ -36,9 +37,7 @@ def entries() -> list[dict]:
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The lab's registry, read-only, at an address of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        host = f"127.0.0.1:{probe.getsockname()[1]}"
+    host = f"127.0.0.1:{free_port()}"
     folder = tmp_path_factory.mktemp("registry")
     storage = {
         "filesystem": {"rootdirectory": str(CACHE / "served/registry")},

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from apiserver import free_port
 from secret_scan import secrets_in
 
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.join_command import parse_join_command
@@ -32,12 +32,6 @@ RELEASES = sorted(
     for folder in (CACHE / "bin").glob("1.*")
     if (folder / "kubeadm").exists() and (folder / "kube-apiserver").exists()
 )
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def kubeadm(release: str, *arguments: str | Path) -> str:

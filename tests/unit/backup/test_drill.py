@@ -8,6 +8,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.bramble.kube.plugins.module_utils.backup import drill, machine
+from ansible_collections.bramble.kube.plugins.module_utils.backup import archive, drill, machine
 from ansible_collections.bramble.kube.plugins.module_utils.backup.archive import (
     SNAPSHOT,
     Description,
@@ -102,7 +103,18 @@ def test_refusal(of: Description, changed: dict, words: str) -> None:
 
 
 def test_ports_are_three() -> None:
-    assert len(set(vars(drill.free_ports()).values())) == 3
+    ports = set(vars(drill.free_ports()).values())
+    assert len(ports) == 3
+    given_away = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
+    assert max(ports) < min(30000, given_away)  # neither a NodePort nor a port that a connection may have by then
+
+
+def test_ports_in_use_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as used:
+        port = used.getsockname()[1]
+        monkeypatch.setattr(drill, "_PORTS", range(port, port + 1))
+        with pytest.raises(archive.BackupError, match="not even three are free on this Pi"):
+            drill.free_ports()
 
 
 KUBECONFIG = {
