@@ -11,9 +11,10 @@ from collections.abc import Iterable
 
 from .load import Item
 
-NAMESPACES, DEFINITIONS, POLICY, ACCOUNTS, CONFIGURATION, STORAGE, SERVICES, WORKLOADS, CUSTOM, WEBHOOKS = range(10)
+NAMESPACES, DEFINITIONS, POLICY, GROUNDWORK, SECRETS, WORKLOADS, CUSTOM, WEBHOOKS = range(8)
 
-# (group, kind) → wave. Kinds that are not here are custom resources.
+# (group, kind) → wave: no more of them than are needed, since each waits for the last answer of the one before. Secrets
+# come after the ServiceAccounts whose tokens they may hold. Kinds that are not here are custom resources.
 WAVES: dict[tuple[str, str], int] = {
     ("", "Namespace"): NAMESPACES,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): DEFINITIONS,
@@ -34,22 +35,22 @@ WAVES: dict[tuple[str, str], int] = {
     ("rbac.authorization.k8s.io", "Role"): POLICY,
     ("rbac.authorization.k8s.io", "RoleBinding"): POLICY,
     ("", "Node"): POLICY,
-    ("", "ServiceAccount"): ACCOUNTS,
-    ("", "ConfigMap"): CONFIGURATION,
-    ("", "Secret"): CONFIGURATION,
-    ("storage.k8s.io", "StorageClass"): STORAGE,
-    ("storage.k8s.io", "CSIDriver"): STORAGE,
-    ("storage.k8s.io", "CSINode"): STORAGE,
-    ("storage.k8s.io", "CSIStorageCapacity"): STORAGE,
-    ("storage.k8s.io", "VolumeAttachment"): STORAGE,
-    ("storage.k8s.io", "VolumeAttributesClass"): STORAGE,
-    ("", "PersistentVolume"): STORAGE,
-    ("", "PersistentVolumeClaim"): STORAGE,
-    ("", "Service"): SERVICES,
-    ("", "Endpoints"): SERVICES,
-    ("discovery.k8s.io", "EndpointSlice"): SERVICES,
-    ("networking.k8s.io", "ServiceCIDR"): SERVICES,
-    ("networking.k8s.io", "IPAddress"): SERVICES,
+    ("", "ServiceAccount"): GROUNDWORK,
+    ("", "ConfigMap"): GROUNDWORK,
+    ("", "Secret"): SECRETS,
+    ("storage.k8s.io", "StorageClass"): POLICY,
+    ("storage.k8s.io", "CSIDriver"): POLICY,
+    ("storage.k8s.io", "CSINode"): GROUNDWORK,
+    ("storage.k8s.io", "CSIStorageCapacity"): GROUNDWORK,
+    ("storage.k8s.io", "VolumeAttachment"): GROUNDWORK,
+    ("storage.k8s.io", "VolumeAttributesClass"): POLICY,
+    ("", "PersistentVolume"): GROUNDWORK,
+    ("", "PersistentVolumeClaim"): GROUNDWORK,
+    ("", "Service"): GROUNDWORK,
+    ("", "Endpoints"): GROUNDWORK,
+    ("discovery.k8s.io", "EndpointSlice"): GROUNDWORK,
+    ("networking.k8s.io", "ServiceCIDR"): POLICY,
+    ("networking.k8s.io", "IPAddress"): GROUNDWORK,
     ("", "Pod"): WORKLOADS,
     ("", "PodTemplate"): WORKLOADS,
     ("", "ReplicationController"): WORKLOADS,

@@ -16,22 +16,17 @@ def item(kind: str, api_version: str = "v1", name: str = "x", namespace: str = "
 
 
 def test_waves_put_what_others_need_first():
-    items = [
-        item("ValidatingWebhookConfiguration", "admissionregistration.k8s.io/v1"),
-        item("TFJob", "kubeflow.org/v1"),
-        item("Deployment", "apps/v1"),
-        item("Service"),
-        item("PersistentVolumeClaim"),
-        item("Secret"),
-        item("ServiceAccount"),
-        item("ClusterRole", "rbac.authorization.k8s.io/v1"),
-        item("CustomResourceDefinition", "apiextensions.k8s.io/v1"),
-        item("Namespace"),
+    waves = [
+        [item("Namespace")],
+        [item("CustomResourceDefinition", "apiextensions.k8s.io/v1")],
+        [item("ClusterRole", "rbac.authorization.k8s.io/v1"), item("StorageClass", "storage.k8s.io/v1")],
+        [item("PersistentVolumeClaim"), item("ConfigMap"), item("ServiceAccount"), item("Service")],
+        [item("Secret")],  # after the ServiceAccount whose token it may hold
+        [item("Deployment", "apps/v1")],
+        [item("TFJob", "kubeflow.org/v1")],
+        [item("ValidatingWebhookConfiguration", "admissionregistration.k8s.io/v1")],
     ]
-    assert [number for number, _items in order.waves(items)] == list(range(10))
-    assert [entry.kind for _number, entries in order.waves(items) for entry in entries] == [
-        entry.kind for entry in reversed(items)
-    ]
+    assert order.waves(one for wave in reversed(waves) for one in wave) == list(enumerate(waves))
 
 
 def test_scopes_known_without_a_server():
