@@ -14,11 +14,15 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
-    """No search for garbage in this block, or in a function with this decorator; what nobody holds goes as before."""
+    """No search for garbage in this block, or in a function with this decorator; what nobody holds goes as before.
+
+    Nor is what was there at its end searched later: a process that does one task ends before that would be worth it.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_on:
+            gc.freeze()
             gc.enable()
