@@ -109,8 +109,19 @@ class Cluster:
     def master(self) -> Host | None:
         """A control plane's host: the first that has one, else the first that gets one."""
         masters = [host for host in self.hosts if host.role == "master"]
-        living = (host for host in masters if (host.fact("kubernetes") or {}).get("control_plane"))
-        return next(living, masters[0] if masters else None)
+        return next(filter(_has_control_plane, masters), masters[0] if masters else None)
+
+    @property
+    def unseen_masters(self) -> list[str]:
+        """Masters that are not looked at, while none of those that are has a control plane."""
+        if any(host.role == "master" and _has_control_plane(host) for host in self.hosts):
+            return []
+        seen = {host.name for host in self.hosts}
+        return [name for name in self.inventory.groups.get("master", ()) if name not in seen]
+
+
+def _has_control_plane(host: Host) -> bool:
+    return bool((host.fact("kubernetes") or {}).get("control_plane"))
 
 
 def _result(found: str, wanted: str, outcome: str = "", values: Mapping[str, Any] | None = None) -> Found:
@@ -823,15 +834,22 @@ def _networks(host: Host, cluster: Cluster) -> Found | None:
         "{host}: it is a worker of the cluster of {found}, but is in group master: put that cluster's master there "
         "instead, or run 'sudo kubeadm reset' on it.",
     ),
+    left_out=(
+        MUST_CHANGE,
+        "{host}: it is to become a master, but --limit leaves out {found}, so nothing says which cluster it has to "
+        "join: run this without --limit, or with a master in it that has a control plane.",
+    ),
 )
 def _cluster(host: Host, cluster: Cluster) -> Found | None:
     state = host.fact("kubernetes")
     if state is None:
         return None
     server, pin = state.get("kubelet_server") or "", state.get("cluster_ca_sha256") or ""
-    if not server:
-        return _result("none", "none or this one")
     master = cluster.master
+    if not server:
+        if host.role == "master" and cluster.unseen_masters:
+            return _result(listing(cluster.unseen_masters), "a cluster to join", "left_out")
+        return _result("none", "none or this one")
     of_master = (master.fact("kubernetes") or {}) if master else {}
     wanted_pin = of_master.get("cluster_ca_sha256") or ""
     stranger = "other_cluster" if pin and wanted_pin and pin != wanted_pin else ""
@@ -895,8 +913,11 @@ def _api_address(host: Host, cluster: Cluster) -> Found | None:
     lans = _lans(host)
     if not any(_inside(wanted, lan) for lan in lans):
         return _result(listing(map(str, lans)) or "none", wanted, "outside")
-    ours = kept == wanted or any(wanted == str(own.ip) for other in cluster.hosts for own in _own_addresses(other))
-    mac = "" if ours else host.fact("answering", {}).get(wanted, "")
+    ours = any(
+        wanted in ((other.fact("kubernetes") or {}).get("api_address"), *(str(own.ip) for own in _own_addresses(other)))
+        for other in cluster.hosts
+    )
+    mac = "" if ours or cluster.unseen_masters else host.fact("answering", {}).get(wanted, "")
     if mac:
         return _result(mac, wanted, "taken")
     return _result("none", wanted, "later") if kept == "" else _result("kept" if ours else "free", wanted)

@@ -146,6 +146,30 @@ def with_address(kept: str | None, **facts) -> Cluster:
     return cluster(ADDRESS, k8s_master={"kubernetes": {**kubernetes, "api_address": kept}, **facts})
 
 
+def with_unseen_masters(state: Cluster) -> Cluster:
+    """As with --limit: two more masters, of which nothing is known."""
+    groups = {**state.inventory.groups, "master": [NAMES[0], "k8s-master2", "k8s-master3"]}
+    return replace(state, inventory=replace(state.inventory, groups=groups))
+
+
+def test_a_blank_master_without_those_that_it_has_to_join_is_refused():
+    answering = {"192.168.13.5": "dc:a6:32:00:00:09"}
+    state = with_unseen_masters(with_address(None, answering=answering))
+    verdict, message = said(state, "cluster", "k8s-master")
+    assert verdict == MUST_CHANGE and "--limit leaves out k8s-master2 and k8s-master3, so nothing says which" in message
+    assert said(state, "API address", "k8s-master") == (OK, ""), "the one that answers may be a master"
+    assert said(with_address(None), "cluster", "k8s-master") == (OK, "")
+    finished = with_unseen_masters(with_address("192.168.13.5"))
+    assert said(finished, "cluster", "k8s-master") == (OK, ""), "the others may be off"
+
+
+def test_the_address_that_another_master_keeps_is_not_somebody_elses():
+    state = with_address("192.168.13.5")
+    blank = {**fit(8), "pi_answering": {"192.168.13.5": "dc:a6:32:00:00:09"}}
+    hosts = (state.hosts[0], Host("k8s-node1", "master", "192.168.13.8", blank), state.hosts[2])
+    assert said(replace(state, hosts=hosts), "API address", "k8s-node1") == (OK, "")
+
+
 def test_an_address_that_is_free_or_the_clusters_own_is_good():
     assert said(with_address(None), "API address", "k8s-master") == (OK, "")
     assert said(
