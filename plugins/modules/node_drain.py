@@ -18,6 +18,7 @@ description:
   - Pods of DaemonSets, static Pods and completed Pods stay.
   - When time runs out, it fails with the Pods that have not left and the reason for each, and uncordons the node,
     unless an earlier run had cordoned it.
+  - On a node whose kubelet no longer answers, as on a Pi that is off, Pods that were told to leave are not waited for.
   - A node that somebody else has cordoned stays cordoned.
   - Runs on the computer that has the kubeconfig.
 options:

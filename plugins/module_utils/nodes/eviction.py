@@ -22,6 +22,7 @@ from ansible_collections.bramble.kube.plugins.module_utils.nodes.drain import CO
 
 #: Seconds for which an API server that is being restarted is waited for.
 API_PATIENCE = 120
+STOPPING = "its containers have not stopped yet"
 DRAINED, SCHEDULABLE = "drained", "schedulable"
 OPTIONS = {
     "name": {"type": "str", "required": True},
@@ -75,7 +76,7 @@ class Drain:
         :returns: whether all have left.
         """
         pods = self.here()
-        self.blockers = {str(pod): "its containers have not stopped yet" for pod in pods if pod.ending}
+        self.blockers = {str(pod): STOPPING for pod in pods if pod.ending}
         siblings: dict[str, list[Pod]] = {}
         for pod in pods:
             if not pod.ending:
@@ -101,21 +102,26 @@ class Drain:
         if refused:
             self.blockers[str(pod)] = refused
             return
-        self.blockers[str(pod)] = "its containers have not stopped yet"
+        self.blockers[str(pod)] = STOPPING
         self.evicted.append(str(pod))
         self.groups.went(pod, now)
         # The others of this controller are looked at again in the next turn.
         siblings.pop(pod.namespace, None)
 
+    def is_silent(self) -> bool:
+        """Whether the node's kubelet no longer tells the API server anything, as on a Pi that is off."""
+        conditions = ((self.cluster.found(f"/api/v1/nodes/{self.node}") or {}).get("status") or {}).get("conditions")
+        return any(one.get("type") == "Ready" and one.get("status") == "Unknown" for one in conditions or [])
+
     def run(self, timeout: float) -> bool:
         """Let the Pods leave.
 
-        :returns: whether all have left in time.
+        :returns: whether all have left in time, or all have been told to by a node that will not say that they did.
         """
         deadline = time.monotonic() + timeout
         while True:
             try:
-                if self.turn():
+                if self.turn() or (set(self.blockers.values()) == {STOPPING} and self.is_silent()):
                     return True
             except Fault as error:
                 self.blockers = {"the API server": str(error)}

@@ -102,6 +102,22 @@ def test_different_workloads_leave_at_the_same_time(play):
     assert cluster.now <= cluster.start + 1
 
 
+@pytest.mark.parametrize(("ready", "left"), [("Unknown", True), ("False", False), ("True", False)])
+def test_a_pi_that_is_off_is_not_waited_for(play, ready: str, left: bool):
+    """Its kubelet, which would say that the containers have stopped, has been silent for 40 seconds."""
+    cluster = Played([web("a")], {"uid-web": 1}, start=10**6)
+    cluster.node = {"metadata": {}, "spec": {}, "status": {"conditions": [{"type": "Ready", "status": ready}]}}
+    done, drain = play(cluster, timeout=20)
+    assert done is left and drain.evicted == ["default/a"]
+    assert cluster.now < 2 if left else cluster.now >= 20
+
+
+def test_on_a_silent_pi_a_budget_is_still_honoured(play):
+    cluster = Played([web("a"), web("b")], {"uid-web": 2}, guarded="a")
+    cluster.node = {"metadata": {}, "spec": {}, "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}
+    assert not play(cluster, timeout=20)[0]
+
+
 def test_a_budget_is_honoured_until_the_time_is_over(play):
     cluster = Played([web("a"), web("b", node="k8s-node2")], {"uid-web": 2}, guarded="a")
     done, drain = play(cluster, timeout=20)
