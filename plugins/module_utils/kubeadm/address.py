@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import atomic_file as place
 from ansible_collections.bramble.kube.plugins.module_utils.common.errors import Stop
-from ansible_collections.bramble.kube.plugins.module_utils.common.system import System
+from ansible_collections.bramble.kube.plugins.module_utils.common.system import Done, System
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm import etcd, renew
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.command import ADMIN, api_trouble, kubeadm, kubectl
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.kubeconfig import (
@@ -38,6 +39,8 @@ OPTIONS = {
 }
 #: Seconds in which the API server has taken up its new certificate, and keepalived the address.
 TAKEN_UP = 90
+#: Seconds for which a request is repeated: the kubelet may see etcd's new manifest only after the API server was ready.
+RESTARTING = 120
 CERTIFICATE = "/etc/kubernetes/pki/apiserver"
 #: Where the API server's address is written in the cluster: namespace, ConfigMap, key.
 MAPS = (
@@ -132,7 +135,7 @@ class Mover:
         self.wait()
         for where in MAPS:
             self.change_map(*where)
-        done = kubectl(self.system, "--namespace", "kube-system", "rollout", "restart", "daemonset/kube-proxy")
+        done = self.ask("--namespace", "kube-system", "rollout", "restart", "daemonset/kube-proxy")
         if done.code and "not found" not in done.errors.lower():
             raise Stop(f"kube-proxy could not be restarted: {done.errors.strip()}.")
         self.move_users(old)
@@ -150,10 +153,19 @@ class Mover:
         if trouble:
             raise Stop(f"The API server has not been ready for {self.seconds} seconds: {trouble.splitlines()[-1]}.")
 
+    def ask(self, *arguments: str) -> Done:
+        """What kubectl says, asked again while etcd restarts."""
+        deadline = time.monotonic() + RESTARTING
+        while True:
+            done = kubectl(self.system, *arguments)
+            if not done.code or "not found" in done.errors.lower() or time.monotonic() >= deadline:
+                return done
+            time.sleep(1)
+
     def change_map(self, namespace: str, name: str, key: str) -> None:
         """Write the address into a ConfigMap, if that is there."""
         where = ("--namespace", namespace, "configmap", name)
-        told = kubectl(self.system, "get", *where, "--ignore-not-found", "--output=json")
+        told = self.ask("get", *where, "--ignore-not-found", "--output=json")
         if told.code:
             raise Stop(f"The ConfigMap {namespace}/{name} cannot be read: {told.errors.strip()}.")
         text = (json.loads(told.output).get("data") or {}).get(key, "") if told.output.strip() else ""
@@ -162,7 +174,7 @@ class Mover:
         if wanted == text:
             return
         patch = json.dumps({"data": {key: wanted}})
-        done = kubectl(self.system, "patch", *where, "--type=merge", "--patch", patch)
+        done = self.ask("patch", *where, "--type=merge", "--patch", patch)
         if done.code:
             raise Stop(f"The ConfigMap {namespace}/{name} could not be changed: {done.errors.strip()}.")
 

@@ -123,11 +123,20 @@ def test_an_api_server_that_does_not_take_up_its_certificate_restarts(master: Pl
     assert "restart kube-apiserver" in master.asked
 
 
-def test_what_was_cut_is_done_again(master: Played) -> None:
+@pytest.mark.parametrize("step", ["get --namespace kube-system configmap", "patch --namespace kube-public", "rollout"])
+def test_etcd_may_restart_only_once_the_api_server_was_found_ready(master: Played, clock: Clock, step: str) -> None:
+    away = Done(1, "", "Unable to connect to the server: context deadline exceeded\n")
+    answer = config_map("kubeadm-config", "ClusterConfiguration", CLUSTER) if "get" in step else ""
+    master.says(step, away, away, answer)
+    assert address.run(master, OPTIONS, False)["changed"] and not address.is_due(master, OPTIONS)
+    assert sum(clock.slept) == 2
+
+
+def test_what_was_cut_is_done_again(master: Played, clock: Clock) -> None:
     master.says("rollout restart", Done(1, "", "no route to host\n"))
     with pytest.raises(Stop, match=r"^kube-proxy could not be restarted: no route to host\.$"):
         address.run(master, OPTIONS, False)
-    assert address.is_due(master, OPTIONS)
+    assert sum(clock.slept) == address.RESTARTING and address.is_due(master, OPTIONS)
     master.says("rollout restart", "")
     assert address.run(master, OPTIONS, False)["changed"] and not address.is_due(master, OPTIONS)
 
