@@ -32,7 +32,7 @@ def plays(playbook: str) -> Iterator[dict]:
 
 
 def takes_lock(play: dict) -> bool:
-    return any("bramble.kube.run_lock" in task for task in play.get("tasks", ()))
+    return any(task.get("ansible.builtin.import_tasks") == "tasks/lock.yml" for task in play.get("tasks", ()))
 
 
 @pytest.mark.parametrize("playbook", CHANGING)
