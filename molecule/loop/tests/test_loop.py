@@ -330,24 +330,26 @@ def test_the_first_release_is_trained_by_itself_and_waits(loop: Loop, news: News
 def test_the_gate_refuses_whoever_may_not(loop: Loop) -> None:
     name = "digits-1"
     assert "vic" in told(loop.decide, "vic", name)
-    assert told(loop.decide, "olga", name).startswith("Only a reviewer decides; olga is operator")
-    assert told(loop.decide, "ada", name).startswith("Only a reviewer decides; ada is trainer")
+    assert told(loop.decide, "olga", name).startswith("Only a reviewer may decide; olga is operator")
+    assert told(loop.decide, "ada", name).startswith("Only a reviewer may decide; ada is trainer")
     assert told(loop.decide, "ben", name, by="cleo").startswith("You are ben, so the decision must be signed by ben")
     forged = {"evidence": {**loop.release(name)["spec"]["evidence"], "scores": {"accuracy": 1}}}
     assert told(loop.change, "ben", name, forged).startswith("Evidence is written once")
     assert told(loop.decide, "admin", name, by="kubernetes-admin").startswith(
-        "Only a reviewer decides; kubernetes-admin"
+        "Only a reviewer may decide; kubernetes-admin"
     )
     assert told(loop.decide, "ben", name, reason="ok") == "A decision needs a reason of at least 10 characters."
     assert told(loop.decide, "ben", name, alone=True).endswith("so the decision must not say alone: true.")
     assert told(loop.change, "ben", name, {"askedBy": "ben"}).startswith("A release's model, its cause and who asked")
     answer = {"by": "cleo", "text": "we looked", "at": moment()}
     assert told(loop.change, "ben", name, {"answers": {"infra-4": answer}}).endswith(
-        "answer tests in your own name only."
+        "may answer tests only in your own name."
     )
-    assert told(loop.change, "ben", name, {"reviews": {"cleo": {"judged": 1}}}).endswith("write your own review only.")
+    assert told(loop.change, "ben", name, {"reviews": {"cleo": {"judged": 1}}}).endswith(
+        "may write only your own review."
+    )
     assert told(loop.change, "ada", name, {"reviews": {"ada": {"judged": 1}}}).startswith(
-        "Only a reviewer reviews; ada"
+        "Only a reviewer may review; ada"
     )
     back = {"rollback": {"by": "olga", "reason": "it answers nonsense", "at": moment()}}
     assert told(loop.change, "olga", name, back).endswith("was never approved, so there is nothing to roll back.")
@@ -355,12 +357,12 @@ def test_the_gate_refuses_whoever_may_not(loop: Loop) -> None:
 
 
 def test_the_gate_refuses_a_release_that_is_not_as_it_must_be(loop: Loop) -> None:
-    assert told(loop.ask, "ada", "digits-9", by="cleo") == "You are ada, so the release must be asked by ada."
-    assert told(loop.ask, "admin", "digits-9", by="kubernetes-admin").startswith("Only a trainer asks for a release")
+    assert told(loop.ask, "ada", "digits-9", by="cleo") == "You are ada, so the release must be asked for by ada."
+    assert told(loop.ask, "admin", "digits-9", by="kubernetes-admin").startswith("Only a trainer may ask for a release")
     assert told(loop.ask, "ada", "iris-9", model="iris").startswith("There is no model iris in loop_models")
-    assert told(loop.ask, "ada", "nine").startswith("A release of the model digits is called by it and a number")
+    assert told(loop.ask, "ada", "nine").startswith("A release of the model digits is named after it, with a number")
     decision = {"verdict": "approved", "by": "ada", "reason": REASON, "at": moment()}
-    assert told(loop.ask, "ada", "digits-9", decision=decision).startswith("A new release comes without evidence")
+    assert told(loop.ask, "ada", "digits-9", decision=decision).startswith("A new release must not have evidence")
     assert "vic" in told(loop.ask, "vic", "digits-9")
     assert loop.release("digits-9") == {}
 
@@ -603,7 +605,7 @@ def test_a_file_that_is_not_the_one_that_was_checked_never_answers(loop: Loop, c
     name = following(newest(loop))
     loop.ask("cleo", name)
     loop.until(name, "Waiting")
-    assert told(loop.decide, "cleo", name) == f"cleo asked for {name}, so somebody else decides."
+    assert told(loop.decide, "cleo", name) == f"cleo asked for {name}, so somebody else must decide."
     node, folder = loop.volume()
     loop.on(node, f"printf ' ' >> {folder}/releases/{name}/model.joblib")
     loop.decide("ben", name)

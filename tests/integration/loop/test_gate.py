@@ -31,14 +31,14 @@ def told(call: Callable[..., Any], *arguments: Any, by_policy: bool = True, **op
 
 def test_a_release_in_somebody_elses_name_is_refused(people):
     sentence = told(people["ada"].release, "digits", "cleo")
-    assert sentence == "You are ada, so the release must be asked by ada."
+    assert sentence == "You are ada, so the release must be asked for by ada."
 
 
 def test_a_trainer_and_the_program_hand_ask_and_nobody_else(people):
     assert people["ada"].release("digits", "ada").startswith("digits-")
     assert people["hand"].release("digits", "system:serviceaccount:loop:hand").startswith("digits-")
     sentence = told(people["admin"].release, "digits", "admin")
-    assert sentence == "Only a trainer asks for a release; admin has no role here."
+    assert sentence == "Only a trainer may ask for a release; admin has no role here."
     for name in ("ben", "olga", "vic"):
         sentence = told(people[name].release, "digits", name, by_policy=False)
         assert sentence.endswith(
@@ -56,7 +56,7 @@ def test_a_release_is_of_a_model_that_the_gate_has(people):
 def test_a_release_is_called_by_its_model_and_a_number(people, name):
     sentence = told(people["ada"].release, "digits", "ada", name)
     assert sentence == (
-        f"A release of the model digits is called by it and a number, such as digits-7; this one is called {name}."
+        f"A release of the model digits is named after it, with a number, such as digits-7; this one is called {name}."
     )
 
 
@@ -93,7 +93,7 @@ def test_the_label_stays(people, ready):
 )
 def test_a_new_release_is_bare(people, more):
     sentence = told(people["ada"].release, "digits", "ada", **more)
-    assert sentence == "A new release comes without evidence, answers, reviews, decision and rollback."
+    assert sentence == "A new release must not have evidence, answers, reviews, a decision or a rollback."
 
 
 # What never changes --------------------------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ def test_whence_a_release_came_never_changes(people, ready, change):
     body = {"metadata": {"labels": {"loop.bramble.kube/model": change.get("model", "digits")}}, "spec": change}
     ask = people["ben"].ask
     sentence = told(ask, "PATCH", f"{RELEASES}/{name}", body, "application/merge-patch+json")
-    assert sentence == "A release's model, its cause and who asked for it never change; make a new release."
+    assert sentence == "A release's model, its cause and who asked for it never change; ask for a new release."
 
 
 EVIDENCE = "Evidence is written once, by the program hand alone, and never changes."
@@ -130,7 +130,7 @@ def test_evidence_does_not_change(people, ready, name, change):
 def test_a_decision_is_final(people, ready):
     release = ready()
     people["ben"].decide(release, "ben")
-    final = f"{release} was approved by ben; a decision is final, make a new release."
+    final = f"{release} was approved by ben; a decision is final, so ask for a new release."
     for change in (decision("ben", "refused"), decision("dan"), {"reason": "another reason"}, None):
         for name in ("ben", "dan", "admin"):
             assert told(people[name].change, release, {"decision": change}) == final
@@ -162,7 +162,7 @@ def test_only_ones_own_answer_is_written_changed_and_taken_back(people, ready):
     people["ben"].change(release, {"answers": {"infra-4": answer("ben")}})
     people["ada"].change(release, {"answers": {"infra-5": answer("ada")}})
     people["ben"].change(release, {"answers": {"infra-4": answer("ben", "we looked again")}})
-    own = "You are dan, and answer tests in your own name only."
+    own = "You are dan, and may answer tests only in your own name."
     for change in (
         {"infra-6": answer("ben")},
         {"infra-4": answer("dan")},
@@ -180,7 +180,7 @@ def test_a_viewer_changes_nothing_and_an_administrator_answers_nothing(people, r
     sentence = told(people["vic"].change, release, {"answers": {"infra-4": answer("vic")}}, by_policy=False)
     assert 'User "vic" cannot patch resource "releases"' in sentence
     sentence = told(people["admin"].change, release, {"answers": {"infra-4": answer("admin")}})
-    assert sentence == "Only a trainer, reviewer or operator answers a test; admin has no role here."
+    assert sentence == "Only a trainer, reviewer or operator may answer a test; admin has no role here."
 
 
 def test_there_are_28_tests(people, ready):
@@ -197,7 +197,7 @@ def test_there_are_28_tests(people, ready):
 def test_another_persons_review_is_not_ones_own(people, ready):
     release = ready()
     people["ben"].change(release, {"reviews": {"ben": {"judged": 20, "newBetter": 8}}})
-    own = "You are dan, and write your own review only."
+    own = "You are dan, and may write only your own review."
     for change in ({"cleo": {"judged": 1}}, {"ben": {"newBetter": 9}}, {"ben": None}, None):
         assert told(people["dan"].change, release, {"reviews": change}) == own
     people["dan"].change(release, {"reviews": {"dan": {"judged": 20}}})
@@ -208,7 +208,7 @@ def test_another_persons_review_is_not_ones_own(people, ready):
 def test_reviewers_review_and_only_what_has_evidence(people, ready):
     release = ready()
     sentence = told(people["ada"].change, release, {"reviews": {"ada": {"judged": 1}}})
-    assert sentence == "Only a reviewer reviews; ada is trainer."
+    assert sentence == "Only a reviewer may review; ada is trainer."
     bare = people["ada"].release("digits", "ada")
     sentence = told(people["ben"].change, bare, {"reviews": {"ben": {"judged": 1}}})
     assert sentence == f"{bare} has no evidence yet, so there is nothing to review."
@@ -236,7 +236,7 @@ def test_a_reviewer_approves_with_a_reason(people, ready):
 
 def test_a_trainer_does_not_approve(people, ready):
     release = ready()
-    assert told(people["ada"].decide, release, "ada") == "Only a reviewer decides; ada is trainer."
+    assert told(people["ada"].decide, release, "ada") == "Only a reviewer may decide; ada is trainer."
 
 
 def test_nobody_signs_with_another_name(people, ready):
@@ -248,7 +248,7 @@ def test_nobody_signs_with_another_name(people, ready):
 
 def test_a_trainer_who_reviews_too_does_not_decide_about_their_own(people, ready):
     release = ready(by="cleo")
-    somebody_else = f"cleo asked for {release}, so somebody else decides."
+    somebody_else = f"cleo asked for {release}, so somebody else must decide."
     for more in ({}, {"alone": True}):
         for verdict in ("approved", "refused"):
             assert told(people["cleo"].decide, release, "cleo", verdict, **more) == somebody_else
@@ -267,13 +267,13 @@ def test_who_may_decide_alone_says_so(people, ready):
 
 def test_the_administrator_is_no_reviewer(people, ready):
     release = ready()
-    assert told(people["admin"].decide, release, "admin") == "Only a reviewer decides; admin has no role here."
+    assert told(people["admin"].decide, release, "admin") == "Only a reviewer may decide; admin has no role here."
 
 
 def test_a_reviewer_who_is_not_on_the_models_list_does_not_decide(people, ready):
     release = ready("iris")
     sentence = told(people["dan"].decide, release, "dan", "refused")
-    assert sentence == "About iris decides ben or cleo, not dan."
+    assert sentence == "Only ben or cleo may decide about iris, not dan."
     people["cleo"].decide(release, "cleo")
 
 
@@ -294,7 +294,7 @@ def test_a_decision_has_a_reason(people, ready, reason):
 def test_a_missed_threshold_is_not_approved_but_may_be_refused(people, ready):
     release = ready(scores={"accuracy": 0.8, "latencyMs95": 120})
     sentence = told(people["ben"].decide, release, "ben")
-    assert sentence == "It cannot be approved: accuracy is 0.8, wanted is at least 0.93."
+    assert sentence == "It cannot be approved: accuracy is 0.8, but must be at least 0.93."
     people["ben"].decide(release, "ben", "refused")
 
 
@@ -303,8 +303,8 @@ def test_every_missed_threshold_and_every_missing_score_is_named(people, ready):
     sentence = told(people["ben"].decide, release, "ben")
     said = sentence.removeprefix("It cannot be approved: ").removesuffix(".").split("; ")
     assert sorted(said) == [
-        "accuracy was not measured, wanted is at least 0.93",
-        "latencyMs95 is 200.5, wanted is at most 200",
+        "accuracy was not measured, but must be at least 0.93",
+        "latencyMs95 is 200.5, but must be at most 200",
     ]
 
 
@@ -338,7 +338,9 @@ def test_enough_reviews_by_others_come_before_an_approval(people, ready):
     people["cleo"].change(release, {"reviews": {"cleo": {"judged": 20}}})
     people["dan"].change(release, {"reviews": {"dan": {"judged": 20}}})
     sentence = told(people["ben"].decide, release, "ben")
-    assert sentence == ("The model care needs 2 reviews by others than who asked before it is approved; there are 1.")
+    assert sentence == (
+        "The model care needs 2 reviews by people other than the one who asked, before it can be approved; it has 1."
+    )
     # The last review and the decision may come together.
     people["ben"].change(release, {"reviews": {"ben": {"judged": 20}}, "decision": decision("ben")})
     other = ready("care")
@@ -370,7 +372,7 @@ def test_of_two_decisions_at_the_same_moment_one_wins_and_the_other_is_told(peop
         decided = people["vic"].get(release)["spec"]["decision"]
         assert (decided["by"], decided["verdict"]) == (winner, {"ben": "approved", "dan": "refused"}[winner])
         assert "the object has been modified" in answers[loser] or answers[loser] == (
-            f"{release} was {decided['verdict']} by {winner}; a decision is final, make a new release."
+            f"{release} was {decided['verdict']} by {winner}; a decision is final, so ask for a new release."
         )
 
 
@@ -396,9 +398,9 @@ def test_a_rollback_is_ones_own_and_once(people, ready):
     sentence = told(people["olga"].change, release, back("ben"))
     assert sentence == "You are olga, so the rollback must be signed by olga."
     sentence = told(people["ada"].change, release, back("ada"))
-    assert sentence == "Only a reviewer or an operator rolls back; ada is trainer."
+    assert sentence == "Only a reviewer or an operator may roll back; ada is trainer."
     people["olga"].change(release, back("olga"))
-    again = f"{release} is already rolled back, by olga."
+    again = f"{release} was already rolled back, by olga."
     for name in ("ben", "olga"):
         assert told(people[name].change, release, {"rollback": None}) == again
         assert told(people[name].change, release, {"rollback": {"reason": "no"}}) == again
@@ -496,7 +498,7 @@ def test_switch_and_hand_cannot_decide(people, ready):
         sentence = told(people[program].decide, release, account, by_policy=False)
         assert f'User "{account}" cannot patch resource "releases"' in sentence
     sentence = told(people["hand"].decide, release, "system:serviceaccount:loop:hand")
-    assert sentence == "Only a reviewer decides; system:serviceaccount:loop:hand has no role here."
+    assert sentence == "Only a reviewer may decide; system:serviceaccount:loop:hand has no role here."
     sentence = told(people["hand"].decide, release, "ben")
     assert sentence.startswith("You are system:serviceaccount:loop:hand, so")
 

@@ -116,7 +116,7 @@ def test_the_life_of_peoples_access(signing, people, ready, tmp_path):
             }
         }
     )
-    assert "Only a reviewer decides; ada is trainer." in kubectl(
+    assert "Only a reviewer may decide; ada is trainer." in kubectl(
         files["ada"], "patch", "release", release, "--type=merge", "-p", patch.replace('"ben"', '"ada"')
     )
     assert "patched" in kubectl(files["ben"], "patch", "release", release, "--type=merge", "-p", patch)

@@ -297,7 +297,7 @@ def test_leaving_the_list_takes_everything_away(api, people, ready):
             Person(api, token=token, acts_as="dan").get(release)
         # Even who may write releases by another binding is no reviewer any more.
         api.kubectl("create", "rolebinding", "forgotten", "-n", "loop", "--role=reviewer", "--user=dan")
-        _eventually(lambda: people["dan"].decide(release, "dan"), "Only a reviewer decides; dan has no role here.")
+        _eventually(lambda: people["dan"].decide(release, "dan"), "Only a reviewer may decide; dan has no role here.")
     finally:
         api.kubectl("delete", "rolebinding", "forgotten", "-n", "loop", "--ignore-not-found")
         push_rules(api, rules())
