@@ -463,7 +463,7 @@ def master_kubelet_down(lab: Lab) -> Iterator[None]:
     wait("the API server", lab.answers, 300)
 
 
-@trouble("API server: it does not know the laptop's kubeconfig", "whose certificate expired on 2020-01-31")
+@trouble("API server: it rejects the laptop's kubeconfig", "whose certificate expired on 2020-01-31")
 def administrator_expired(lab: Lab) -> Iterator[None]:
     """The administrator's certificate on the laptop has ended."""
     kept = lab.kubeconfig.read_text()

@@ -202,7 +202,7 @@ def test_status_names_a_member_of_etcd_that_is_no_master() -> None:
         said = " ".join(run_playbook(INVENTORY, "playbooks/status.yml").split())
     finally:
         etcdctl("member", "remove", f"{added['member']['ID']:x}")
-    assert "etcd has a member 192.168.37.99 that is no master of the inventory" in said
+    assert "etcd has a member 192.168.37.99 that is not a master in the inventory" in said
 
 
 @pytest.fixture(scope="module")

@@ -89,7 +89,7 @@ def restart(system: System, name: str, timeout: float) -> None:
     while started(system).get(name, (old, 0.0))[0] == old:
         if time.monotonic() > deadline:
             raise Stop(
-                f"{name} was ended, so that it reads its new certificate, and has not come back in {timeout:.0f} s:"
+                f"{name} was stopped to read its new certificate, and has not started again within {timeout:.0f} s:"
                 " 'journalctl -u kubelet -n 50' on the master shows why."
             )
         time.sleep(0.5)

@@ -97,7 +97,7 @@ def wait_for_rollout(system: System, kind: str, name: str, seconds: int) -> None
     if done.code:
         told = (done.output + done.errors).strip().splitlines() or ["kubectl says nothing"]
         raise Stop(
-            f"{name} has not come with the new release on every machine within {seconds} seconds ({told[-1]}):"
+            f"{name} does not run in the new release on every machine after {seconds} seconds ({told[-1]}):"
             f" 'kubectl -n kube-system describe {kind} {name}' and its Pods show why. Fix that and run this again."
         )
 

@@ -83,9 +83,9 @@ def judge(request: Mapping[str, Any], nodes: Mapping[str, Iterable[str]]) -> Ver
 
 def _objection(spec: Mapping[str, Any], user: str, node: str, nodes: Mapping[str, Iterable[str]]) -> str:
     if not node or GROUP not in (spec.get("groups") or ()):
-        return f"{user or 'somebody unknown'} asks, which is not a node"
+        return f"it comes from {user or 'somebody unknown'}, which is not a node"
     if node not in nodes:
-        return f"{node} asks, which is not a Pi of the inventory"
+        return f"it comes from {node}, which is not a Pi of the inventory"
     unusual = set(spec.get("usages") or ()) - USAGES
     if unusual or "server auth" not in (spec.get("usages") or ()):
         return f"it would be valid for {', '.join(sorted(unusual)) or 'no server'}"

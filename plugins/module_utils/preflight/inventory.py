@@ -230,7 +230,7 @@ def _groups(inventory: Inventory) -> Iterator[Fault]:
     for host in bramble:
         if host not in masters and host not in nodes:
             alike = _meant(host, groups)
-            hint = f" (group {alike[0]} is to be called {alike[1]})" if alike else ""
+            hint = f" (rename group {alike[0]} to {alike[1]})" if alike else ""
             yield Fault(f"it is in group bramble, but in neither master nor node{hint}; put it in one of them", (host,))
     for host in groups.get("ungrouped", ()):
         if host not in ("localhost", "127.0.0.1", "::1"):

@@ -90,7 +90,7 @@ def _said(pi: Pi, container: str) -> str:
     ),
     unauthorized=(
         BAD,
-        "it does not know the laptop's kubeconfig {kubeconfig}{ended}",
+        "it rejects the laptop's kubeconfig {kubeconfig}{ended}",
         "run site.yml --tags master, which renews the administrator's certificate and fetches it",
     ),
     stranger=(
@@ -108,7 +108,7 @@ def _said(pi: Pi, container: str) -> str:
         BAD,
         "it cannot be reached ({said}), because etcd, which holds its data, runs on {running} of {all} masters and "
         "needs {needed}: not on {missing}",
-        "switch these on, or fix what is said about them; those that are gone for good take restore.yml",
+        "switch these on, or fix what is said about them; restore.yml replaces those that are gone for good",
     ),
     none=(
         BAD,
@@ -471,7 +471,7 @@ def _core(said: str) -> str:
     ),
     config=(
         BAD,
-        "its container {container} cannot be made ({said})",
+        "its container {container} cannot be created ({said})",
         "create what it names, or correct the Pod",
     ),
     failed=(
@@ -576,21 +576,21 @@ def etcd(scene: Scene) -> Iterator[Found]:
 
 @check(
     "etcd members",
-    "etcd's members are the masters, all of them, and each has its part",
+    "all masters, and nothing else, are full members of etcd",
     gone=(
         WARN,
-        "etcd has a member {member} that is no master of the inventory, so {needed} of its {all} members have to run",
-        "if it is gone for good, put it into group master as it was, run reset.yml --limit {member}, which needs no "
-        "answer of it, and take it out again",
+        "etcd has a member {member} that is not a master in the inventory, so {needed} of its {all} members must run",
+        "if it is gone for good, put it back into group master, run reset.yml --limit {member}, which does not need it "
+        "to answer, and take it out again",
     ),
     unfinished=(
         WARN,
-        "etcd has not taken it up for good ({what}), so one master fewer may fail",
+        "etcd has not made it a full member ({what}), so one master fewer may fail",
         "run site.yml, which joins it again",
     ),
     absent=(
         BAD,
-        "it is in group master, but is no member of etcd",
+        "it is in group master, but is not a member of etcd",
         "run reset.yml --limit {subject}, then site.yml, which joins it",
     ),
 )
@@ -609,7 +609,7 @@ def etcd_members(scene: Scene) -> Iterator[Found]:
             yield Found("gone", "etcd", {**counts, "member": member["name"] or member["address"]})
         elif not member["name"] or member["learner"]:
             subject = masters[name].name if name in masters else name
-            what = "it learns, and was never promoted" if member["learner"] else "it has never started"
+            what = "it is a learner, and was never promoted" if member["learner"] else "it has never started"
             yield Found("unfinished", subject, {"what": what})
     for name, pi in masters.items():
         if members and name not in found and pi.get("membership", "joined"):

@@ -194,7 +194,7 @@ def test_when_a_program_started_is_read_of_its_process(master: Master, monkeypat
 def test_one_that_does_not_come_back_is_told(master: Master, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     killed = []
     monkeypatch.setattr(os, "kill", lambda pid, number: killed.append((pid, number)))
-    with pytest.raises(Stop, match=r"^etcd was ended, .* has not come back in 10 s: 'journalctl"):
+    with pytest.raises(Stop, match=r"^etcd was stopped .* has not started again within 10 s: 'journalctl"):
         renew.restart(master, "etcd", 10)
     assert killed == [(1000, signal.SIGTERM)]
     assert sum(clock.slept) == 10.5

@@ -167,7 +167,7 @@ def test_what_the_cluster_does_not_have_is_not_waited_for(master: Played) -> Non
 )
 def test_an_add_on_that_does_not_come_leaves_the_mark(master: Played, answer: Done, told: str) -> None:
     master.says("rollout status daemonset/kube-proxy", answer)
-    with pytest.raises(Stop, match=rf"^kube-proxy has not come .* within 600 seconds \({told}\): 'kubectl"):
+    with pytest.raises(Stop, match=rf"^kube-proxy does not run .* after 600 seconds \({told}\): 'kubectl"):
         upgrade.run(master, options("applied"), False)
     assert upgrade.unfinished(master) == "1.37.2" and master.mode(upgrade.MARK) == 0o600
     assert not [line for line in master.asked if "addon coredns" in line]

@@ -267,7 +267,7 @@ def test_what_may_not_be_approved_is_told_while_and_after_it_is_waited_for(
 ) -> None:
     api.objects[CSRS] = {"items": [request(user="system:node:stranger")]}
     result = serving_certificates.run(played, SERVING, True)
-    objection = "stranger asks, which is not a Pi of the inventory"
+    objection = "it comes from stranger, which is not a Pi of the inventory"
     assert (result["changed"], result["refused"]) == (False, {"csr-1": objection})
     assert result["warned"] == [f"The certificate request csr-1 was not approved: {objection}."]
     shown[:] = [{"192.168.13.8"}]

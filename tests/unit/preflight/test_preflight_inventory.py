@@ -354,6 +354,6 @@ def test_a_group_with_nearly_the_right_name_is_named():
     groups = {"bramble": ["k8s-master", "a", "b"], "master": ["k8s-master"], "nodes": ["a", "b"]}
     found = inventory_errors(Inventory(groups, {}, OPTIONS, DEFAULTS))
     assert found == [
-        "Hosts a and b: it is in group bramble, but in neither master nor node (group nodes is to be called node); put "
+        "Hosts a and b: it is in group bramble, but in neither master nor node (rename group nodes to node); put "
         "it in one of them."
     ]

@@ -130,8 +130,8 @@ def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[st
     if now["synchronized"]:
         raise Stop(
             reference.refuse("By the clock, which is synchronised, it is", time.time() - (now["offset_s"] or 0.0))
-            + f" 'chronyc sources' or 'timedatectl timesync-status' shows whom {service} asks; set others with "
-            "base_ntp_servers.",
+            + f" 'chronyc sources' or 'timedatectl timesync-status' shows which servers {service} asks;"
+            " set others with base_ntp_servers.",
             synchronized=True,
             **result,
         )

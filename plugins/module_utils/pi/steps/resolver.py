@@ -67,7 +67,7 @@ def run(system: System, options: Mapping[str, Any], check_mode: bool) -> dict[st
         if time.monotonic() > deadline:
             raise Stop(
                 f"{target.path} names the name servers {', '.join(servers)}, but /etc/resolv.conf still has "
-                f"{', '.join(network.nameservers(system)) or 'none'}: who else writes it on this machine?"
+                f"{', '.join(network.nameservers(system)) or 'none'}: what else writes it on this machine?"
             )
         time.sleep(0.2)
     return result
