@@ -14,14 +14,16 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Works beside the callback that prints the results, and moves every second, so that a long step is not taken for one
-    that hangs.
-  - Shows the number of the play, its name, the task, the hosts that are still at it, the number of the try, how long
-    the task has taken, how long it took in the last run, and what is still to come if all goes as it went then.
+  - Works beside the callback that prints the results, and moves every second, so that a long step does not look as if
+    it hangs.
+  - Shows the number of the play, its name, the task, the hosts that still work on it, the number of the attempt, how
+    long
+    the task has taken, how long it took in the last run, and how much is left if everything takes as long as it did
+    then.
   - The times of the last run with the same playbook, tags, limit and check mode are kept in C(.progress.json) beside
-    the inventory. A run that failed or was interrupted is not kept.
-  - Shows and keeps nothing where the output is no terminal, in CI (variable E(CI)), with E(TERM=dumb), with a stdout
-    callback other than C(default), and below a program that keeps what Ansible prints.
+    the inventory. Those of a run that failed or was interrupted are not kept.
+  - Shows and keeps nothing where the output is not a terminal, in CI (variable E(CI)), with E(TERM=dumb), with a stdout
+    callback other than C(default), and under a program that captures what Ansible prints.
 requirements:
   - enabled in C(callbacks_enabled) of C(ansible.cfg), as the collection's own checkout does
 """

@@ -11,9 +11,9 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Ansible takes every file in an inventory's folder for an inventory, and warns six times about one that is none. Only
-    names that begin with a dot are left alone, whatever C(ansible.cfg) says.
-  - What an earlier release has put there without a dot is still found.
+  - Ansible reads every file in an inventory's folder as an inventory, and prints six warnings for one that is not. Only
+    files whose names begin with a dot are left alone, whatever C(ansible.cfg) says.
+  - A file that an earlier release saved there without the dot is still found.
 positional: _input
 options:
   _input:

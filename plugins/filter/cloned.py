@@ -6,13 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: cloned
-short_description: What of a host's identity another host has, too
+short_description: Which parts of a host's identity another host shares
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Tells whether a host shows the machine-id or the SSH host keys of another one, as copies of one card do.
-    Of several with the same, a host that belongs to a cluster keeps it, else the first one.
+  - Finds out whether a host has the machine-id or the SSH host keys of another one, as copies of one card do. Of
+    several hosts that share them, one that belongs to a cluster keeps them, otherwise the first one.
 positional: _input, hostvars, host
 options:
   _input:
@@ -25,7 +25,7 @@ options:
     type: dict
     required: true
   host:
-    description: The host to tell about.
+    description: The host to check.
     type: str
     required: true
 """
@@ -38,7 +38,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Some of V(machine_id) and V(host_keys).
+  description: The shared parts, of V(machine_id) and V(host_keys); empty if there are none.
   type: list
   elements: str
 """

@@ -11,11 +11,11 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Tells for each host the name, address, labels and taints of its node. Roles, playbooks and modules all take them
+  - Returns the name, address, labels and taints of each host's node. Roles, playbooks and modules all take them
     from here, so that they cannot disagree.
   - The name is C(kubeadm_node_name), else C(base_hostname), else the inventory's name for the host, in lower case.
   - The address is C(kubeadm_node_ip), else C(ansible_host) if that is an IP address, else the one at which Ansible
-    reached the host (fact C(pi_reached_address)), else the one with which it speaks to others (fact C(pi_address)).
+    reached the host (fact C(pi_reached_address)), else the one that it uses to reach others (fact C(pi_address)).
 positional: _input, hostvars
 options:
   _input:

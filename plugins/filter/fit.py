@@ -6,13 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: fit
-short_description: Tells whether Kubernetes objects fit on nodes
+short_description: Checks whether Kubernetes objects fit on nodes
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Sums up what objects request (replicas, initialization, sidecars, DaemonSets on each node, custom resources by the
-    pod templates in them), and tries on paper whether the scheduler would find a node for each pod.
+    pod templates in them), and works out whether the scheduler would find a node for each pod.
   - Taints, node selectors and required node affinity count. Affinity between pods, topology spread, quotas and
     LimitRanges do not.
   - Pods that earlier versions of the same objects started count as gone, so a second run has the same answer.

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: images_of
-short_description: Lists the images that Kubernetes objects start
+short_description: Lists the images that Kubernetes objects use
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: kubeflow_plan
-short_description: Tells what has to be rendered for components of Kubeflow's catalogue
+short_description: Lists what has to be rendered for components of Kubeflow's catalogue
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
@@ -26,12 +26,12 @@ options:
     elements: dict
     required: true
   extra:
-    description: Further entries; one of the same name stands in for the catalogue's own.
+    description: Further entries; one of the same name replaces the catalogue's own.
     type: list
     elements: dict
     default: []
   provided:
-    description: Components that the cluster has by other means.
+    description: Components that the cluster already has from elsewhere.
     type: list
     elements: str
     default: []
@@ -44,7 +44,7 @@ options:
     type: str
     default: ""
   heritage:
-    description: What becomes of components of earlier days, as O(bramble.kube.kubeflow_push#module:heritage).
+    description: What to do with components from earlier days, as O(bramble.kube.kubeflow_push#module:heritage).
     type: str
     choices: [successors, as_is]
     default: successors
@@ -53,7 +53,7 @@ options:
     type: dict
     default: {}
   proven:
-    description: Whether components come in the versions that this collection's tests run, where those are others.
+    description: Whether components come in the versions that this collection's tests run, where those are different.
     type: bool
     default: false
 seealso:
@@ -69,7 +69,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(present) and C(absent), names in order; C(needed), for whose sake; C(kustomize), C(ksonnet), C(urls), what to
+    - C(present) and C(absent), names in order; C(needed), which components need each; C(kustomize), C(ksonnet),
+      C(urls), what to
       build or fetch; C(paths), C(templates) and C(files), where each component's manifests are; C(kept),
       names of those whose file of an earlier run is there and as the checksum beside it says.
   type: dict

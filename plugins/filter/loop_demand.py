@@ -6,17 +6,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: loop_demand
-short_description: What the loop will run, for another fit check
+short_description: What the loop will run, so that another fit check can count it
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - The Deployments of the loop's programs, and some that stand for each model's servers and a training.
-  - For O(bramble.kube.kubeflow_push#module:beside), so that Kubeflow is judged with the loop before either is pushed.
+  - Returns the Deployments of the loop's programs, and others that represent each model's servers and a training.
+  - For O(bramble.kube.kubeflow_push#module:beside), so that Kubeflow and the loop are checked together before either is
+    pushed.
 positional: _input, models, image
 options:
   _input:
-    description: The objects that the role brings.
+    description: The objects that the role installs.
     type: list
     elements: dict
     required: true

@@ -11,8 +11,8 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Finds groups that do not exist, reviewers who are none, names that are there twice, code that is missing, thresholds
-    that nothing can reach, and rules by which nobody could ever decide. Talks to no host.
+  - Finds groups that do not exist, reviewers who are not in the group reviewer, duplicate names, missing code,
+    thresholds that no score can reach, and rules under which nobody could ever decide. Talks to no host.
 positional: _input, people
 options:
   _input:
@@ -28,7 +28,7 @@ options:
     type: str
     default: ""
   notify:
-    description: Where people are told, as in the variable C(loop_notify).
+    description: Where people are notified, as in the variable C(loop_notify).
     type: raw
     default: []
 seealso:

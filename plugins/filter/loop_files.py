@@ -11,7 +11,7 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Reads the files of a folder on this computer that are program or plain text - C(.py), C(.html), C(.css), C(.js),
+  - Reads the source code and plain text files of a folder on this computer - C(.py), C(.html), C(.css), C(.js),
     C(.json), C(.svg), C(.txt) and C(.csv). Hidden files and folders in it are left out.
 positional: _input
 options:
@@ -20,7 +20,7 @@ options:
     type: path
     required: true
   base:
-    description: The folder that a relative one starts from.
+    description: The folder to which a relative path refers.
     type: str
     default: ""
 """

@@ -6,17 +6,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: loop_fit
-short_description: Tells whether the loop fits on the nodes
+short_description: Checks whether the loop fits on the nodes
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - The loop's programs, and for each model of C(loop_models) the live server with the next one beside it, and a
+  - Counts the loop's programs and, for each model of C(loop_models), the live server, the next one beside it, and a
     training. Talks to no host.
 positional: _input, models, image, nodes, pods
 options:
   _input:
-    description: The objects that the role brings.
+    description: The objects that the role installs.
     type: list
     elements: dict
     required: true
@@ -55,7 +55,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: As the filter P(bramble.kube.fit#filter) has it.
+  description: The verdict, as the filter P(bramble.kube.fit#filter) returns it.
   type: dict
 """
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: loop_gate
-short_description: The Gate that loop_models and people make
+short_description: The Gate that follows from loop_models and people
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Gives the content of the object C(gate) in the namespace C(loop), by which the API server decides what may become of
-    a release.
+  - Returns the content of the object C(gate) in the namespace C(loop), by which the API server decides what may happen
+    to a release.
 positional: _input, people
 options:
   _input:

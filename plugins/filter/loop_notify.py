@@ -11,7 +11,7 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Gives each target the name by which a release remembers that it was told. Talks to no host.
+  - Gives each target the name under which a release records that the target was notified. Talks to no host.
 options:
   _input:
     description: The targets, as in C(loop_notify).

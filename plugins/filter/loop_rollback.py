@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: loop_rollback
-short_description: Decides which release of a model is taken back, and in whose name
+short_description: Finds which release of a model to roll back, and in whose name
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
@@ -29,7 +29,7 @@ options:
     type: str
     required: true
   by:
-    description: Who takes it back. Empty for the only person who may.
+    description: Who rolls it back. Empty for the only person who may.
     type: str
     default: ""
   reason:

@@ -11,8 +11,8 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Of each model the live release and those that wait for a decision, with all 28 tests, their points, the least of the
-    four sums, and what the next half point takes. Talks to no host.
+  - For each model, lists the live release and those that wait for a decision, with all 28 tests, their points, the
+    lowest of the four sums, and what the next half point takes. Talks to no host.
 positional: _input, model
 options:
   _input:
@@ -21,7 +21,7 @@ options:
     elements: dict
     required: true
   model:
-    description: Only this model's; empty for all.
+    description: Only the releases of this model; empty for all.
     type: str
     default: ""
 seealso:
@@ -37,7 +37,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Lines of text; none when nothing is live or waits.
+  description: Lines of text; none when no release is live or waits.
   type: list
   elements: str
 """

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: os_release
-short_description: What is known of a Pi's OS release
+short_description: What is known about a Pi's OS release
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
@@ -16,7 +16,7 @@ description:
 positional: _input
 options:
   _input:
-    description: The fact C(pi_os), of which C(id), C(version_id) and C(codename) count.
+    description: The fact C(pi_os). Only its C(id), C(version_id) and C(codename) are used.
     type: dict
     required: true
 """

@@ -11,13 +11,14 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Answers P(bramble.kube.fit#filter) for a cluster that is not there yet. The first Pi is the control plane.
-  - Of the memory as sold, 6 percent go to firmware and kernel and 100 MiB to the kubelet's eviction threshold. The pods
+  - Lets P(bramble.kube.fit#filter) answer for a cluster that does not exist yet. The first Pi is the control plane.
+  - Of the nominal memory, 6 percent go to firmware and kernel, and 100 MiB to the kubelet's eviction threshold. The
+    pods
     of a fresh cluster with flannel request what kubeadm and flannel set.
 positional: _input
 options:
   _input:
-    description: Memory of each Pi as sold, in MiB (V(4096) for 4 GB).
+    description: Nominal memory of each Pi, in MiB (V(4096) for 4 GB).
     type: int
     required: true
   count:
@@ -29,7 +30,7 @@ options:
     type: str
     default: arm64
   schedulable:
-    description: Whether the control plane takes other pods too, as a lone Pi's always does.
+    description: Whether the control plane takes other pods too, as that of a single Pi always does.
     type: bool
     default: false
 """

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: pinned_image
-short_description: Gives an image the digest that the collection knows of it
+short_description: Adds to an image the digest that the collection knows
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Adds the digest of the image's index, which has all architectures, so that a tag that is moved changes nothing.
-  - An image that has a digest already, or of which none is known, stays as it is.
+  - An image that has a digest already, or whose digest is not known, stays as it is.
 positional: _input
 options:
   _input:
@@ -20,7 +20,7 @@ options:
     type: str
     required: true
   pin:
-    description: Whether to do so at all.
+    description: Whether to add digests at all.
     type: bool
     default: true
 seealso:

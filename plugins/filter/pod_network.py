@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: pod_network
-short_description: What roles have to know of a Pod network
+short_description: What roles have to know about a Pod network
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Tells the namespaces in which a Pod network runs, and the images that every Pi pulls for it.
+  - Returns the namespaces in which a Pod network runs, and the images that every Pi pulls for it.
 positional: _input
 options:
   _input:

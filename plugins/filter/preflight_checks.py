@@ -6,14 +6,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: preflight_checks
-short_description: Says of each host whether the cluster can be set up on it
+short_description: Checks for each host whether the cluster can be set up on it
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Compares what the module C(bramble.kube.pi_facts) found on the hosts with what the roles need. Changes nothing, and
     talks to no host.
-  - Reads of each host's variables the facts, and the registered results C(preflight_facts) (of the task that read the
+  - Reads each host's facts and the registered results C(preflight_facts) (of the task that read the
     facts) and C(preflight_sources) (of the task that tried the addresses of packages and images), if there are any.
 positional: _input
 options:

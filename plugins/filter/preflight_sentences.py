@@ -6,12 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: preflight_sentences
-short_description: Says what the owner of the Pis has to act on before a cluster can be made
+short_description: Lists what the owner of the Pis has to fix before a cluster can be created
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Picks the sentences of one verdict from preflight's findings. The same one for several hosts is said once, of all.
+  - Picks the sentences of one verdict from preflight's findings. A sentence that is the same for several hosts is shown
+    once, for all of them.
 positional: _input
 options:
   _input:
@@ -20,7 +21,7 @@ options:
     elements: dict
     required: true
   verdict:
-    description: Which findings to tell.
+    description: Which findings to list.
     type: str
     choices: [ok, will_change, must_change]
     default: must_change

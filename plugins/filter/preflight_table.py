@@ -12,7 +12,7 @@ author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Hosts with the same finding share a line.
-  - Below the table stand the sentences of all findings that are not plainly ok.
+  - The sentences of all findings that are not simply ok follow below the table.
 positional: _input
 options:
   _input:
@@ -21,7 +21,7 @@ options:
     elements: dict
     required: true
   must_change:
-    description: List below the table, too, what the owner has to act on.
+    description: Whether to list below the table, too, what the owner has to fix.
     type: bool
     default: true
 """

@@ -11,9 +11,9 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Reads an address with a limit on time (10 minutes, and 30 seconds without a single byte) and on size, and takes what
-    comes only with the checksum that is asked for. Nothing is written to a disk. Without an answer, and when the server
-    is in trouble, it asks two more times.
+  - Downloads within limits of time (10 minutes, and 30 seconds without a single byte) and size, and returns the text
+    only if it has the expected checksum. Nothing is written to a disk. If the server does not answer or reports an
+    error of its own, it is asked two more times.
 options:
   _terms:
     description: Addresses, C(http://) or C(https://).
@@ -23,7 +23,7 @@ options:
     type: str
     required: true
   most:
-    description: Bytes that it may have.
+    description: The most bytes that it may have.
     type: int
     default: 67108864
 """

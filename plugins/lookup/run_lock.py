@@ -14,11 +14,11 @@ author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - Fails when this run took a lock by M(bramble.kube.run_lock), has lost it, and cannot take it back. Waits for up to
-    two minutes while it is being taken back, as after a reboot of the machine and after its SSH session was cut, and
-    looks for a machine that has moved at the C(ansible_host) that it has by now.
-  - Does nothing at once when the run has its lock, and when it never asked for one, as a dry run.
-  - Made for the keyword C(environment) of a play, whose value Ansible makes for each task of the play, also for those
-    of roles, of included files and of handlers. It adds no variable.
+    two minutes while it is being taken back, as after a reboot of the machine or a cut SSH session. A machine that has
+    moved is looked for at its current C(ansible_host).
+  - Returns at once when the run has its lock, and when it never asked for one, like a dry run.
+  - Made for the keyword C(environment) of a play, whose value Ansible evaluates for each task of the play, including
+    those of roles, included files and handlers. It adds no variable.
 seealso:
   - module: bramble.kube.run_lock
 """

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: attempt
-short_description: Runs a module where its failure, or a host that does not answer, is a finding and no error
+short_description: Runs a module and reports its failure, or a host that does not answer, as a result instead of an
+  error
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Returns what the module returns. When the host does not answer or the module fails, the task still succeeds, and a
-    later one says once and in its own words what is wrong. C(ignore_unreachable) and C(rescue) print the error in red
+  - Returns what the module returns. When the host does not answer or the module fails, the task still succeeds, so that
+    a later one can say once, in its own words, what is wrong. C(ignore_unreachable) and C(rescue) print the error in
+    red
     before that, for every host.
 options:
   module:
@@ -64,7 +66,7 @@ done:
   returned: always
   type: bool
 msg:
-  description: What stopped it.
+  description: Why it did not succeed.
   returned: when it did not succeed
   type: str
 """

@@ -60,7 +60,8 @@ options:
         elements: str
         default: []
       reloads:
-        description: Systemd services that take the file up while they run. They are reloaded as soon as it has changed.
+        description: Systemd services that read the file again when they are reloaded. They are reloaded as soon as it
+          has changed.
         type: list
         elements: str
         default: []

@@ -21,8 +21,8 @@ description:
   - What a restore checks is checked before anything is encrypted, and thus before an older backup is removed.
   - C(ansible-playbook) needs a vault password, by C(--vault-password-file), C(--ask-vault-pass) or
     C(vault_password_file) in C(ansible.cfg). The same password restores the backup.
-  - Where the cluster has the loop, what people said at its desk is copied from the desk's volume, while the desk goes
-    on, verified, and saved in the same file. Without a desk that answers, the backup is made without it,
+  - Where the cluster has the loop, what people said at its desk is copied from the desk's volume while the desk keeps
+    running, verified, and saved in the same file. If the desk does not answer, the backup is made without it,
     RV(without_desk) says why, and no older backup is removed.
   - Runs on the machine of the control plane, as root.
 options:

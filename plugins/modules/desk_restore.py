@@ -12,10 +12,10 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Brings the conversations, judgements and corrections in a backup of M(bramble.kube.control_plane_backup) back to the
+  - Restores the conversations, judgements and corrections in a backup of M(bramble.kube.control_plane_backup) onto the
     volume of the loop's desk. A backup without them changes nothing.
   - The desk's Pod verifies them, and the desk starts again with them before it answers. What was on the volume is kept
-    there, in the folder C(before-restore), until the next restore. Everybody logs in again.
+    there, in the folder C(before-restore), until the next restore. Everybody has to log in again.
   - Runs on the machine of the control plane, as root.
 options:
   src:

@@ -12,8 +12,8 @@ version_added: "0.2.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Removes the members of these machines from etcd. One that has lost its data cannot come back as the
-    member that it was, and one that is gone for good still counts when etcd needs a majority.
+  - Removes the members of these machines from etcd. A machine that has lost its data cannot come back as its old
+    member, and one that is gone for good still counts towards the majority that etcd needs.
   - Runs on the machine of another member, as root, where kubeadm has set up etcd.
 options:
   names:
@@ -22,7 +22,7 @@ options:
     elements: str
     required: true
   addresses:
-    description: The addresses of their nodes, by which members are known that have never started.
+    description: The addresses of their nodes, which identify members that have never started.
     type: list
     elements: str
     default: []

@@ -13,10 +13,10 @@ author:
   - bramble.kube contributors (@bramble-kube)
 description:
   - On the control plane, gives the API server a certificate for the address, opens etcd to further members, and writes
-    the address into what the cluster says about itself and into the administrator's kubeconfigs. etcd restarts
+    the address into the cluster's own configuration and the administrator's kubeconfigs. etcd restarts
     once, and so does kube-proxy, on one node after the other.
-  - On a node, lets the kubelet use the address.
-  - Something has to keep the address on the control plane by then.
+  - On a node, switches the kubelet to the address.
+  - The address must already be on a machine of the control plane, for example by keepalived.
 options:
   address:
     description: The address.
@@ -28,7 +28,8 @@ options:
     elements: str
     default: []
   config_path:
-    description: Where M(bramble.kube.kubeadm_init) has kept the configuration. It names the address when all is done.
+    description: The configuration that M(bramble.kube.kubeadm_init) has kept. It names the address once everything is
+      done.
     type: path
     default: /etc/kubernetes/kubeadm-init.yaml
   timeout:

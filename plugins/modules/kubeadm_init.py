@@ -21,7 +21,7 @@ description:
     another C(lameduck). In that time every node must learn not to ask it any more.
   - Deletes C(/etc/kubernetes/super-admin.conf) from a complete control plane. It bypasses RBAC, nobody needs it, and
     C(kubeadm init phase kubeconfig super-admin) creates it again in an emergency.
-  - With O(join_config), joins the control planes that there are instead, with C(kubeadm join). After an interrupted
+  - With O(join_config), joins the existing control plane instead, with C(kubeadm join). After an interrupted
     join, removes what it wrote and begins again.
   - Runs on the machine of the control plane, as root. Prints no token.
 options:
@@ -58,13 +58,13 @@ options:
   join_config:
     description:
       - The configuration for C(kubeadm join --config), as text, for a machine that is to be one of several control
-        planes. Once it is one, this is not looked at any more.
-      - O(config) is kept as on the first one, for renewals of certificates.
+        planes. Ignored once the machine is one.
+      - O(config) is kept as on the first one, for renewing certificates.
     type: str
     default: ''
   shared_files:
     description: >-
-      What all control planes have in common, path to content in Base64, as M(ansible.builtin.slurp) returns it. The
+      Files that all control planes share, path to content in Base64, as M(ansible.builtin.slurp) returns it. The
       CAs with their keys, the key of service accounts, and the EncryptionConfiguration. Written before the join.
     type: dict
     default: {}

@@ -12,16 +12,16 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Takes the current context of one kubeconfig, with its cluster and user, into another one. What is there of the same
-    name is renewed; all else stays, the current context, too.
-  - Comments of the file are lost, as they are with C(kubectl config).
+  - Copies the current context of one kubeconfig, with its cluster and user, into another one. Entries of the same name
+    there are replaced; everything else stays, including the current context.
+  - Comments in the file are lost, as they are with C(kubectl config).
 options:
   src:
     description: The cluster's kubeconfig.
     type: path
     required: true
   dest:
-    description: The person's own; it is created if it is not there, and readable by its owner alone.
+    description: The person's own kubeconfig. It is created if it does not exist, and readable by its owner alone.
     type: path
     default: ~/.kube/config
   name:
@@ -49,7 +49,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: The file that has the context now.
+  description: The file that now has the context.
   returned: always
   type: str
 current:

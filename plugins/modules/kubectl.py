@@ -7,20 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kubectl
-short_description: Fetches kubectl for this computer, with its checksum checked
+short_description: Downloads kubectl for this computer, and verifies its checksum
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Takes the program of a Kubernetes release for the system and processor of the machine on which it runs, and puts it
-    in place only if it has the SHA-256 checksum that the release has beside it.
+  - Downloads the kubectl of a Kubernetes release for the system and processor of the machine on which the module runs,
+    and installs it only if it has the SHA-256 checksum that the release publishes.
 options:
   version:
     description: The release, such as V(1.37.2).
     type: str
     required: true
   folder:
-    description: Where to put it; it is created if it is not there.
+    description: The folder to install it in; it is created if it does not exist.
     type: path
     default: ~/.local/bin
   source:

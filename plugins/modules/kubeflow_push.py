@@ -32,7 +32,7 @@ options:
     elements: raw
     default: []
   proven:
-    description: Whether components come in the versions that this collection's tests run, where those are others.
+    description: Whether components come in the versions that this collection's tests run, where those are different.
     type: bool
     default: false
   components:
@@ -64,7 +64,7 @@ options:
     type: dict
     required: true
   people:
-    description: Names of those who get a generated password each, where a component has passwords for people.
+    description: Names of the people who each get a generated password, where a component has passwords for people.
     type: list
     elements: str
     default: []
@@ -108,8 +108,8 @@ options:
     default: []
   beside:
     description:
-      - Objects that come to the cluster beside the components, such as the loop's. They are not pushed; the components
-        have to fit beside them; they stand for all Pods of their namespaces.
+      - Objects that will be on the cluster beside the components, such as the loop's. They are not pushed, but the
+        components have to fit beside them. They represent all Pods of their namespaces.
     type: list
     elements: dict
     default: []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: loop_people
-short_description: Access of people to the loop, by a kubeconfig and a password each
+short_description: People's access to the loop, with a kubeconfig and a password for each
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
@@ -15,10 +15,10 @@ description:
   - Gives each person of O(people) a kubeconfig on the laptop, F(NAME.kubeconfig) in O(folder) with mode 0600, whose
     certificate the cluster signs (CSR API). The key is made here and never leaves the laptop.
   - Renews a kubeconfig when a third of its certificate's life is left, and when the cluster or its address has changed.
-  - Gives each person a password for the desk. The Secret C(desk-passwords) in the namespace C(loop) has it for the
-    administrator, the Secret C(desk-logins) its scrypt hash for the desk.
-  - Removes the kubeconfig and the password of who left the list. A certificate itself cannot be taken back, so it holds
-    a name alone; what that name may do, the role P(bramble.kube.loop#role) takes away.
+  - Gives each person a password for the desk. The Secret C(desk-passwords) in the namespace C(loop) holds it for the
+    administrator; the Secret C(desk-logins) holds its scrypt hash for the desk.
+  - Removes the kubeconfig and the password of anybody who has left the list. A certificate cannot be revoked, so it
+    holds only a name; the role P(bramble.kube.loop#role) takes away what that name may do.
   - Runs on the laptop (C(delegate_to=localhost)).
 options:
   people:
@@ -55,7 +55,7 @@ requirements:
   - cryptography
 attributes:
   check_mode:
-    description: Tells who would get what; where there is no cluster yet, everybody would get everything.
+    description: Reports who would get what; where there is no cluster yet, everybody would get everything.
     support: full
   diff_mode:
     description: Names whose kubeconfigs and passwords come and go, never their content.

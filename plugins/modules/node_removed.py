@@ -14,8 +14,8 @@ author:
 description:
   - Deletes the nodes' objects, and the certificate requests of their kubelets, so that a machine with a new card can
     join under the old name.
-  - The Pods of a node that is deleted are recreated on others by their controllers. M(bramble.kube.node_drain) lets
-    them leave gently first.
+  - The Pods of a node that is deleted are recreated on others by their controllers. M(bramble.kube.node_drain) moves
+    them gently beforehand.
   - Volumes whose data was on the machine itself, such as those of local-path, stay, but their data is lost with the
     card. RV(folders) says where it was, so that new ones can start empty.
   - The nodes' machines are not touched; M(bramble.kube.kubeadm_reset) removes the cluster from a machine.
@@ -28,8 +28,8 @@ options:
     required: true
   addresses:
     description:
-      - The addresses of the machines that are to join under these names, by name. A node that is alive at another
-        address is somebody else's; then nothing is deleted.
+      - The addresses of the machines that are to join under these names, by name. If a node of one of these names is
+        alive at another address, it belongs to another machine, and nothing is deleted.
     type: dict
     default: {}
   machine_ids:

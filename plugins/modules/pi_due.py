@@ -20,7 +20,7 @@ options:
       - Options by module, of C(boot_cmdline), C(config_files), C(kernel_settings), C(kubeadm_address),
         C(kubeadm_certs), C(kubeadm_init), C(pi_address), C(pi_names), C(pi_packages), C(pi_resolver), C(pi_settings),
         C(pi_swap), C(pi_time) and C(pi_wifi).
-      - What a module would refuse counts as due; the module itself then says why.
+      - A module that would refuse its options counts as due; run on its own, it then says why.
     type: dict
     required: true
   wifi_password:
@@ -58,7 +58,7 @@ due:
   elements: str
 told:
   description:
-    - What finished modules return that later tasks want to know, by module. Of C(kubeadm_init) that is
+    - What later tasks need of the results of modules that have nothing to do, by module. Of C(kubeadm_init) that is
       C(cluster_ca_sha256), C(admin_kubeconfig_sha256) and C(server).
   returned: always
   type: dict

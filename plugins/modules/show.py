@@ -17,11 +17,11 @@ description:
   - Callbacks that print one JSON document for a program stay undisturbed; the lines are in the result.
 options:
   text:
-    description: A text, a list of lines, or a mapping of names to what is said of each.
+    description: A text, a list of lines, or a mapping of names to what is said about each.
     type: raw
     required: true
   stop:
-    description: Ends the run, with this text as the reason. A list without lines is none.
+    description: Ends the run, with this text as the reason. An empty list does not.
     type: bool
     default: false
 attributes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: source_probe
-short_description: Tries whether a host reaches the addresses of packages and images
+short_description: Checks whether a host reaches the addresses of packages and images
 version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)

@@ -77,7 +77,7 @@ findings:
       description: V(bad), V(warn) or V(note).
       type: str
     subject:
-      description: The Pi, Pod or thing that it is about.
+      description: The Pi, Pod or other thing that it is about.
       type: str
     cause:
       description: What is wrong and why.
