@@ -211,6 +211,11 @@ ansible_facts:
       description: Those of O(modules) that are neither loaded nor built in.
       type: list
       elements: str
+    pi_kernel_modules_absent:
+      description: >-
+        Modules that carry a Pod network's packets, and that the running kernel neither has in it nor can load.
+      type: list
+      elements: str
     pi_sysctl:
       description: Values of O(sysctls).
       type: dict

@@ -34,6 +34,7 @@ class PodNetwork:
     :ivar subnet_file: the file with the Pi's share of the Pod network; "" when it keeps none.
     :ivar subnet: the regular expression that finds the share in that file.
     :ivar ports: what the Pis send each other for it, unless another backend is chosen (master_NAME_backend).
+    :ivar modules: kernel modules that carry its packets, unless another backend is chosen.
     :ivar requests: resources that its Pod asks for on every Pi.
     :ivar enforces_policies: whether NetworkPolicies hold with it alone.
     :ivar chains: a regular expression for the beginning of its iptables chains.
@@ -54,6 +55,7 @@ class PodNetwork:
     subnet_file: str = ""
     subnet: str = ""
     ports: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
     requests: Mapping[str, str] = field(default_factory=dict)
     enforces_policies: bool = False
     chains: str = ""
@@ -78,6 +80,7 @@ NETWORKS = {
             subnet_file="/run/flannel/subnet.env",
             subnet=r"^FLANNEL_SUBNET=(\S+)",
             ports=("8472/udp",),  # VXLAN
+            modules=("vxlan",),
             requests={"cpu": "100m", "memory": "50Mi"},
             chains="FLANNEL-",
             tables=("flannel-ipv4", "flannel-ipv6"),

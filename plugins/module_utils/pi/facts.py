@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..common.errors import Stop
-from ..common.pod_networks import configurations
+from ..common.pod_networks import NETWORKS, configurations
 from ..common.system import System
 from ..kubeadm.ca import CertificateError, ca_cert_hashes, common_name
 from ..kubeadm.kubeconfig import KubeconfigError, parse_kubeconfig
@@ -296,7 +296,7 @@ def interfaces(system: System) -> list[dict[str, Any]]:
 
 
 #: Networks that the other Pis are not in: tunnels, and the network of a USB cable.
-_PRIVATE_CARDS = re.compile(r"(lo|tun|tap|wg|tailscale|zt|ppp|usb)")
+PRIVATE_CARDS = re.compile(r"(lo|tun|tap|wg|tailscale|zt|ppp|usb)")
 
 
 def reached_address(system: System, cards: Iterable[Mapping[str, Any]]) -> str:
@@ -325,7 +325,7 @@ def reached_address(system: System, cards: Iterable[Mapping[str, Any]]) -> str:
         return ""
     own = {entry.partition("/")[0]: card["name"] for card in cards for entry in card["addresses"]}
     # Without an address of any card nothing is known of them; sshd may name one that is a tunnel's or a router's.
-    is_usable = not _PRIVATE_CARDS.match(own[str(address)]) if str(address) in own else not own
+    is_usable = not PRIVATE_CARDS.match(own[str(address)]) if str(address) in own else not own
     return str(address) if is_usable else ""
 
 
@@ -378,6 +378,13 @@ def modules_missing(system: System, wanted: Sequence[str]) -> list[str]:
     existing += [line.split()[-1] for line in system.read("/proc/filesystems").splitlines() if line.strip()]
     builtin = system.read(f"/lib/modules/{os.uname().release}/modules.builtin")
     return parse.missing_modules(wanted, system.read("/proc/modules"), builtin, existing)
+
+
+def modules_absent(system: System, wanted: Sequence[str]) -> list[str]:
+    """Those of the kernel modules that the running kernel neither has in it nor could load; none where nobody knows."""
+    lines = system.read(f"/lib/modules/{os.uname().release}/modules.dep").splitlines()
+    loadable = "\n".join(line.partition(":")[0] for line in lines)
+    return parse.missing_modules(modules_missing(system, wanted), "", loadable, ()) if loadable else []
 
 
 def firewall_state(system: System, states: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -528,6 +535,7 @@ def gather(
         },
         "packages_unfinished": parse.unfinished_packages(known),
         "kernel_modules_missing": modules_missing(system, modules),
+        "kernel_modules_absent": modules_absent(system, [name for one in NETWORKS.values() for name in one.modules]),
         "sysctl": sysctls(system, settings),
         "services": {
             name: {"active": state.get("active", False), "enabled": state.get("enabled", False)}

@@ -16,11 +16,13 @@ from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common import os_releases
 from ansible_collections.bramble.kube.plugins.module_utils.common.check import Check, Found, check
-from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import DEFAULT, NETWORKS
+from ansible_collections.bramble.kube.plugins.module_utils.common.cluster_nodes import cluster_nodes
+from ansible_collections.bramble.kube.plugins.module_utils.common.pod_networks import DEFAULT, NETWORKS, PodNetwork
 from ansible_collections.bramble.kube.plugins.module_utils.common.wording import listing, short_reason
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.leftovers import is_link
 from ansible_collections.bramble.kube.plugins.module_utils.kubeadm.versions import Version, parse_version
 from ansible_collections.bramble.kube.plugins.module_utils.pi.clones import cloned
+from ansible_collections.bramble.kube.plugins.module_utils.pi.facts import PRIVATE_CARDS
 from ansible_collections.bramble.kube.plugins.module_utils.pi.firewall import MASTERS, SPEAKERS
 from ansible_collections.bramble.kube.plugins.module_utils.pi.network import is_own
 from ansible_collections.bramble.kube.plugins.module_utils.preflight.inventory import (
@@ -400,6 +402,30 @@ def _page_size(host: Host, cluster: Cluster) -> Found | None:
 
 
 @_check(
+    "kernel modules",
+    "those that carry the Pod network's packets",
+    absent=(
+        MUST_CHANGE,
+        "{host}: its kernel has no module {found}, by which {network} carries packets from Pi to Pi: install the "
+        "package with the rest of this kernel's modules (on Ubuntu for the Raspberry Pi, 'sudo apt install "
+        "linux-modules-extra-raspi'), or set {variable} to another way.",
+    ),
+)
+def _kernel_modules(host: Host, cluster: Cluster) -> Found | None:
+    absent = host.fact("kernel_modules_absent")
+    network = NETWORKS.get(str(cluster.setting(host, "kubeadm_cni") or DEFAULT))
+    if absent is None or not network or not _has_default_backend(host, cluster, network):
+        return None
+    lacking = [name for name in network.modules if name in absent]
+    values = {"network": network.name, "variable": f"master_{network.name}_backend"}
+    return _result(listing(lacking) or "all", "all", "absent" if lacking else "", values)
+
+
+def _has_default_backend(host: Host, cluster: Cluster, network: PodNetwork) -> bool:
+    return cluster.setting(host, f"master_{network.name}_backend") in (None, "vxlan")
+
+
+@_check(
     "memory",
     "1700 MB for the master (a Pi with 2 GB), 850 MB for a node (a Pi with 1 GB)",
     too_little=(
@@ -662,6 +688,11 @@ def _shares(own: Any, other: Any) -> bool:
         "{host}: {wanted} ({variable}) is not one of its addresses ({found}): set kubeadm_node_ip to the one by which "
         "the other hosts reach it.",
     ),
+    private=(
+        MUST_CHANGE,
+        "{host}: its address for the cluster would be {wanted} ({card}), which is not in the other Pis' network: set "
+        "kubeadm_node_ip to the one by which they reach it ({found}), or to {wanted} if they do reach it there.",
+    ),
     no_ipv4=(
         MUST_CHANGE,
         "{host}: it has no IPv4 address ({found}), but Pods and Services have IPv4 networks: give it one, as a "
@@ -677,12 +708,20 @@ def _node_address(host: Host, cluster: Cluster) -> Found | None:
         return _result(listing(own) or "none", "IPv4", "no_ipv4")
     known = cluster.inventory.addresses(host.name)
     variable = "kubeadm_node_ip" if "kubeadm_node_ip" in known else "ansible_host"
-    if variable not in known:
-        return _result("one of its own", "one of its own")  # a name, by which Ansible reached it
-    wanted = str(known[variable])
-    if wanted in own:
-        return _result("one of its own", "one of its own")
-    return _result(listing(own) or "none", wanted, "not_here", {"variable": variable})
+    wanted = str(known[variable]) if variable in known else _address(host, cluster)
+    if variable in known and wanted not in own:
+        return _result(listing(own) or "none", wanted, "not_here", {"variable": variable})
+    private = {str(each.ip): card for card, each in _addresses(host) if PRIVATE_CARDS.match(card) or each.is_link_local}
+    if wanted in private and variable != "kubeadm_node_ip" and not host.in_cluster:
+        others = [str(each.ip) for each in addresses if each.version == 4 and str(each.ip) not in private]
+        return _result(listing(others, "or") or "none yet", wanted, "private", {"card": private[wanted]})
+    return _result("one of its own", "one of its own")
+
+
+def _address(host: Host, cluster: Cluster) -> str:
+    """The address that the roles will take, "" when none is known."""
+    values = {**cluster.inventory.values.get(host.name, {}), "ansible_facts": host.facts}
+    return cluster_nodes([host.name], {host.name: values})[host.name]["address"]
 
 
 def _lan_addresses(host: Host) -> set[str]:
@@ -697,17 +736,20 @@ def _lans(host: Host) -> list[ipaddress.IPv4Network]:
 
 
 def _own_addresses(host: Host, card: str = "") -> list[Any]:
+    return [address for name, address in _addresses(host) if card in ("", name)]
+
+
+def _addresses(host: Host) -> list[tuple[str, Any]]:
+    """The host's addresses, each with its network card's name."""
     found = []
     for entry in host.interfaces:
-        if card and entry.get("name") != card:
-            continue
         for address in entry.get("addresses") or ():
             try:
                 interface = ipaddress.ip_interface(str(address))
             except ValueError:
                 continue
             if interface.version == 4 or not interface.is_link_local:
-                found.append(interface)
+                found.append((str(entry.get("name")), interface))
     return found
 
 
@@ -1088,7 +1130,7 @@ def _firewall(host: Host, cluster: Cluster) -> Found | None:
         wanted += MASTERS
     wanted.append("10250/tcp")
     network = NETWORKS.get(str(cluster.setting(host, "kubeadm_cni") or DEFAULT))
-    if network and cluster.setting(host, f"master_{network.name}_backend") in (None, "vxlan"):
+    if network and _has_default_backend(host, cluster, network):
         wanted += network.ports
     if cluster.setting(host, "kubeflow_addresses"):
         wanted += SPEAKERS

@@ -341,6 +341,21 @@ def test_modules_built_in_or_seen_at_work_are_not_missing(pi) -> None:
     assert facts.modules_missing(pi, ["br_netfilter", "overlay", "nf_conntrack", "nft-chain-nat", "vxlan"]) == ["vxlan"]
 
 
+@pytest.mark.parametrize(
+    ("place", "text", "absent"),
+    [
+        ("modules.dep", "kernel/net/8021q/8021q.ko.zst: kernel/net/llc/llc.ko.zst\n", ["vxlan"]),
+        ("modules.dep", "kernel/drivers/net/vxlan/vxlan.ko.zst: kernel/net/ipv4/udp_tunnel.ko.zst\n", []),
+        ("modules.dep", "kernel/net/8021q/8021q.ko: kernel/drivers/net/vxlan/vxlan.ko\n", ["vxlan"]),
+        ("modules.builtin", "kernel/drivers/net/vxlan/vxlan.ko\n", []),
+        ("nothing", "", []),  # of another kernel than the running one, or in a container: nobody knows
+    ],
+)
+def test_modules_that_cannot_be_loaded(pi, place: str, text: str, absent: list) -> None:
+    pi.put(f"/lib/modules/{os.uname().release}/{place}", text)
+    assert facts.modules_absent(pi, ["vxlan"]) == absent
+
+
 def test_swaps_listening_ports_and_interfaces(pi) -> None:
     text = (
         "Filename Type Size Used Priority\n/var/my\\040swap file 102396 0 -2\n/dev/zram0 partition 2097148 0 100\nx\n"

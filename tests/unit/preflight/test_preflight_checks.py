@@ -42,6 +42,7 @@ def fit(index: int) -> dict:
         "pi_model": "Raspberry Pi 4 Model B Rev 1.4",
         "pi_memory_mb": 3792,
         "pi_page_size": 4096,
+        "pi_kernel_modules_absent": [],
         "pi_architecture": "arm64",
         "pi_kernel_architecture": "aarch64",
         "pi_os": {"id": "debian", "version_id": "13", "codename": "trixie", "name": "Debian GNU/Linux 13 (trixie)"},
@@ -381,6 +382,14 @@ BAD = [
     ),
     ("OS release", {"os": {"id": "debian", "version_id": "11", "codename": "bullseye"}}, OK, "gets no more updates"),
     ("kernel pages", {"page_size": 16384}, OK, "its kernel has pages of 16 KiB"),
+    (
+        "kernel modules",
+        {"kernel_modules_absent": ["vxlan"]},
+        MUST_CHANGE,
+        "its kernel has no module vxlan, by which flannel carries packets from Pi to Pi: install the package with the "
+        "rest of this kernel's modules (on Ubuntu for the Raspberry Pi, 'sudo apt install linux-modules-extra-raspi'), "
+        "or set master_flannel_backend to another way",
+    ),
     ("memory", {"memory_mb": 430}, MUST_CHANGE, "430 MB of memory is too little for a node, which needs 850 MB"),
     ("disk", {"disk_free_mb": 900}, MUST_CHANGE, "900 MB free"),
     ("disk", {"read_only": ["/", "/var"]}, MUST_CHANGE, "on its disk, / and /var cannot be written to (read-only)"),
@@ -647,6 +656,40 @@ def test_a_password_that_was_given_is_not_asked_for_again():
     assert "it has no sudo.ws" in said(state, "sudo")[1]
     for trouble in ("Incorrect sudo password", "sudo: 3 incorrect password attempts"):
         assert "--ask-become-pass" not in said(cluster(k8s_node1={"TROUBLE": trouble}), "sudo")[1]
+
+
+def test_a_module_that_nothing_needs_may_be_absent():
+    for settings in ({"kubeadm_cni": "kube-router"}, {"kubeadm_cni": "none"}, {"master_flannel_backend": "host-gw"}):
+        rows = preflight_rows(cluster(settings, k8s_node1={"kernel_modules_absent": ["vxlan"]}))
+        assert [row for row in rows if row["message"]] == []
+
+
+HOME = {"name": "eth0", "mac": "dc:a6:32:00:00:08", "addresses": ["192.168.13.8/24"]}
+
+
+@pytest.mark.parametrize(
+    ("card", "address"), [("tailscale0", "100.64.0.8"), ("usb0", "192.168.7.2"), ("wlan0", "169.254.3.8")]
+)
+def test_an_address_that_the_other_pis_may_not_reach_is_not_taken_without_being_asked_for(card: str, address: str):
+    """By an address in the inventory, or by a name behind which the Pi's default route leads into a tunnel."""
+    cards = {"interfaces": [HOME, {"name": card, "mac": "", "addresses": [f"{address}/24"]}]}
+    wrong = (
+        f"its address for the cluster would be {address} ({card}), which is not in the other Pis' network: set "
+        f"kubeadm_node_ip to the one by which they reach it (192.168.13.8), or to {address} if they do"
+    )
+    by_address = {"k8s_node1": {"ansible_host": address}}
+    verdict, message = said(cluster(values=by_address, k8s_node1=cards), "node address")
+    assert verdict == MUST_CHANGE and wrong in message
+    by_name = {"k8s_node1": {"ansible_host": "k8s-node1.local"}}
+    into_tunnel = cluster(values=by_name, k8s_node1={**cards, "reached_address": "", "address": address})
+    assert wrong in said(into_tunnel, "node address")[1]
+    for state in (
+        cluster(values={"k8s_node1": {"ansible_host": address, "kubeadm_node_ip": address}}, k8s_node1=cards),
+        cluster(values={"k8s_node1": {"ansible_host": address, "kubeadm_node_ip": "192.168.13.8"}}, k8s_node1=cards),
+        cluster(values=by_address, k8s_node1={**cards, "kubernetes": joined}),
+        cluster(values=by_name, k8s_node1={**cards, "reached_address": "192.168.13.8", "address": address}),
+    ):
+        assert said(state, "node address") == (OK, "")
 
 
 def test_a_firewall_may_drop_what_this_pi_does_not_need():
