@@ -77,3 +77,49 @@ def test_one_that_apt_refuses_changes_nothing(root: Path, monkeypatch) -> None:
     with pytest.raises(Stop, match=r"It is not signed\. Nothing was changed\."):
         apt_source.run(System(str(root)), OPTIONS, False)
     assert files(root) == before
+
+
+UNSIGNED = "E: The repository 'https://pkgs.k8s.io/core:/stable:/v1.37/deb  Release' is not signed.\n"
+AWAY = "E: Failed to fetch https://pkgs.k8s.io/x/InRelease  Could not resolve 'pkgs.k8s.io'\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "tries", "lasting"),
+    [([UNSIGNED], 1, True), ([AWAY, AWAY, AWAY], 3, False), ([AWAY, ""], 2, False), ([AWAY, UNSIGNED], 2, True)],
+    ids=["for good", "away", "away for a moment", "away, then for good"],
+)
+def test_what_cannot_pass_is_told_at_once(root: Path, monkeypatch, said: list[str], tries: int, lasting: bool) -> None:
+    asked, pauses = [], []
+    monkeypatch.setattr(apt_source, "trial", lambda *_: asked.append(1) or said[len(asked) - 1])
+    monkeypatch.setattr(apt_source.time, "sleep", pauses.append)
+    why, found = apt_source.refused(System(str(root)), OPTIONS, "", "/key.asc", b"key\n")
+    assert (len(asked), len(pauses), found) == (tries, tries - 1, lasting)
+    assert bool(why) == bool(said[-1])
+
+
+@pytest.mark.parametrize("state", ["present", "renewed"])
+def test_one_of_ours_that_apt_no_longer_takes_is_switched_off_and_comes_back(root: Path, monkeypatch, state) -> None:
+    options = {**OPTIONS, "state": state}
+    monkeypatch.setattr(apt_source, "refused", lambda *_: ("", False))
+    apt_source.run(System(str(root)), OPTIONS, False)
+    before = files(root)[SOURCE]
+    monkeypatch.setattr(apt_source, "refused", lambda *_: ("It is not signed.", True))
+    if state == "present":
+        with pytest.raises(Stop, match=r"It is not signed\. It is switched off in \S+, so that apt works"):
+            apt_source.run(System(str(root)), options, False)
+    else:
+        result = apt_source.run(System(str(root)), options, False)
+        assert result["changed"] and "It is switched off in /etc/apt/sources.list.d/kubernetes" in result["warned"][0]
+    assert files(root)[SOURCE] == before.replace("Types:", "Enabled: no\nTypes:")
+    monkeypatch.setattr(apt_source, "refused", lambda *_: ("", False))
+    apt_source.run(System(str(root)), OPTIONS, False)
+    assert files(root)[SOURCE] == before
+
+
+def test_one_of_ours_that_is_away_for_a_while_stays_on(root: Path, monkeypatch) -> None:
+    monkeypatch.setattr(apt_source, "refused", lambda *_: ("", False))
+    apt_source.run(System(str(root)), OPTIONS, False)
+    before = files(root)
+    monkeypatch.setattr(apt_source, "refused", lambda *_: ("It cannot be reached.", False))
+    assert apt_source.run(System(str(root)), {**OPTIONS, "state": "renewed"}, False)["warned"]
+    assert files(root) == before

@@ -54,6 +54,25 @@ def test_lists_that_were_read_are_not_blamed(pi, monkeypatch) -> None:
     assert "Not all package lists" not in str(stop.value)
 
 
+EXPIRED = "W: GPG error: http://a/x  InRelease: The following signatures were invalid: EXPKEYSIG 234654DA9A296436 k8s\n"
+
+
+@pytest.mark.parametrize(("said", "strict"), [(EXPIRED, 1), (UNREAD, 2)], ids=["a refused signature", "no name server"])
+def test_lists_are_asked_for_again_only_where_that_may_help(pi, monkeypatch, said, strict) -> None:
+    asked = []
+
+    def call(arguments, timeout=None, **environment) -> Done:
+        asked.append(arguments)
+        return Done(100, "", said) if "update" in arguments else Done(0, "", "")
+
+    monkeypatch.setattr(pi, "call", call)
+    pi.put("/var/lib/dpkg/status", "")
+    with pytest.raises(Stop, match=r"^The package lists cannot be read: http"):
+        packages.run(pi, {**OPTIONS, "names": ["curl"]}, False)
+    assert len([one for one in asked if "--error-on=any" in one]) == strict
+    assert len([one for one in asked if "update" in one]) == strict + 1
+
+
 #: What apt-mark (apt 3.0.3, dpkg 1.22.21) prints while another program installs; it has no option to wait for it.
 LOCKED = Done(
     100,
