@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import math
 import os
@@ -94,7 +95,11 @@ def _named(variable: str, given: Any, example: str, once: str) -> tuple[list[str
         return [f"{variable} is {shown(given)}; use a list, such as [{example}]"], []
     faults, read = [], []
     for number, entry in enumerate(given, 1):
-        if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
+        name = entry.get("name") if isinstance(entry, Mapping) else None
+        if isinstance(name, (bool, int, float, datetime.date)):
+            faults.append(f"{variable}: the name of entry {number} was read as {shown(name)}; put it in quotes")
+            continue
+        if not isinstance(name, str):
             faults.append(f"{variable}: entry {number} has no name; write {example}")
             continue
         if any(entry["name"] == other["name"] for other in read):

@@ -241,7 +241,7 @@ def _reachable(host: Host, cluster: Cluster) -> Found | None:
     wrong_password=(
         MUST_CHANGE,
         "{host}: sudo says that the password which was given is wrong: run again with the right one; where Pis have "
-        "different ones, give each its own (ansible_become_password, in an encrypted file).",
+        "different ones, give each its own (ansible_become_password, in quotes, in an encrypted file).",
     ),
     other_words=(
         MUST_CHANGE,

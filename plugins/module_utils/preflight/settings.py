@@ -89,7 +89,7 @@ def value_problem(name: str, value: Any, option: Mapping[str, Any]) -> str | Non
     kind = option.get("type", "str")
     if value is None:
         return f"{name} is empty; use {_wanted(option)}, or remove the line for the default"
-    slip = shapes.slip(name, value, kind, option.get("choices"))
+    slip = shapes.slip(name, value, option)
     if slip:
         return slip
     # Ansible would convert "a,b" to a list and a list to a text, but a role sees what the inventory says.

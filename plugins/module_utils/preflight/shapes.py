@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.bramble.kube.plugins.module_utils.common.redact import foreign
@@ -18,7 +18,10 @@ from ansible_collections.bramble.kube.plugins.module_utils.common.wording import
 #: Of these not even a wrong value is repeated.
 _SECRET = re.compile(r"password|passphrase|secret|token$")
 #: Texts that people write in digits: YAML takes 0123 for an octal number, and drops the zeros of 00123.
-_DIGITS = ("base_hostname", "base_wifi_password", "base_wifi_ssid", "base_wifi_country", "kubeadm_node_name")
+_DIGITS = (
+    *("base_hostname", "base_wifi_password", "base_wifi_ssid", "base_wifi_country"),
+    *("kubeadm_node_name", "kubeadm_node_labels", "kubeflow_jupyterhub_users"),
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 _URL = (r"https?://[A-Za-z0-9._~:\[\]@!$&()*+,;=%/?-]+|", "use an address such as https://pkgs.k8s.io")
@@ -79,12 +82,25 @@ def quoted(name: str, value: Any) -> str:
     return "of another kind" if is_secret(name) else foreign(shown(value), 100)
 
 
-def slip(name: str, value: Any, kind: str, choices: Any) -> str | None:
-    """What YAML made of a text without quotes.
+def slip(name: str, value: Any, option: Mapping[str, Any]) -> str | None:
+    """What YAML made of a text without quotes; also of one in a list of texts, and of a label's value.
 
+    :param option: the variable's entry in the role's argument specs.
     :returns: half a sentence, or None when the value is a text, or a number that is the same as text.
     """
-    if kind not in ("str", "path") or choices or isinstance(value, (str, Mapping, list)) or value is None:
+    kind = option.get("type", "str")
+    if kind in ("str", "path") and not option.get("choices"):
+        return _slip(name, name, value)
+    inner: Iterable[tuple[str, Any]] = ()
+    if kind == "list" and option.get("elements") == "str" and isinstance(value, list):
+        inner = ((f"{name}: entry {number}", entry) for number, entry in enumerate(value, 1))
+    elif name == "kubeadm_node_labels" and isinstance(value, Mapping):
+        inner = ((f"{name}: {foreign(key, 100)}", entry) for key, entry in value.items())
+    return next((said for place, entry in inner if (said := _slip(name, place, entry))), None)
+
+
+def _slip(name: str, place: str, value: Any) -> str | None:
+    if isinstance(value, (str, Mapping, list)) or value is None:
         return None
     if isinstance(value, bool):
         made = "true or false, as YAML reads yes, no, on and off"
@@ -98,7 +114,7 @@ def slip(name: str, value: Any, kind: str, choices: Any) -> str | None:
         made = "a number, as YAML reads digits, and without its last zeros"
     else:
         made = "a date, as YAML reads it"
-    return f"{name} was read as {made}; put it in quotes"
+    return f"{place} was read as {made}; put it in quotes"
 
 
 def form(name: str, value: Any) -> str | None:

@@ -33,6 +33,8 @@ def test_the_example_needs_a_name_and_a_reviewer():
     [
         ("ada", "people is 'ada'; use a list, such as [{name: ada, groups: [reviewer]}]."),
         (["ada"], "people: entry 1 has no name; write {name: ada, groups: [reviewer]}."),
+        ([{"name": False, "groups": ["viewer"]}], "people: the name of entry 1 was read as false; put it in quotes."),
+        ([{"name": 83, "groups": ["viewer"]}], "people: the name of entry 1 was read as 83; put it in quotes."),
         ([{"groups": ["viewer"]}], "people: entry 1 has no name; write {name: ada, groups: [reviewer]}."),
         (
             [{"name": "Ada", "groups": ["viewer"]}],

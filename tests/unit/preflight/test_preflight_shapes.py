@@ -48,6 +48,16 @@ def errors(**variables) -> list[str]:
         ("base_wifi_ssid", 83, "was read as a number"),
         ("base_wifi_country", False, "was read as true or false, as YAML reads yes, no, on and off"),
         ("base_locale", 1.10, "was read as a number"),
+        # The hub's administrator would be called False, or 83
+        ("kubeflow_jupyterhub_users", ["ada", False], "kubeflow_jupyterhub_users: entry 2 was read as true or false"),
+        (
+            "kubeflow_jupyterhub_users",
+            [83],
+            "entry 1 was read as a number, as YAML reads digits, and without its leading",
+        ),
+        ("base_ntp_servers", [1.10], "base_ntp_servers: entry 1 was read as a number"),
+        ("kubeadm_node_labels", {"zone": 8}, "kubeadm_node_labels: zone was read as a number"),
+        ("kubeadm_node_labels", {"a": "x", "ssd": True}, "kubeadm_node_labels: ssd was read as true or false"),
         ("node_token_ttl", datetime.date(2024, 1, 1), "was read as a date"),
     ],
 )
@@ -63,6 +73,8 @@ def test_a_value_that_would_be_read_as_something_else_is_refused_by_name(name, v
         ("kubeflow_model_server_model", "sklearn_Iris-v1.2"),  # a part of a path, and no name of an object
         ("kubeflow_ingress_class", "traefik.v3"),  # an object's name: a DNS subdomain
         ("kubeflow_ingress_class", ""),
+        ("kubeflow_jupyterhub_users", ["no", "0123"]),
+        ("kubeadm_node_labels", {"ssd": "true", "empty": ""}),
         ("kubeflow_jupyterhub_notebook_memory_limit", "1.5G"),
     ],
 )
