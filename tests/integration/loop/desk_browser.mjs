@@ -128,7 +128,7 @@ await step("a decision by keyboard alone, which a colleague sees without reloadi
   await page.keyboard.type("By keyboard alone.");
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
-  await page.waitForSelector("text=Your review is handed in");
+  await page.waitForSelector("text=Your review was submitted");
   await reach(page, "Approve or refuse");
   await page.keyboard.press("Enter");
   await page.waitForSelector("h1:has-text('Decide about')");
@@ -203,8 +203,8 @@ await step("a review by taps on a phone", async () => {
     await page.locator("#judge .choices button").first().tap();
   }
   await page.waitForSelector("h1:has-text('Your review')");
-  await page.tap("text=Hand in my review");
-  await page.waitForSelector("text=Your review is handed in");
+  await page.tap("text=Submit my review");
+  await page.waitForSelector("text=Your review was submitted");
   await page.context().close();
 });
 

@@ -296,7 +296,7 @@ def test_a_required_test_is_answered_and_then_it_can_be_approved(desk: Desk, see
 def test_enough_reviews_are_needed(desk: Desk, seen) -> None:
     name = seen("care")
     (ben,) = people_of(desk, "ben")
-    assert "It needs 2 reviews before; so far there are 0." in ben.get(f"/releases/{name}/decide").body
+    assert "It needs 2 reviews first; so far it has 0." in ben.get(f"/releases/{name}/decide").body
     assert ben.post(f"/releases/{name}/decide", {"verdict": "approved", "reason": "without any review"}).status == 422
 
 
@@ -330,7 +330,7 @@ def test_two_at_the_same_moment_one_wins_and_the_other_is_told(desk: Desk, seen,
         loser = "cleo" if winner == "ben" else "ben"
         assert answers[winner].status == 200
         assert answers[loser].status == 409
-        assert "Somebody else decided in this very moment" in answers[loser].body
+        assert "Somebody else decided at the same moment" in answers[loser].body
         assert f"{winner} thinks it is" in answers[loser].body
 
 
@@ -448,7 +448,7 @@ def test_a_review_from_the_first_case_to_the_next_training(desk: Desk, seen, peo
     assert pressed["A"] + pressed["B"] == 14 and pressed["A"] and pressed["B"], "sides are random"
     assert "1 label corrected" in ben.page.body and "recorded as" in ben.page.body
     page = ben.post(f"/releases/{name}/review/end", {"note": "The eights trouble me."})
-    assert "Your review is handed in" in page.body and "The eights trouble me." in page.body
+    assert "Your review was submitted" in page.body and "The eights trouble me." in page.body
     review = people["admin"].get(name)["spec"]["reviews"]["ben"]
     assert review == {
         "judged": 20,

@@ -171,7 +171,7 @@ def test_plain_words() -> None:
         "Where it is now wrong, it mostly reads 8 as 3.",
         "Right answers: 96.1%.",
         "It does worst with \u201c8\u201d: 88.9% of 36 cases right.",
-        "It lost most with \u201c8\u201d: 94.4% before, 88.9% now.",
+        "It dropped most with \u201c8\u201d: 94.4% before, 88.9% now.",
         "It reaches every value that an approval needs.",
     ]
     assert sentence(JAPANESE, rules.plain(one, board(one))[0]) == (
