@@ -42,7 +42,7 @@ unit: setup-dev ## unit tests, a minute, no lab
 	@pytest -n 2 tests/unit
 
 .PHONY: test
-test: setup-dev ## lint, sanity, unit, integration, molecule default and cluster
+test: setup-dev ## lint, sanity, docs, unit, integration, molecule default and cluster
 	@tools/test
 
 .PHONY: test-all

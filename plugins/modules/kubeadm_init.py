@@ -64,7 +64,7 @@ options:
     default: ''
   shared_files:
     description: >-
-      Files that all control planes share, path to content in Base64, as M(ansible.builtin.slurp) returns it. The
+      Files that all control planes share, path to content in Base64, as C(ansible.builtin.slurp) returns it. The
       CAs with their keys, the key of service accounts, and the EncryptionConfiguration. Written before the join.
     type: dict
     default: {}

@@ -12,7 +12,7 @@ version_added: "0.1.0"
 author:
   - bramble.kube contributors (@bramble-kube)
 description:
-  - Prints tables and lists of lines as a person reads them. With M(ansible.builtin.debug) and Ansible's own settings,
+  - Prints tables and lists of lines as a person reads them. With C(ansible.builtin.debug) and Ansible's own settings,
     a table is one line of JSON.
   - Callbacks that print one JSON document for a program stay undisturbed; the lines are in the result.
 options:
