@@ -63,6 +63,18 @@ _REASONS = (
         "Open the address in a browser in the same network",
         False,
     ),
+    (
+        r"Hash Sum mismatch|unexpected size",
+        "has lists that do not belong together: it is just being published, or a cache in between keeps old ones",
+        "Try again in a few minutes; if it persists, look at the proxy or cache in between",
+        False,
+    ),
+    (
+        r"changed its '\w+' value",
+        "calls itself another release than before, which apt takes only if it is told to",
+        "If that is right, run 'sudo apt-get update --allow-releaseinfo-change' on the machine once",
+        True,
+    ),
     (r"is not valid yet", "is dated in the future", _CLOCK, True),
     (
         r"is expired \(invalid since",
@@ -77,7 +89,8 @@ _REASONS = (
         "Check its address, and whether it has this release of the OS",
         True,
     ),
-    (r"403 ", "may not be read (403)", "Check its address", True),
+    (r"\b40[137]  ", "may not be read", "Check its address, and the login if it or a proxy wants one", True),
+    (r"\b50\d  ", "is broken at the moment", "Try again later, or choose another mirror", False),
     (
         r"Could not resolve|Temporary failure resolving|Something wicked happened resolving",
         "cannot be found: the name server does not know its name",
