@@ -20,10 +20,7 @@ from lab_cluster import ROOT, STATE, changes, environment, playbook_command, run
 SCENARIO = Path(__file__).resolve().parents[1]
 GROUP = yaml.safe_load((SCENARIO / "inventory" / "hosts.yml").read_text())["bramble"]
 HOSTS = {name: values for group in GROUP["children"].values() for name, values in group["hosts"].items()}
-IMAGES = {
-    name: f"bramble-lab/node:{values.get('lab_release', GROUP['vars']['lab_release'])}"
-    for name, values in HOSTS.items()
-}
+IMAGES = {name: f"bramble-lab/node:{values['lab_release']}" for name, values in HOSTS.items()}
 BOOKWORM = [name for name, values in HOSTS.items() if values.get("cards_release") == "bookworm"]
 NETWORK = "bramble-first-boot"
 KNOWN = STATE / "first-boot-known-hosts"
