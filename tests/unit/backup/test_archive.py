@@ -133,6 +133,11 @@ def test_refused(packed: bytes, change, words: str) -> None:
         check(io.BytesIO(changed(packed, change)))
 
 
+def test_a_folder_without_files_comes_back(packed: bytes, tmp_path: Path) -> None:
+    held = changed(packed, _stranger(FILES + "/etc/kubernetes/patches", type=tarfile.DIRTYPE))
+    assert (restored(held, tmp_path / "new") / "patches").is_dir()
+
+
 def whole(machine: Path, of: Description) -> bytes:
     """A backup of the machine that can be restored."""
     target = io.BytesIO()

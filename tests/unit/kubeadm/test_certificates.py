@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from certificates import self_signed
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -75,6 +77,14 @@ def test_times_of_a_certificate_as_the_library_reads_them(year: int) -> None:
 def test_what_is_no_certificate_is_said(text: str) -> None:
     with pytest.raises(CertificateError):
         validity(text)
+
+
+def test_a_time_of_another_form_than_certificates_have_is_refused() -> None:
+    text = self_signed("x", ec.generate_private_key(ec.SECP256R1()))
+    der = x509.load_pem_x509_certificate(text.encode()).public_bytes(serialization.Encoding.DER)
+    other = base64.b64encode(der.replace(b"\x17\x0d", b"\x16\x0d")).decode()  # IA5String for UTCTime
+    with pytest.raises(CertificateError, match="not those of an"):
+        validity(f"-----BEGIN CERTIFICATE-----\n{other}\n-----END CERTIFICATE-----\n")
 
 
 def test_secrets_are_encrypted_first_and_old_ones_still_read() -> None:

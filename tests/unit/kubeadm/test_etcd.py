@@ -137,6 +137,7 @@ def test_status() -> None:
         ('{"level":"info","msg":"created"}\nError: snapshot file integrity check failed.\n', "integrity check failed"),
         ('{"level":"warn","error":"context deadline exceeded"}', "context deadline exceeded"),
         ('ctr: image "registry.k8s.io/etcd:3": not found\n', 'image "registry.k8s.io/etcd:3": not found'),
+        ("Error: unknown flag: --x\n\nUsage:\n\n--help\n-h, --help  help for status\n", "unknown flag: --x"),
         ("", "no reason"),
     ],
 )

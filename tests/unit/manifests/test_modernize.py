@@ -212,6 +212,7 @@ def test_a_crd_in_a_group_of_kubernetes_gets_its_annotation():
         ),
         ({"type": "string", "$ref": "#/x"}, {"type": "string"}, "$ref at .f left out"),
         ({"type": "string", "not": {"type": "integer"}}, {"type": "string"}, "not at .f left out"),
+        ({"type": "string", "anyOf": [{"type": "integer"}]}, {"type": "string"}, "anyOf at .f left out"),
         (
             {"type": "string", "allOf": [{"pattern": "a", "description": "d"}]},
             {"type": "string", "allOf": [{"pattern": "a"}]},
