@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
-from scenes import NAMES, Sketch, ca, pod, trouble, workload
+from scenes import NAMES, SERVER, Sketch, ca, pod, trouble, workload
 
 from ansible_collections.bramble.kube.plugins.module_utils.status import audit, audit_items, drawing, summary
 from ansible_collections.bramble.kube.plugins.module_utils.status.diagnosis import diagnose
@@ -173,3 +173,4 @@ def test_without_any_audited_fact_nothing_passes() -> None:
     items = audit.audit(sketch.scene(), audit_items.ITEMS)
     assert {item.verdict for item in items} == {audit.UNKNOWN, audit.NOT_CHECKED}
     assert "could not be read" in audit_screen(items)
+    assert f"the API server does not answer: {SERVER}: connection refused" in {item.found for item in items}
