@@ -85,7 +85,10 @@ def exists(api: Any, kind: str, name: str, space: str = "") -> bool:
 def test_installed_then_unchanged_without_a_write(api, install, parts):
     base = parts.add("base", definition("wheels", f"{parts.space}.example"))
     wheel = {"apiVersion": f"{parts.space}.example/v1", "kind": "Wheel", "metadata": {"name": "w"}, "spec": {"size": 1}}
-    car = parts.add("car", deployment("car"), wheel, needs={"components": [base]})
+    # As Helm and kubectl write them; the server keeps neither form.
+    key = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key", "creationTimestamp": None}}
+    key["stringData"] = {"teeth": "seven"}
+    car = parts.add("car", deployment("car"), wheel, key, needs={"components": [base]})
     first = install(parts.entries, [car], manifests=parts.manifests)
     assert not first["failed"], first["msg"]
     assert actions(first) == {base: "installed", car: "installed"}
